@@ -1,0 +1,1 @@
+"""The HTTP edge: JSON into commands, results into JSON."""

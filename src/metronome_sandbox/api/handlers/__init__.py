@@ -1,0 +1,1 @@
+"""One module for each tag of the contract: parse, call the service, render."""

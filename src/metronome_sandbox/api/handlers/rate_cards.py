@@ -1,0 +1,74 @@
+"""Operations of the tag Rate cards."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from metronome_sandbox.api.pagination import page
+from metronome_sandbox.api.requests import Reply, Request
+from metronome_sandbox.api.wire import rate_cards as wire
+from metronome_sandbox.api.wire.common import JsonObject, scope
+from metronome_sandbox.domain.rate_cards import RateCard
+from metronome_sandbox.services import rate_cards
+from metronome_sandbox.services.context import Context
+from metronome_sandbox.services.credit_types import get_credit_type
+from metronome_sandbox.services.rate_cards import RateRow
+
+
+def create_rate_card(context: Context, request: Request) -> Reply:
+    """``POST /v1/contract-pricing/rate-cards/create``"""
+    return Reply({"data": {"id": rate_cards.create_rate_card(context, wire.parse_create(request.body)).id}})
+
+
+def get_rate_card(context: Context, request: Request) -> Reply:
+    """``POST /v1/contract-pricing/rate-cards/get``"""
+    return Reply({"data": _render(context, rate_cards.get_rate_card(context, wire.parse_get(request.body)))})
+
+
+def list_rate_cards(context: Context, request: Request) -> Reply:
+    """``POST /v1/contract-pricing/rate-cards/list``"""
+    query = request.query
+    found = rate_cards.list_rate_cards(context)
+    items, cursor = page(found, query["limit"], query.get("next_page"), scope(request.operation.operation_id, query))
+    return Reply({"data": [_render(context, card) for card in items], "next_page": cursor})
+
+
+def _render(context: Context, card: RateCard) -> JsonObject:
+    return wire.render(card, get_credit_type(context, card.fiat_credit_type_id))
+
+
+def add_rate(context: Context, request: Request) -> Reply:
+    """``POST /v1/contract-pricing/rate-cards/addRate``"""
+    rate_card_id, rate = wire.parse_add_rate(request.body)
+    return Reply({"data": wire.render_added(rate_cards.add_rate(context, rate_card_id, rate))})
+
+
+def add_rates(context: Context, request: Request) -> Reply:
+    """``POST /v1/contract-pricing/rate-cards/addRates``"""
+    rate_card_id, rates = wire.parse_add_rates(request.body)
+    rate_cards.add_rates(context, rate_card_id, rates)
+    return Reply({"data": {"id": rate_card_id}})
+
+
+def get_rates(context: Context, request: Request) -> Reply:
+    """``POST /v1/contract-pricing/rate-cards/getRates``"""
+    asked = wire.parse_get_rates(request.body)
+    return _page(rate_cards.get_rates(context, asked), request, asked)
+
+
+def get_rate_schedule(context: Context, request: Request) -> Reply:
+    """``POST /v1/contract-pricing/rate-cards/getRateSchedule``"""
+    asked = wire.parse_get_rate_schedule(request.body)
+    return _page(rate_cards.get_rate_schedule(context, asked), request, asked)
+
+
+def _page(rows: Sequence[RateRow], request: Request, asked: object) -> Reply:
+    """Return a page of rows; ``asked``, the filters of the body, belongs to the cursor's scope."""
+    query = request.query
+    items, cursor = page(
+        rows,
+        query["limit"],
+        query.get("next_page"),
+        scope(request.operation.operation_id, {**query, "asked": asked}),
+    )
+    return Reply({"data": [wire.render_row(row) for row in items], "next_page": cursor})

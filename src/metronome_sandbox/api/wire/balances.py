@@ -1,0 +1,477 @@
+"""Commits, credits and their ledgers on the wire. Source: schemas ``Commit``, ``Credit`` and their inputs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from metronome_sandbox.api.wire.common import (
+    ACTOR,
+    JsonObject,
+    WireType,
+    canonical,
+    decode,
+    decoder,
+    invoice_time,
+    number,
+    present,
+    time,
+    utc,
+)
+from metronome_sandbox.domain.amounts import ONE, USD_CENTS, checked
+from metronome_sandbox.domain.balances import DEFAULT_PRIORITY, Balance, BalanceType, SpendingRate
+from metronome_sandbox.domain.errors import InvalidRequest, NotImitated
+from metronome_sandbox.domain.ids import BalanceId, ContractId, CreditTypeId, CustomerId, ProductId, group_values
+from metronome_sandbox.domain.invoices import LineType
+from metronome_sandbox.domain.ledger import FAMILIES, EntryKind, LedgerEntry
+from metronome_sandbox.domain.payment_schedules import (
+    AmountDistribution,
+    Payment,
+    PaymentFrequency,
+    RecurringPayments,
+    expand,
+)
+from metronome_sandbox.domain.targeting import Specifier
+from metronome_sandbox.services.balances import (
+    BalanceFilter,
+    NetBalanceFilter,
+    NewBalance,
+    NewPayments,
+    NewSegment,
+    balance_now,
+    ledger_now,
+)
+from metronome_sandbox.services.context import Context
+from metronome_sandbox.store.interface import Store
+
+
+class AccessItem(WireType):
+    """An item of ``access_schedule.schedule_items``."""
+
+    amount: Decimal
+    starting_at: datetime
+    ending_before: datetime
+
+
+class AccessSchedule(WireType):
+    """``access_schedule``."""
+
+    schedule_items: list[AccessItem]
+    credit_type_id: str | None = None
+    access_type: str | None = None
+
+
+class PaymentItem(WireType):
+    """An item of ``invoice_schedule.schedule_items``."""
+
+    timestamp: datetime
+    amount: Decimal | None = None
+    unit_price: Decimal | None = None
+    quantity: Decimal | None = None
+
+
+class RecurringSchedule(WireType):
+    """``invoice_schedule.recurring_schedule``."""
+
+    starting_at: datetime
+    ending_before: datetime
+    frequency: str
+    amount_distribution: str
+    amount: Decimal | None = None
+    unit_price: Decimal | None = None
+    quantity: Decimal | None = None
+
+
+class PaymentSchedule(WireType):
+    """``invoice_schedule``."""
+
+    credit_type_id: str | None = None
+    schedule_items: list[PaymentItem] | None = None
+    recurring_schedule: RecurringSchedule | None = None
+    do_not_invoice: bool = False
+
+
+class Exclusion(WireType):
+    """An item of a specifier's ``exclude``."""
+
+    product_tags: tuple[str, ...] = ()
+
+
+class SpecifierInput(WireType):
+    """An item of ``specifiers``."""
+
+    product_id: str | None = None
+    product_tags: tuple[str, ...] = ()
+    pricing_group_values: dict[str, str] | None = None
+    presentation_group_values: dict[str, str] | None = None
+    exclude: list[Exclusion] = []
+
+
+class BalanceInput(WireType):
+    """A commit or credit in any of the four requests; each has some of these fields."""
+
+    product_id: str
+    type: str = "CREDIT"
+    customer_id: str = ""
+    access_schedule: AccessSchedule | None = None
+    invoice_schedule: PaymentSchedule | None = None
+    invoice_contract_id: str | None = None
+    amount: Decimal | None = None
+    name: str | None = None
+    description: str | None = None
+    priority: Decimal | None = None
+    rate_type: str | None = None
+    applicable_product_ids: list[str] = []
+    applicable_product_tags: tuple[str, ...] = ()
+    applicable_contract_ids: list[str] = []
+    specifiers: list[SpecifierInput] = []
+    rollover_fraction: Decimal | None = None
+    temporary_id: str | None = None
+    payment_gate_config: dict[str, Any] | None = None
+    hierarchy_configuration: dict[str, Any] | None = None
+    spend_tracker_attributes: dict[str, Any] | None = None
+    uniqueness_key: str | None = None
+    custom_fields: dict[str, str] = {}
+    netsuite_sales_order_id: str | None = None
+    salesforce_opportunity_id: str | None = None
+
+
+_CREATE = decoder(BalanceInput)
+
+
+def parse_create(body: bytes, *, is_credit: bool) -> tuple[CustomerId, NewBalance]:
+    """Return the customer and the commit or credit of ``customerCommits/create`` or ``customerCredits/create``."""
+    wire = decode(_CREATE, body)
+    if is_credit:
+        wire.type = BalanceType.CREDIT
+    return CustomerId(wire.customer_id.lower()), new_balance(wire, "")
+
+
+def new_balance(wire: BalanceInput, prefix: str) -> NewBalance:
+    """Return the command for one commit or credit. ``prefix`` is its path with a dot behind it, or nothing.
+
+    Assumed: an amount without an access schedule says nothing about when it can be spent, so it is refused.
+    [A-commit-amount]
+    """
+    _refuse_what_comes_later(wire, prefix)
+    access, payments = wire.access_schedule, wire.invoice_schedule
+    segments = None
+    if access is not None:
+        if access.access_type not in (None, "SPEND"):
+            raise NotImitated(f"{prefix}access_schedule.access_type", "balances that count units (QUANTITY)")
+        segments = tuple(
+            NewSegment(
+                checked(item.amount, f"{prefix}access_schedule.schedule_items[{index}].amount"),
+                utc(item.starting_at),
+                utc(item.ending_before),
+            )
+            for index, item in enumerate(access.schedule_items)
+        )
+    fraction = wire.rollover_fraction
+    contract_id = wire.invoice_contract_id
+    return NewBalance(
+        type=canonical(wire.type, BalanceType),
+        product_id=ProductId(wire.product_id.lower()),
+        segments=segments,
+        credit_type_id=_credit_type(None if access is None else access.credit_type_id),
+        name=wire.name,
+        description=wire.description,
+        priority=DEFAULT_PRIORITY if wire.priority is None else checked(wire.priority, f"{prefix}priority"),
+        rate_type=SpendingRate.LIST_RATE if wire.rate_type is None else canonical(wire.rate_type, SpendingRate),
+        payments=None if payments is None else _payments(payments, f"{prefix}invoice_schedule"),
+        invoice_contract_id=None if contract_id is None else ContractId(contract_id.lower()),
+        applicable_product_ids=tuple(ProductId(value.lower()) for value in wire.applicable_product_ids),
+        applicable_product_tags=wire.applicable_product_tags,
+        applicable_contract_ids=tuple(ContractId(value.lower()) for value in wire.applicable_contract_ids),
+        specifiers=tuple(specifier(item) for item in wire.specifiers),
+        rollover_fraction=None if fraction is None else checked(fraction, f"{prefix}rollover_fraction"),
+        uniqueness_key=wire.uniqueness_key,
+        custom_fields=wire.custom_fields,
+        temporary_id=wire.temporary_id,
+        netsuite_sales_order_id=wire.netsuite_sales_order_id,
+        salesforce_opportunity_id=wire.salesforce_opportunity_id,
+    )
+
+
+def _refuse_what_comes_later(wire: BalanceInput, prefix: str) -> None:
+    """Refuse what the sandbox would otherwise silently leave out."""
+    gate = wire.payment_gate_config
+    if gate is not None and gate.get("payment_gate_type") != "NONE":
+        raise InvalidRequest(
+            f"{prefix}payment_gate_config",
+            "only a commit that is added to an existing contract can wait for a payment; send payment_gate_type NONE",
+        )
+    if wire.hierarchy_configuration is not None:
+        raise NotImitated(f"{prefix}hierarchy_configuration", "account hierarchies")
+    if wire.spend_tracker_attributes is not None:
+        raise NotImitated(f"{prefix}spend_tracker_attributes", "spend trackers")
+
+
+def _credit_type(value: str | None) -> CreditTypeId:
+    return USD_CENTS if value is None else CreditTypeId(value.lower())
+
+
+def _payments(wire: PaymentSchedule, path: str) -> NewPayments:
+    if (wire.schedule_items is None) == (wire.recurring_schedule is None):
+        raise InvalidRequest(path, "needs exactly one of schedule_items and recurring_schedule")
+    if wire.schedule_items is not None:
+        items = tuple(
+            Payment(utc(item.timestamp), *_price(item, f"{path}.schedule_items[{index}]"))
+            for index, item in enumerate(wire.schedule_items)
+        )
+    elif wire.recurring_schedule is not None:
+        recurring = wire.recurring_schedule
+        path = f"{path}.recurring_schedule"
+        items = expand(
+            RecurringPayments(
+                utc(recurring.starting_at),
+                utc(recurring.ending_before),
+                canonical(recurring.frequency, PaymentFrequency),
+                canonical(recurring.amount_distribution, AmountDistribution),
+                *_price(recurring, path),
+            ),
+            path,
+        )
+    return NewPayments(items, _credit_type(wire.credit_type_id), wire.do_not_invoice)
+
+
+def _price(wire: PaymentItem | RecurringSchedule, path: str) -> tuple[Decimal, Decimal]:
+    """Return unit price and quantity; an amount alone is a unit price with quantity 1."""
+    pair = (wire.unit_price, wire.quantity)
+    if wire.amount is not None:
+        if pair != (None, None):
+            raise InvalidRequest(f"{path}.amount", "cannot stand beside unit_price and quantity; send one or the other")
+        return checked(wire.amount, f"{path}.amount"), ONE
+    if wire.unit_price is None or wire.quantity is None:
+        raise InvalidRequest(f"{path}.amount", "is missing; send amount, or unit_price and quantity together")
+    return checked(wire.unit_price, f"{path}.unit_price"), checked(wire.quantity, f"{path}.quantity")
+
+
+def specifier(wire: SpecifierInput) -> Specifier:
+    """Return the conditions of one specifier."""
+    return Specifier(
+        None if wire.product_id is None else ProductId(wire.product_id.lower()),
+        wire.product_tags,
+        group_values(wire.pricing_group_values),
+        group_values(wire.presentation_group_values),
+        tuple(item.product_tags for item in wire.exclude),
+    )
+
+
+def render_specifier(value: Specifier) -> JsonObject:
+    """Return one specifier."""
+    return present(
+        product_id=value.product_id,
+        product_tags=list(value.product_tags) or None,
+        pricing_group_values=dict(value.pricing_group_values) or None,
+        presentation_group_values=dict(value.presentation_group_values) or None,
+        exclude=[{"product_tags": list(tags)} for tags in value.excluded_tags] or None,
+    )
+
+
+class ListFilter(WireType):
+    """Body of the three lists; each has some of these fields."""
+
+    customer_id: str
+    id: str | None = None
+    commit_id: str | None = None
+    credit_id: str | None = None
+    covering_date: datetime | None = None
+    starting_at: datetime | None = None
+    effective_before: datetime | None = None
+    include_contract_balances: bool = False
+    include_contract_commits: bool = False
+    include_contract_credits: bool = False
+    include_archived: bool = False
+    include_ledgers: bool = False
+    include_balance: bool = False
+    exclude_zero_balances: bool = False
+    next_page: str | None = None
+    limit: int = 25
+
+
+_LIST = decoder(ListFilter)
+COMMITS = frozenset({BalanceType.PREPAID, BalanceType.POSTPAID})
+CREDITS = frozenset({BalanceType.CREDIT})
+
+
+def parse_list(body: bytes) -> ListFilter:
+    """Return the body of a list call."""
+    return decode(_LIST, body)
+
+
+def balance_filter(wire: ListFilter, types: frozenset[BalanceType] | None) -> BalanceFilter:
+    """Return the conditions of a list call; ``types`` None lists commits and credits."""
+    wanted = wire.commit_id or wire.credit_id or wire.id
+    return BalanceFilter(
+        types=types,
+        id=None if wanted is None else BalanceId(wanted.lower()),
+        covering_date=None if wire.covering_date is None else utc(wire.covering_date),
+        starting_at=None if wire.starting_at is None else utc(wire.starting_at),
+        effective_before=None if wire.effective_before is None else utc(wire.effective_before),
+        include_contract_balances=(
+            wire.include_contract_balances or wire.include_contract_commits or wire.include_contract_credits
+        ),
+        include_archived=wire.include_archived,
+        exclude_zero_balances=wire.exclude_zero_balances,
+    )
+
+
+class NetFilter(WireType):
+    """An item of ``filters``."""
+
+    balance_types: list[str] | None = None
+    ids: list[str] | None = None
+    custom_fields: dict[str, str] | None = None
+
+
+class NetBalanceRequest(WireType):
+    """Body of ``getNetBalance-v1``."""
+
+    customer_id: str
+    credit_type_id: str | None = None
+    filters: list[NetFilter] = []
+    invoice_inclusion_mode: str = "FINALIZED_AND_DRAFT"
+
+
+_NET = decoder(NetBalanceRequest)
+NET_TYPES = {
+    "PREPAID_COMMIT": BalanceType.PREPAID,
+    "POSTPAID_COMMIT": BalanceType.POSTPAID,
+    "CREDIT": BalanceType.CREDIT,
+}
+
+
+def parse_net_balance(body: bytes) -> tuple[CustomerId, CreditTypeId, list[NetBalanceFilter], bool]:
+    """Return the customer, the unit, the filters and whether drafts count."""
+    wire = decode(_NET, body)
+    filters = [
+        NetBalanceFilter(
+            None if item.balance_types is None else frozenset(NET_TYPES[name] for name in item.balance_types),
+            None if item.ids is None else frozenset(value.lower() for value in item.ids),
+            item.custom_fields,
+        )
+        for item in wire.filters
+    ]
+    customer_id = CustomerId(wire.customer_id.lower())
+    return customer_id, _credit_type(wire.credit_type_id), filters, wire.invoice_inclusion_mode != "FINALIZED"
+
+
+def render(
+    context: Context,
+    balance: Balance,
+    *,
+    include_ledgers: bool = False,
+    include_balance: bool = False,
+    is_v2: bool = False,
+) -> JsonObject:
+    """Return a commit or a credit, in the shape of the balance lists and v1 contracts, or of v2 contracts."""
+    store = context.store
+    is_credit = balance.type is BalanceType.CREDIT
+    credit_type = store.credit_types[balance.credit_type_id]
+    rendered = present(
+        id=balance.id,
+        type=balance.type.value,
+        product={"id": balance.product_id, "name": store.products[balance.product_id].name},
+        name=balance.name,
+        description=balance.description,
+        priority=number(balance.priority),
+        rate_type=None if is_credit and is_v2 else balance.rate_type.value,  # a credit of v2 has no such field
+        access_schedule={
+            "credit_type": {"id": credit_type.id, "name": credit_type.name},
+            "schedule_items": [
+                {
+                    "id": segment.id,
+                    "amount": number(segment.amount),
+                    "starting_at": time(segment.starting_at),
+                    "ending_before": time(segment.ending_before),
+                }
+                for segment in balance.segments
+            ],
+        },
+        contract=None if balance.contract_id is None else {"id": balance.contract_id},
+        applicable_contract_ids=list(balance.applicable_contract_ids) or None,
+        applicable_product_ids=list(balance.applicable_product_ids) or None,
+        applicable_product_tags=list(balance.applicable_product_tags) or None,
+        specifiers=[render_specifier(item) for item in balance.specifiers] or None,
+        netsuite_sales_order_id=balance.netsuite_sales_order_id,
+        salesforce_opportunity_id=balance.salesforce_opportunity_id,
+        custom_fields=balance.custom_fields,
+        created_at=time(balance.created_at),
+        created_by=ACTOR,
+    )
+    if not is_credit:
+        rendered |= _commit_only(store, balance)
+    if balance.archived_at is not None and (is_v2 or not is_credit):
+        rendered["archived_at"] = time(balance.archived_at)
+    if balance.uniqueness_key is not None and not is_v2:
+        rendered["uniqueness_key"] = balance.uniqueness_key
+    if include_ledgers:
+        rendered["ledger"] = [_entry(balance, entry) for entry in ledger_now(context, balance)]
+    if include_balance:
+        rendered["balance"] = number(balance_now(context, balance))
+    return rendered
+
+
+def _commit_only(store: Store, balance: Balance) -> JsonObject:
+    schedule = balance.invoice_schedule
+    fraction = balance.rollover_fraction
+    invoice_contract = balance.invoice_contract_id
+    return present(
+        invoice_schedule=None
+        if schedule is None
+        else {
+            "credit_type": {
+                "id": schedule.credit_type_id,
+                "name": store.credit_types[schedule.credit_type_id].name,
+            },
+            "do_not_invoice": schedule.do_not_invoice,
+            "schedule_items": [
+                {
+                    "id": item.id,
+                    "invoice_id": payment_invoice_id(store, balance, item.timestamp),
+                    "amount": number(item.amount),
+                    "unit_price": number(item.unit_price),
+                    "quantity": number(item.quantity),
+                    "timestamp": time(item.timestamp),
+                }
+                for item in schedule.items
+            ],
+        },
+        invoice_contract=None if invoice_contract is None else {"id": invoice_contract},
+        rollover_fraction=None if fraction is None else number(fraction),
+    )
+
+
+def payment_invoice_id(store: Store, balance: Balance, timestamp: datetime) -> str | None:
+    """Return the id of the stored invoice that carries a payment, voided or not; None while it is ahead."""
+    contract_id = balance.invoice_contract_id
+    for invoice_id in store.invoices_on.starting_with(contract_id, timestamp) if contract_id is not None else ():
+        lines = store.invoices[invoice_id].lines
+        if any(
+            line.type is LineType.COMMIT_PURCHASE and line.applied and line.applied.id == balance.id for line in lines
+        ):
+            return invoice_id
+    return None
+
+
+def _entry(balance: Balance, entry: LedgerEntry) -> JsonObject:
+    """Return a ledger entry. A postpaid commit's grant and rest name no segment."""
+    rendered = {
+        "type": f"{FAMILIES[balance.type]}_{entry.kind}",
+        "timestamp": invoice_time(entry.timestamp),
+        "amount": number(entry.amount),
+    }
+    if balance.type is not BalanceType.POSTPAID or entry.kind is EntryKind.AUTOMATED_INVOICE_DEDUCTION:
+        rendered["segment_id"] = entry.segment_id
+    return rendered | present(invoice_id=entry.invoice_id, contract_id=entry.contract_id)
+
+
+def render_all(context: Context, balances: Sequence[Balance], wire: ListFilter) -> list[JsonObject]:
+    """Return the balances of a list call, with what it asked for."""
+    return [
+        render(context, balance, include_ledgers=wire.include_ledgers, include_balance=wire.include_balance)
+        for balance in balances
+    ]

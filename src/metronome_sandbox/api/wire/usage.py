@@ -1,0 +1,79 @@
+"""Usage events on the wire. Source: schema ``Event``."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+from typing import Annotated
+
+import msgspec
+
+from metronome_sandbox.api.wire.common import WireType, decode, decoder, utc
+from metronome_sandbox.domain.errors import InvalidRequest
+from metronome_sandbox.domain.events import UsageEvent
+
+_RFC_3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
+_Aware = Annotated[datetime, msgspec.Meta(tz=True)]
+
+
+class WireEvent(WireType):
+    """One event. Property values stay JSON until it is known what each of them is."""
+
+    transaction_id: str
+    customer_id: str
+    event_type: str
+    timestamp: str
+    properties: dict[str, msgspec.Raw] = {}
+
+
+_INGEST = decoder(list[WireEvent])
+_TEXT = decoder(str)
+
+
+def parse_ingest(body: bytes, received_at: datetime) -> list[UsageEvent]:
+    """Return the events in the order of the batch, as they were received at an instant.
+
+    Raises:
+        InvalidRequest: A timestamp is not RFC 3339. The contract says only that it is text.
+    """
+    events = decode(_INGEST, body)
+    return [
+        UsageEvent(
+            transaction_id=wire.transaction_id,
+            customer_id=wire.customer_id,
+            event_type=wire.event_type,
+            timestamp=_timestamp(wire.timestamp, index),
+            properties=_properties(wire.properties),
+            received_at=received_at,
+        )
+        for index, wire in enumerate(events)
+    ]
+
+
+def _timestamp(text: str, index: int) -> datetime:
+    """Assumed: any fraction of a second is taken, microseconds are kept (question 8.9).  [A-event-fractions]"""
+    try:
+        if _RFC_3339.fullmatch(text):
+            return utc(msgspec.convert(text, _Aware))
+    except (msgspec.ValidationError, OverflowError):
+        pass
+    shown = text if len(text) <= 40 else text[:40] + "…"
+    raise InvalidRequest(
+        f"[{index}].timestamp", f"{shown!r} is not RFC 3339; expected a date-time with an offset: 2024-08-15T10:00:00Z"
+    )
+
+
+def _properties(values: dict[str, msgspec.Raw]) -> dict[str, str]:
+    """Return properties as text: text as it is, numbers and all else as the caller wrote them, null not at all.
+
+    Source: guide "Send usage events": numbers come as text so that no digit is lost.
+    Assumed: real numbers are taken just as well (question 8.6).  [A-numeric-properties]
+    """
+    texts: dict[str, str] = {}
+    for name, raw in values.items():
+        written = bytes(raw)
+        if written.startswith(b'"'):
+            texts[name] = _TEXT.decode(written)
+        elif written != b"null":
+            texts[name] = written.decode()
+    return texts

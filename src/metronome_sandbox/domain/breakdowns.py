@@ -1,0 +1,184 @@
+"""An invoice cut by hour or day.
+
+A group's usage lies on a line: the first unit used is the first one, and the invoice's lines of that group lie end to
+end on it (windows in time order, tiers in their order, in each tier first what balances cover). A window of time is a
+stretch of the same line, so its lines are what the two have in common. Nothing is priced again.
+
+Source: guide "Customer dashboards and reporting": balances are used up in the order of time; reference question Q2.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from decimal import Decimal
+
+import msgspec
+
+from metronome_sandbox.domain.amounts import ZERO
+from metronome_sandbox.domain.ids import GroupValues, ProductId
+from metronome_sandbox.domain.invoices import Invoice, LineItem, LineType, total_of
+from metronome_sandbox.domain.periods import BoundedPeriod
+from metronome_sandbox.domain.usage import WindowSize
+
+Group = tuple[ProductId, GroupValues, GroupValues]
+LineKey = tuple[Group, BoundedPeriod | None]
+"""A group's lines of one window; None for all of its windows."""
+_Cover = tuple[int, LineItem, LineItem | None]
+"""A usage line with its place on the invoice and the line that applies a balance to it."""
+
+
+class Breakdown(msgspec.Struct, frozen=True):
+    """One window of an invoice: the lines of what was used in it. Line windows stay those of the invoice."""
+
+    window: BoundedPeriod
+    lines: tuple[LineItem, ...]
+    total: Decimal
+
+
+class _Stretch(msgspec.Struct):
+    """Units of one group, from one point of its line on."""
+
+    position: Decimal
+    quantity: Decimal
+
+
+def break_down(invoice: Invoice, size: WindowSize, now: datetime) -> list[Breakdown]:
+    """Return the windows of an invoice that start before ``now``, in the order of time.
+
+    An imported invoice has windows only where its request gave quantities by window, and none smaller than it gave
+    (asked by day, an import by hour is added up). A generated one has all of its period's, used or not.
+
+    Assumed: see the reference, section 2.10 "Imported invoice" and question Q31 for windows ahead.  [A-breakdowns]
+    """
+    if invoice.period is None or (invoice.window_size is WindowSize.DAY and size is WindowSize.HOUR):
+        return []
+    covers = _covers(invoice.lines)
+    cut: dict[datetime, dict[int, list[LineItem]]] = {}
+    for key, stretches in _stretches(invoice, covers, size).items():
+        lines = [item for item in covers if key in (_line_key(item[1]), (_group(item[1]), None))]
+        for start, stretch in stretches:
+            for index, pieces in _pieces(lines, stretch):
+                cut.setdefault(start, {}).setdefault(index, []).extend(pieces)
+    if not invoice.is_imported:
+        for start in _starts(invoice.period, size):
+            cut.setdefault(start, {})
+    return [
+        _breakdown(invoice.period, start, size, cut[start], [] if invoice.is_imported else covers)
+        for start in sorted(cut)
+        if start < now
+    ]
+
+
+def _covers(lines: Sequence[LineItem]) -> list[_Cover]:
+    found: list[_Cover] = []
+    for index, line in enumerate(lines):
+        if line.type is LineType.USAGE:
+            application = lines[index + 1] if line.applied is not None else None
+            found.append((index, line, application))
+    return found
+
+
+def _group(line: LineItem) -> Group:
+    return line.product_id, line.pricing_group_values, line.presentation_group_values
+
+
+def _line_key(line: LineItem) -> LineKey:
+    if line.starting_at is None or line.ending_before is None:
+        return _group(line), None
+    return _group(line), BoundedPeriod(line.starting_at, line.ending_before)
+
+
+def _stretches(
+    invoice: Invoice, covers: Sequence[_Cover], size: WindowSize
+) -> dict[LineKey, list[tuple[datetime, _Stretch]]]:
+    """Return where each window's units lie. What is known only as a whole takes its place and has no window.
+
+    A generated invoice has its units by the lines' own windows, each from zero on: usage that falls takes nothing back
+    from the lines before. On an import nothing falls, and lines of one group may overlap in time.
+    """
+    keys = [] if invoice.is_imported else list(dict.fromkeys(_line_key(line) for _, line, _ in covers))
+    found: dict[LineKey, list[tuple[datetime, _Stretch]]] = {}
+    positions: dict[LineKey, Decimal] = {}
+    for line in sorted(invoice.usage, key=lambda line: (line.starting_at, line.ending_before)):
+        own = [(key, key[1]) for key in keys if key[0] == line.group]
+        whole: LineKey = line.group, None
+        for window in line.windows:
+            key = next((key for key, span in own if span is not None and window.starting_at in span), whole)
+            position = positions.get(key, ZERO)
+            stretches = found.setdefault(key, [])
+            start = size.start_of(window.starting_at)
+            if (
+                stretches
+                and stretches[-1][0] == start
+                and stretches[-1][1].position + stretches[-1][1].quantity == position
+            ):
+                stretches[-1][1].quantity += window.quantity
+            else:
+                stretches.append((start, _Stretch(position, window.quantity)))
+            positions[key] = position + window.quantity
+        if not line.windows:
+            positions[whole] = positions.get(whole, ZERO) + line.quantity
+    return found
+
+
+def _pieces(lines: Sequence[_Cover], stretch: _Stretch) -> Iterator[tuple[int, list[LineItem]]]:
+    """Yield what the stretch has in common with each line, by the line's place on the invoice.
+
+    Where usage falls, the stretch goes backwards and its pieces are negative. What rises above the lines' sum and falls
+    back later is on the last of them.
+    """
+    line_start = ZERO
+    for place, (index, line, application) in enumerate(lines):
+        quantity = line.quantity or ZERO
+        is_first, is_last = place == 0, place == len(lines) - 1
+        here = _on_line(stretch.position - line_start, quantity, is_first, is_last)
+        there = _on_line(stretch.position + stretch.quantity - line_start, quantity, is_first, is_last)
+        if here != there:
+            total = _share(line, there) - _share(line, here)
+            pieces = [msgspec.structs.replace(line, quantity=there - here, total=total)]
+            if application is not None:
+                pieces.append(msgspec.structs.replace(application, total=-total))
+            yield index, pieces
+        line_start += quantity
+
+
+def _on_line(position: Decimal, quantity: Decimal, is_first: bool, is_last: bool) -> Decimal:
+    """Return how much of a line lies before ``position``; the first and the last have no end towards their outside."""
+    lowest, highest = min(quantity, ZERO), max(quantity, ZERO)
+    may_sink, may_rise = (is_last, is_first) if quantity < 0 else (is_first, is_last)
+    if position < lowest and not may_sink:
+        return lowest
+    return highest if position > highest and not may_rise else position
+
+
+def _share(line: LineItem, quantity: Decimal) -> Decimal:
+    """Return what the first units of a line cost; all of them cost exactly the line's total."""
+    return line.total if quantity == line.quantity else quantity * (line.unit_price or ZERO)
+
+
+def _starts(period: BoundedPeriod, size: WindowSize) -> Iterator[datetime]:
+    start = size.start_of(period.starting_at)
+    while start < period.ending_before:
+        yield start
+        start += size.length
+
+
+def _breakdown(
+    period: BoundedPeriod,
+    start: datetime,
+    size: WindowSize,
+    pieces: dict[int, list[LineItem]],
+    unused: Sequence[_Cover],
+) -> Breakdown:
+    """Return one window; ``unused`` are lines of the invoice that show as zero where the window has nothing of them."""
+    window = BoundedPeriod(max(start, period.starting_at), min(start + size.length, period.ending_before))
+    used = {_group(piece) for found in pieces.values() for piece in found}
+    for index, line, _ in unused:
+        _, span = _line_key(line)
+        if _group(line) not in used and span is not None and span.overlaps(window):
+            used.add(_group(line))
+            zero = msgspec.structs.replace(line, quantity=ZERO, total=ZERO, applied=None)
+            pieces = {**pieces, index: [zero]}
+    lines = tuple(line for index in sorted(pieces) for line in pieces[index])
+    return Breakdown(window, lines, total_of(lines))

@@ -1,0 +1,104 @@
+"""The errors a caller can cause, as one tree.
+
+    DomainError
+      InvalidRequest            a field, a combination of fields or a billing rule is broken
+        NotAllowedNow           right in itself, but not in the state the thing is in (void a draft)
+      NotFound                  the request names something this tenant does not have
+        CustomerNotFound
+        ContractNotFound
+      Conflict                  the request collides with an earlier one
+        UniquenessKeyTaken
+        IngestAliasTaken
+        IdempotencyKeyReused
+      NotImitated               the request asks for something this sandbox does not do yet
+
+The domain knows no status code: ``api/errors.py`` maps each class to one. A message names the field, the value
+received and what would be right.
+"""
+
+from __future__ import annotations
+
+
+class DomainError(Exception):
+    """Whatever the caller can put right. ``str(error)`` is the message the caller reads."""
+
+
+class InvalidRequest(DomainError):
+    """A field or a rule is broken.
+
+    Args:
+        path: JSON path of the field as the caller wrote it, for example ``invoices[1].usage_line_items[0].quantity``.
+        problem: What was received and what would be right.
+    """
+
+    def __init__(self, path: str, problem: str) -> None:
+        super().__init__(f"{path}: {problem}" if path else problem)
+        self.path = path
+        self.problem = problem
+
+    def below(self, prefix: str) -> InvalidRequest:
+        """Return the same error with ``prefix`` before its path, for a caller that knows where the thing stood."""
+        return InvalidRequest(f"{prefix}.{self.path}" if self.path else prefix, self.problem)
+
+
+class NotAllowedNow(InvalidRequest):
+    """The operation exists, but not for the state the thing is in."""
+
+
+class NotFound(DomainError):
+    """The request names something this tenant does not have."""
+
+    def __init__(self, kind: str, value: str) -> None:
+        super().__init__(f"no {kind} {value} in this tenant")
+        self.kind = kind
+        self.value = value
+
+
+class CustomerNotFound(NotFound):
+    """Answered 404 by v1 and 400 with code ``CustomerNotFound`` by v2. Source: operations of ``/v2/contracts``."""
+
+    def __init__(self, value: str) -> None:
+        super().__init__("customer", value)
+
+
+class ContractNotFound(NotFound):
+    """Answered 404 by v1 and 400 with code ``ContractNotFound`` by v2. Source: operations of ``/v2/contracts``."""
+
+    def __init__(self, value: str) -> None:
+        super().__init__("contract", value)
+
+
+class Conflict(DomainError):
+    """The request collides with an earlier one."""
+
+
+class UniquenessKeyTaken(Conflict):
+    """A create request repeats a uniqueness key. Source: schema ``UniquenessKey``; integrators match on this text."""
+
+    def __init__(self, key: str) -> None:
+        super().__init__("This uniqueness key has already been used.")
+        self.key = key
+
+
+class IngestAliasTaken(Conflict):
+    """An ingest alias belongs to another customer, archived ones included. Source: page "Idempotency"."""
+
+    def __init__(self, alias: str, owner: str) -> None:
+        super().__init__(f"ingest_aliases: {alias!r} already belongs to customer {owner}; an alias has one customer")
+
+
+class IdempotencyKeyReused(Conflict):
+    """An ``Idempotency-Key`` comes back with another request. Source: page "Idempotency"."""
+
+    def __init__(self, key: str) -> None:
+        super().__init__(
+            f"Idempotency-Key {key!r} was already used with other parameters; repeat them or send a new key"
+        )
+
+
+class NotImitated(DomainError):
+    """The request asks for something this sandbox does not do yet; the message names it. Answered 501."""
+
+    def __init__(self, path: str, feature: str) -> None:
+        super().__init__(f"{path}: this sandbox does not imitate {feature} yet" if path else feature)
+        self.path = path

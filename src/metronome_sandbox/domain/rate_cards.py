@@ -1,0 +1,228 @@
+"""Rate cards and the prices on them, through time."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+
+import msgspec
+
+from metronome_sandbox.domain.amounts import ZERO
+from metronome_sandbox.domain.ids import CreditTypeId, GroupValues, ProductId, RateCardId
+from metronome_sandbox.domain.periods import Period
+
+
+class RateType(StrEnum):
+    """How a rate prices a quantity. Source: schema ``RatePayload``."""
+
+    FLAT = "FLAT"
+    TIERED = "TIERED"
+    PERCENTAGE = "PERCENTAGE"
+    TIERED_PERCENTAGE = "TIERED_PERCENTAGE"
+    SUBSCRIPTION = "SUBSCRIPTION"
+    CUSTOM = "CUSTOM"
+
+
+class Tier(msgspec.Struct, frozen=True):
+    """A stretch of a graduated price.
+
+    Attributes:
+        price: Of one unit inside the stretch.
+        size: How many units the stretch holds (its width, not its upper bound); None on the last one.
+    """
+
+    price: Decimal
+    size: Decimal | None = None
+
+
+class Price(msgspec.Struct, frozen=True):
+    """What one unit costs: one price, or a ladder of tiers.
+
+    A FLAT price is a ladder of one endless tier, so that nothing downstream tells the two apart but to print them.
+    """
+
+    rate_type: RateType
+    tiers: tuple[Tier, ...]
+
+    @property
+    def is_flat(self) -> bool:
+        """Whether one price holds for every unit."""
+        return self.rate_type is RateType.FLAT
+
+
+def flat(price: Decimal) -> Price:
+    """Return the price that is the same for every unit."""
+    return Price(RateType.FLAT, (Tier(price),))
+
+
+class TierSlice(msgspec.Struct, frozen=True):
+    """The part of a quantity that falls into one tier.
+
+    Attributes:
+        level: Number of the tier, from 1.
+        starting_at: Where the tier begins on the ladder (exclusive: the unit after it is the tier's first).
+        size: Width of the tier; None on the last one.
+    """
+
+    quantity: Decimal
+    unit_price: Decimal
+    level: int
+    starting_at: Decimal
+    size: Decimal | None
+
+
+def slices(price: Price, position: Decimal, quantity: Decimal) -> list[TierSlice]:
+    """Split ``quantity`` units, of which the first stands right after ``position``, over the tiers of ``price``.
+
+    A quantity of zero gives one slice of zero in the tier that the next unit would fall into. A negative one, as a
+    falling metric has, takes units back from the top: its slices are negative, the highest tier first.
+
+    Source: guide "Create and manage rate cards": a tier's upper bound is inclusive, usage is graduated.
+    Assumed: a last tier that has a size is endless all the same.  [A-last-tier]
+    """
+    if quantity < 0:
+        taken = slices(price, position + quantity, -quantity)
+        return [msgspec.structs.replace(piece, quantity=-piece.quantity) for piece in reversed(taken)]
+    found: list[TierSlice] = []
+    tier_start = ZERO
+    last = len(price.tiers)
+    for level, tier in enumerate(price.tiers, start=1):
+        tier_end = None if level == last or tier.size is None else tier_start + tier.size
+        if tier_end is None:
+            found.append(TierSlice(quantity, tier.price, level, tier_start, None))
+            break
+        if position < tier_end:
+            inside = min(quantity, tier_end - position)
+            found.append(TierSlice(inside, tier.price, level, tier_start, tier.size))
+            position += inside
+            quantity -= inside
+            if not quantity:
+                break
+        tier_start = tier_end
+    return found
+
+
+class BillingFrequency(StrEnum):
+    """Of a subscription's rate. Source: schema ``RatePayload``."""
+
+    WEEKLY = "WEEKLY"
+    MONTHLY = "MONTHLY"
+    QUARTERLY = "QUARTERLY"
+    ANNUAL = "ANNUAL"
+
+
+class RateKey(msgspec.Struct, frozen=True):
+    """What a schedule of rates belongs to. Assumed: the vendor names no key; these fields tell two rates apart.
+
+    [A-rate-key]
+    """
+
+    rate_card_id: RateCardId
+    product_id: ProductId
+    pricing_group_values: GroupValues = ()
+    billing_frequency: BillingFrequency | None = None
+
+
+class Rate(msgspec.Struct, frozen=True):
+    """One dated entry of a rate card.
+
+    Attributes:
+        price: What a unit costs by default, in units of ``credit_type_id``.
+        commit_price: What it costs while it is paid by a commit or credit with rate type COMMIT_RATE.
+        is_entitled: Whether contracts on the card get the product unless an override says otherwise.
+    """
+
+    starting_at: datetime
+    ending_before: datetime | None
+    is_entitled: bool
+    price: Price
+    credit_type_id: CreditTypeId
+    commit_price: Price | None = None
+
+    @property
+    def period(self) -> Period:
+        """When the entry says to be valid; a later entry may cover part of it."""
+        return Period(self.starting_at, self.ending_before)
+
+
+class RateSegment(msgspec.Struct, frozen=True):
+    """A stretch of time during which one entry is in force."""
+
+    starting_at: datetime
+    ending_before: datetime | None
+    rate: Rate
+
+
+class RateSchedule(msgspec.Struct, frozen=True):
+    """All entries of one :class:`RateKey` in the order of their creation, and who wins when.
+
+    Assumed: where entries overlap, the one created last is in force; an earlier one shows again after it ends. Entries
+    with the same start replace each other (observed on the real API).  [A-rate-overlap]
+    """
+
+    key: RateKey
+    sequence: int
+    """Running number over all of a tenant's schedules."""
+    rates: tuple[Rate, ...] = ()
+    segments: tuple[RateSegment, ...] = ()
+
+    def at(self, instant: datetime) -> Rate | None:
+        """Return the entry in force at ``instant``, or None where there is none."""
+        for segment in reversed(self.segments):
+            if segment.starting_at <= instant:
+                if segment.ending_before is None or instant < segment.ending_before:
+                    return segment.rate
+                return None
+        return None
+
+
+def with_rate(schedule: RateSchedule, rate: Rate) -> RateSchedule:
+    """Return the schedule with ``rate`` added last, replacing an entry with the same start."""
+    rates = (*(entry for entry in schedule.rates if entry.starting_at != rate.starting_at), rate)
+    return RateSchedule(schedule.key, schedule.sequence, rates, _segments(rates))
+
+
+def _segments(rates: tuple[Rate, ...]) -> tuple[RateSegment, ...]:
+    cuts = sorted({rate.starting_at for rate in rates} | {rate.ending_before for rate in rates if rate.ending_before})
+    found: list[RateSegment] = []
+    for start, end in zip(cuts, [*cuts[1:], None], strict=True):
+        winner = next((rate for rate in reversed(rates) if start in rate.period), None)
+        if winner is None:
+            continue
+        if found and found[-1].rate is winner and found[-1].ending_before == start:
+            start = found.pop().starting_at
+        found.append(RateSegment(start, end, winner))
+    return tuple(found)
+
+
+class RateCardAlias(msgspec.Struct, frozen=True):
+    """A name for a card, usable at contract creation while its window holds the contract's start."""
+
+    name: str
+    starting_at: datetime | None = None
+    ending_before: datetime | None = None
+
+    def holds(self, instant: datetime) -> bool:
+        """Whether the alias points to its card at ``instant``."""
+        return (self.starting_at is None or self.starting_at <= instant) and (
+            self.ending_before is None or instant < self.ending_before
+        )
+
+
+class RateCard(msgspec.Struct, frozen=True):
+    """A price list. Its rates are kept apart, by :class:`RateKey`. Source: schema ``RateCard``.
+
+    Attributes:
+        product_ids: In the order of their first rate, which is the order of lines on an invoice.
+    """
+
+    id: RateCardId
+    name: str
+    fiat_credit_type_id: CreditTypeId
+    created_at: datetime
+    description: str | None = None
+    aliases: tuple[RateCardAlias, ...] = ()
+    custom_fields: dict[str, str] = {}
+    product_ids: tuple[ProductId, ...] = ()
+    archived_at: datetime | None = None

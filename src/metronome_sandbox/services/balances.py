@@ -1,0 +1,391 @@
+"""Commits and credits: created on a contract or for a customer, listed with what is left of them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
+from decimal import Decimal
+
+import msgspec
+
+from metronome_sandbox.domain.amounts import USD_CENTS, ZERO
+from metronome_sandbox.domain.balances import (
+    DEFAULT_PRIORITY,
+    Balance,
+    BalanceType,
+    InvoiceSchedule,
+    InvoiceScheduleItem,
+    Segment,
+    SpendingRate,
+)
+from metronome_sandbox.domain.catalog import ProductType
+from metronome_sandbox.domain.contracts import Contract
+from metronome_sandbox.domain.errors import ContractNotFound, InvalidRequest, NotFound, UniquenessKeyTaken
+from metronome_sandbox.domain.ids import BalanceId, ContractId, CreditTypeId, CustomerId, ProductId, SegmentId
+from metronome_sandbox.domain.ledger import LedgerEntry, PostedDraw, balance_at, ledger
+from metronome_sandbox.domain.payment_schedules import Payment
+from metronome_sandbox.domain.periods import require_hour
+from metronome_sandbox.domain.targeting import Specifier
+from metronome_sandbox.services.context import Context
+from metronome_sandbox.services.customers import active_customer
+from metronome_sandbox.services.drafts import drafts_of
+from metronome_sandbox.services.passage import catch_up
+
+
+class NewSegment(msgspec.Struct, frozen=True):
+    """One item of an access schedule in a request."""
+
+    amount: Decimal
+    starting_at: datetime
+    ending_before: datetime
+
+
+class NewPayments(msgspec.Struct, frozen=True):
+    """An invoice schedule in a request, a recurring one already expanded."""
+
+    items: tuple[Payment, ...]
+    credit_type_id: CreditTypeId = USD_CENTS
+    do_not_invoice: bool = False
+
+
+class NewBalance(msgspec.Struct, frozen=True):
+    """A commit or credit as a request describes it, on a contract or for a customer.
+
+    Attributes:
+        segments: None when the request has no access schedule.
+        payments: None when the request has no invoice schedule.
+        temporary_id: Name by which overrides of the same request may call it.
+    """
+
+    type: BalanceType
+    product_id: ProductId
+    segments: tuple[NewSegment, ...] | None
+    credit_type_id: CreditTypeId = USD_CENTS
+    name: str | None = None
+    description: str | None = None
+    priority: Decimal = DEFAULT_PRIORITY
+    rate_type: SpendingRate = SpendingRate.LIST_RATE
+    payments: NewPayments | None = None
+    invoice_contract_id: ContractId | None = None
+    applicable_product_ids: tuple[ProductId, ...] = ()
+    applicable_product_tags: tuple[str, ...] = ()
+    applicable_contract_ids: tuple[ContractId, ...] = ()
+    specifiers: tuple[Specifier, ...] = ()
+    rollover_fraction: Decimal | None = None
+    uniqueness_key: str | None = None
+    custom_fields: dict[str, str] = {}
+    temporary_id: str | None = None
+    netsuite_sales_order_id: str | None = None
+    salesforce_opportunity_id: str | None = None
+
+    @property
+    def is_invoiced(self) -> bool:
+        """Whether it brings an invoice of its own."""
+        return self.payments is not None and bool(self.payments.items) and not self.payments.do_not_invoice
+
+
+def create_customer_balance(context: Context, customer_id: CustomerId, new: NewBalance) -> Balance:
+    """Create a commit or credit on customer level.
+
+    Raises:
+        CustomerNotFound: There is no such customer.
+        UniquenessKeyTaken: The key was used for another of the same kind.
+        InvalidRequest: A rule of :func:`check` or of the reference, section 6.2 is broken.
+    """
+    active_customer(context, customer_id, "customer_id")
+    kind = "credit" if new.type is BalanceType.CREDIT else "commit"
+    store = context.store
+    if new.uniqueness_key is not None and (kind, new.uniqueness_key) in store.uniqueness_keys:
+        raise UniquenessKeyTaken(new.uniqueness_key)
+    check(context, new)
+    for index, contract_id in enumerate(new.applicable_contract_ids):
+        _own_contract(context, customer_id, contract_id, f"applicable_contract_ids[{index}]")
+    if new.invoice_contract_id is not None:
+        _own_contract(context, customer_id, new.invoice_contract_id, "invoice_contract_id")
+    elif new.is_invoiced:
+        raise InvalidRequest(
+            "invoice_contract_id", "is missing; name the contract whose invoices carry the payments of this commit"
+        )
+    with context.transaction():
+        balance = make(context, new, customer_id, None)
+        store.balances.put(balance.id, balance)
+        if new.uniqueness_key is not None:
+            store.uniqueness_keys.put((kind, new.uniqueness_key), balance.id)
+        catch_up(context)
+    return store.balances[balance.id]
+
+
+def _own_contract(context: Context, customer_id: CustomerId, contract_id: ContractId, path: str) -> Contract:
+    contract = context.store.contracts.get(contract_id)
+    if contract is None:
+        raise ContractNotFound(contract_id)
+    if contract.customer_id != customer_id:
+        raise InvalidRequest(path, f"contract {contract_id} belongs to another customer")
+    if contract.archived_at is not None:
+        raise InvalidRequest(path, f"contract {contract_id} is archived")
+    return contract
+
+
+def check(context: Context, new: NewBalance) -> None:
+    """Hold a new commit or credit against the rules.
+
+    Raises:
+        NotFound: It names a product that does not exist.
+        InvalidRequest: A rule is broken; the path is relative to the commit or credit.
+
+    Source: reference section 6.2 and the schemas ``CommitInput`` and ``CreditInput``.
+    """
+    products = context.store.products
+    product = products.get(new.product_id)
+    if product is None:
+        raise NotFound("product", new.product_id)
+    if product.type is not ProductType.FIXED:
+        raise InvalidRequest(
+            "product_id",
+            f"{product.id} ({product.name}) is a {product.type} product; commits and credits need a FIXED one",
+        )
+    if new.specifiers and (new.applicable_product_ids or new.applicable_product_tags):
+        raise InvalidRequest("specifiers", "cannot stand beside applicable_product_ids or applicable_product_tags")
+    named = [*new.applicable_product_ids, *(item.product_id for item in new.specifiers if item.product_id is not None)]
+    for product_id in named:
+        if product_id not in products:
+            raise NotFound("product", product_id)
+    _check_segments(context, new)
+    _check_payments(context, new)
+
+
+def _check_segments(context: Context, new: NewBalance) -> None:
+    if not new.segments:
+        raise InvalidRequest("access_schedule.schedule_items", "is missing; say how much can be spent, and when")
+    if new.credit_type_id not in context.store.credit_types:
+        raise NotFound("credit type", new.credit_type_id)
+    for index, segment in enumerate(new.segments):
+        path = f"access_schedule.schedule_items[{index}]"
+        require_hour(segment.starting_at, f"{path}.starting_at")
+        require_hour(segment.ending_before, f"{path}.ending_before")
+        if segment.ending_before <= segment.starting_at:
+            raise InvalidRequest(
+                f"{path}.ending_before",
+                f"{segment.ending_before.isoformat()} is not after starting_at {segment.starting_at.isoformat()}",
+            )
+        if segment.amount < 0:
+            raise InvalidRequest(f"{path}.amount", f"{segment.amount} is less than 0")
+
+
+def _check_payments(context: Context, new: NewBalance) -> None:
+    payments = new.payments
+    if payments is not None and payments.credit_type_id not in context.store.credit_types:
+        raise NotFound("credit type", payments.credit_type_id)
+    if new.type is not BalanceType.POSTPAID:
+        if payments is not None and not payments.items:
+            raise InvalidRequest(
+                "invoice_schedule.schedule_items", "is empty; leave invoice_schedule out for a free commit"
+            )
+        return
+    if payments is None or len(payments.items) != 1 or new.segments is None or len(new.segments) != 1:
+        raise InvalidRequest(
+            "invoice_schedule",
+            "a POSTPAID commit needs exactly one item here and one in access_schedule, of equal amount",
+        )
+    if payments.items[0].amount != new.segments[0].amount:
+        raise InvalidRequest(
+            "invoice_schedule.schedule_items[0].amount",
+            f"{payments.items[0].amount} differs from the {new.segments[0].amount} of access_schedule; "
+            "both items of a POSTPAID commit have the same amount",
+        )
+
+
+def make(context: Context, new: NewBalance, customer_id: CustomerId, contract_id: ContractId | None) -> Balance:
+    """Return the value of a checked commit or credit, with ids. Call it inside of a transaction."""
+    balance_id = BalanceId(context.ids.next("credit" if new.type is BalanceType.CREDIT else "commit"))
+    derived = context.ids.derived
+    schedule = None
+    if new.payments is not None:
+        schedule = InvoiceSchedule(
+            new.payments.credit_type_id,
+            tuple(
+                InvoiceScheduleItem(
+                    derived("payment", balance_id, str(index)), item.timestamp, item.unit_price, item.quantity
+                )
+                for index, item in enumerate(new.payments.items)
+            ),
+            new.payments.do_not_invoice,
+        )
+    return Balance(
+        id=balance_id,
+        type=new.type,
+        customer_id=customer_id,
+        contract_id=contract_id,
+        product_id=new.product_id,
+        credit_type_id=new.credit_type_id,
+        segments=tuple(
+            Segment(
+                SegmentId(derived("segment", balance_id, str(index))), item.amount, item.starting_at, item.ending_before
+            )
+            for index, item in enumerate(new.segments or ())
+        ),
+        created_at=context.now,
+        sequence=len(context.store.balances) + 1,
+        name=new.name,
+        description=new.description,
+        priority=new.priority,
+        rate_type=new.rate_type,
+        invoice_schedule=schedule,
+        invoice_contract_id=new.invoice_contract_id if contract_id is None else contract_id,
+        applicable_product_ids=new.applicable_product_ids,
+        applicable_product_tags=new.applicable_product_tags,
+        applicable_contract_ids=new.applicable_contract_ids,
+        specifiers=new.specifiers,
+        rollover_fraction=new.rollover_fraction,
+        uniqueness_key=new.uniqueness_key,
+        custom_fields=new.custom_fields,
+        netsuite_sales_order_id=new.netsuite_sales_order_id,
+        salesforce_opportunity_id=new.salesforce_opportunity_id,
+        next_payment_at=_first_payment(new),
+    )
+
+
+def _first_payment(new: NewBalance) -> datetime | None:
+    if new.type is not BalanceType.PREPAID or not new.is_invoiced or new.payments is None:
+        return None
+    return min(item.timestamp for item in new.payments.items)
+
+
+class BalanceFilter(msgspec.Struct, frozen=True):
+    """What a list of balances may be narrowed by; the conditions are ANDed.
+
+    Attributes:
+        types: None is all of them.
+        covering_date: A segment holds it.
+        starting_at: A segment ends after it.
+        effective_before: A segment starts before it.
+    """
+
+    types: Collection[BalanceType] | None = None
+    id: BalanceId | None = None
+    covering_date: datetime | None = None
+    starting_at: datetime | None = None
+    effective_before: datetime | None = None
+    include_contract_balances: bool = False
+    include_archived: bool = False
+    exclude_zero_balances: bool = False
+
+    def admits(self, balance: Balance) -> bool:
+        """Whether a balance passes, but for ``exclude_zero_balances``.
+
+        Assumed: the date filters follow the half-open reading of the reference, section 4.2.  [A-balance-filters]
+        """
+        if self.types is not None and balance.type not in self.types:
+            return False
+        if self.id is not None and balance.id != self.id:
+            return False
+        if balance.contract_id is not None and not self.include_contract_balances:
+            return False
+        if balance.archived_at is not None and not self.include_archived:
+            return False
+        if self.covering_date is not None and not any(self.covering_date in item.period for item in balance.segments):
+            return False
+        if self.starting_at is not None and not any(item.ending_before > self.starting_at for item in balance.segments):
+            return False
+        before = self.effective_before
+        return before is None or any(item.starting_at < before for item in balance.segments)
+
+
+def list_balances(context: Context, customer_id: CustomerId, chosen: BalanceFilter) -> list[Balance]:
+    """Return a customer's commits and credits in the order of creation; none for a customer that does not exist.
+
+    Assumed: an unknown customer has no balances, as no 404 is declared (Q30).  [A-unknown-customer-balances]
+    """
+    store = context.store
+    found = [store.balances[balance_id] for balance_id in store.balances_of.ids(customer_id)]
+    admitted = [balance for balance in found if chosen.admits(balance)]
+    if not chosen.exclude_zero_balances:
+        return admitted
+    return [balance for balance in admitted if balance_now(context, balance)]
+
+
+def drawn_by_drafts(context: Context, customer_id: CustomerId) -> dict[SegmentId, Decimal]:
+    """Return what a customer's drafts take from each segment."""
+    sums: dict[SegmentId, Decimal] = {}
+    for invoice in drafts_of(context, customer_id):
+        for draw in invoice.draws:
+            sums[draw.segment_id] = sums.get(draw.segment_id, ZERO) + draw.amount
+    return sums
+
+
+def drawn_from(context: Context, balance: Balance, *, with_drafts: bool = True) -> Mapping[SegmentId, Decimal]:
+    """Return what invoices took from each segment of a balance."""
+    drafts = drawn_by_drafts(context, balance.customer_id) if with_drafts else {}
+    drawn = context.store.drawn
+    return {segment.id: drawn.get(segment.id, ZERO) + drafts.get(segment.id, ZERO) for segment in balance.segments}
+
+
+def balance_now(context: Context, balance: Balance, *, with_drafts: bool = True) -> Decimal:
+    """Return what can be spent now, in units of the balance."""
+    return balance_at(balance, drawn_from(context, balance, with_drafts=with_drafts), context.now)
+
+
+def ledger_now(context: Context, balance: Balance) -> tuple[LedgerEntry, ...]:
+    """Return the ledger of a balance, with the deductions of drafts."""
+    store = context.store
+    finalized = (store.invoices[invoice_id] for invoice_id in store.invoices_drawing_on.ids(balance.id))
+    posted = [
+        PostedDraw(invoice.id, invoice.contract_id, draw)
+        for invoice in (*finalized, *drafts_of(context, balance.customer_id))
+        for draw in invoice.draws
+        if draw.balance_id == balance.id
+    ]
+    return ledger(balance, posted, context.now)
+
+
+class NetBalanceFilter(msgspec.Struct, frozen=True):
+    """Conditions that are ANDed; a request's filters are ORed. None means any."""
+
+    types: Collection[BalanceType] | None = None
+    ids: Collection[str] | None = None
+    custom_fields: Mapping[str, str] | None = None
+
+    def admits(self, balance: Balance) -> bool:
+        """Whether a balance meets all of the conditions."""
+        return (
+            (self.types is None or balance.type in self.types)
+            and (self.ids is None or balance.id in self.ids)
+            and (
+                self.custom_fields is None
+                or all(balance.custom_fields.get(key) == value for key, value in self.custom_fields.items())
+            )
+        )
+
+
+def get_net_balance(
+    context: Context,
+    customer_id: CustomerId,
+    credit_type_id: CreditTypeId,
+    filters: Sequence[NetBalanceFilter],
+    *,
+    with_drafts: bool,
+) -> Decimal:
+    """Return what a customer can spend now in one unit, contract level included.
+
+    Raises:
+        InvalidRequest: There is no such customer.
+
+    Assumed: an unknown customer is a 400, the one error declared; postpaid obligations count (Q29).  [A-net-balance]
+    """
+    store = context.store
+    if customer_id not in store.customers:
+        raise InvalidRequest("customer_id", f"no customer {customer_id} in this tenant")
+    now = context.now
+    drafts = drawn_by_drafts(context, customer_id) if with_drafts else {}
+    total = ZERO
+    for balance_id in store.balances_of.ids(customer_id):
+        balance = store.balances[balance_id]
+        if balance.archived_at is not None or balance.credit_type_id != credit_type_id:
+            continue
+        if filters and not any(item.admits(balance) for item in filters):
+            continue
+        for segment in balance.segments:
+            if now in segment.period:
+                left = segment.amount - store.drawn.get(segment.id, ZERO) - drafts.get(segment.id, ZERO)
+                total += max(left, ZERO)
+    return total

@@ -1,0 +1,312 @@
+"""Draft invoices: never stored, computed from the state when somebody asks.
+
+All drafts of a customer are computed together, in the order of their periods, because a balance on customer level may
+serve several contracts and an earlier draft leaves less of it to a later one. The result is kept as long as the
+tenant's tables stand still and no new period has begun.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from decimal import Decimal
+from itertools import islice
+
+import msgspec
+
+from metronome_sandbox.domain.amounts import USD_CENTS
+from metronome_sandbox.domain.balances import Balance
+from metronome_sandbox.domain.contracts import Contract
+from metronome_sandbox.domain.events import UsageEvent, metered, within
+from metronome_sandbox.domain.ids import (
+    ContractId,
+    CreditTypeId,
+    CustomerId,
+    GroupValues,
+    InvoiceId,
+    ProductId,
+    SegmentId,
+)
+from metronome_sandbox.domain.invoices import (
+    AppliedBalance,
+    Invoice,
+    InvoiceStatus,
+    InvoiceType,
+    LineItem,
+    LineType,
+    total_of,
+)
+from metronome_sandbox.domain.invoicing import build_invoice
+from metronome_sandbox.domain.periods import BoundedPeriod, billing_periods
+from metronome_sandbox.domain.rating import metered_lines
+from metronome_sandbox.domain.usage import WindowQuantity, WindowSize
+from metronome_sandbox.services.context import Context
+from metronome_sandbox.services.pricing import add_draws, open_segments, price_book
+
+
+class Drafts(msgspec.Struct, frozen=True):
+    """A customer's drafts and how long they hold.
+
+    Attributes:
+        revision: Of the store that they were computed from.
+        valid_from, valid_until: The half-open time in which no other period begins.
+    """
+
+    revision: int
+    valid_from: datetime
+    valid_until: datetime | None
+    invoices: tuple[Invoice, ...]
+
+
+def drafts_of(context: Context, customer_id: CustomerId) -> tuple[Invoice, ...]:
+    """Return a customer's drafts in the default order of a list."""
+    now, revision = context.now, context.store.revision
+    known = context.drafts.get(customer_id)
+    if (
+        known is None
+        or known.revision != revision
+        or now < known.valid_from
+        or (known.valid_until is not None and now >= known.valid_until)
+    ):
+        if any(other.revision != revision for other in islice(context.drafts.values(), 1)):
+            context.drafts.clear()
+        known = context.drafts[customer_id] = _compute(context, customer_id, now)
+    return known.invoices
+
+
+Pending = tuple[datetime, int, Contract, BoundedPeriod | Invoice]
+"""A usage invoice that is not final yet: where it stands in the order (start of the period, the contract's number), its
+contract, and the period to generate or the import to price again."""
+
+
+def pending(context: Context, customer_id: CustomerId, until: datetime) -> tuple[list[Pending], datetime | None]:
+    """Return what is not final, in order, and when the next period starts after ``until``.
+
+    Of the periods to generate those that start at or before ``until``; of the imports that wait for their issue date
+    all.
+
+    Assumed: invoices of one customer meet its balances by period start, then contract creation (Q34).
+    [A-order-of-invoices]
+    """
+    store = context.store
+    found: list[Pending] = []
+    later: list[datetime] = []
+    for contract_id in store.contracts_of.ids(customer_id):
+        contract = store.contracts[contract_id]
+        if contract.next_period is None or contract.archived_at is not None:
+            continue
+        if contract.next_period.starting_at > until:
+            later.append(contract.next_period.starting_at)
+            continue
+        for period in billing_periods(contract.statement_schedule, contract.period, contract.generated_until):
+            if period.starting_at > until:
+                later.append(period.starting_at)
+                break
+            found.append((period.starting_at, contract.sequence, contract, period))
+    for invoice_id in store.stored_drafts.ids(customer_id):
+        invoice = store.invoices[invoice_id]
+        if invoice.period is not None:
+            contract = store.contracts[invoice.contract_id]
+            found.append((invoice.period.starting_at, contract.sequence, contract, invoice))
+    return sorted(found, key=lambda item: item[:2]), min(later, default=None)
+
+
+def _compute(context: Context, customer_id: CustomerId, now: datetime) -> Drafts:
+    waiting, valid_until = pending(context, customer_id, now)
+    taken: dict[SegmentId, Decimal] = {}
+    found = [price_pending(context, item, taken) for item in waiting] + payment_drafts(context, customer_id)
+    _remember_owner(context, customer_id, found)
+    return Drafts(context.store.revision, now, valid_until, tuple(sorted(found, key=lambda invoice: invoice.order)))
+
+
+KNOWN_DRAFTS = 10_000
+
+
+def _remember_owner(context: Context, customer_id: CustomerId, drafts: Sequence[Invoice]) -> None:
+    """Note whose drafts these are, so that an operation that names an invoice alone can tell a draft from nothing."""
+    owners = context.draft_owners
+    for invoice in drafts:
+        owners[invoice.id] = customer_id
+    for forgotten in list(islice(owners, max(len(owners) - KNOWN_DRAFTS, 0))):
+        del owners[forgotten]
+
+
+def price_pending(context: Context, waiting: Pending, taken: dict[SegmentId, Decimal]) -> Invoice:
+    """Return an invoice that is not final as it is now, and add to ``taken`` what it leaves less to the next one."""
+    _, _, contract, item = waiting
+    invoice = reprice(context, item, taken) if isinstance(item, Invoice) else draft(context, contract, item, taken)
+    add_draws(taken, invoice.draws)
+    return invoice
+
+
+def taken_before(context: Context, contract: Contract, starting_at: datetime) -> dict[SegmentId, Decimal]:
+    """Return what drafts take that come before this contract's invoice of a period in the order of invoices."""
+    taken: dict[SegmentId, Decimal] = {}
+    for waiting in pending(context, contract.customer_id, starting_at)[0]:
+        if waiting[:2] < (starting_at, contract.sequence):
+            price_pending(context, waiting, taken)
+    return taken
+
+
+def draft(context: Context, contract: Contract, period: BoundedPeriod, taken: dict[SegmentId, Decimal]) -> Invoice:
+    """Return the usage invoice that the system generates for a period, as things are now.
+
+    Source: guide "How invoicing works". Assumed: a draft is issued when its grace period is over (question 8.27).
+    [A-draft-issue-time]
+    """
+    book = price_book(context, contract)
+    usage = metered_lines(contract, book, _metered(context, contract, period), period)
+    candidates = open_segments(context, contract, period, taken)
+    priced = build_invoice(contract, book, usage, candidates, period)
+    return Invoice(
+        id=usage_invoice_id(context, contract.id, period),
+        customer_id=contract.customer_id,
+        contract_id=contract.id,
+        type=InvoiceType.USAGE,
+        status=InvoiceStatus.DRAFT,
+        credit_type_id=fiat_credit_type(context, contract),
+        issued_at=period.ending_before + context.grace_period,
+        lines=priced.lines,
+        total=priced.total,
+        period=period,
+        draws=priced.draws,
+        usage=tuple(usage),
+        window_size=WindowSize.HOUR,
+    )
+
+
+def reprice(context: Context, invoice: Invoice, taken: dict[SegmentId, Decimal]) -> Invoice:
+    """Return an imported invoice priced again from its quantities, with today's rates and balances."""
+    if invoice.period is None:
+        return invoice
+    contract = context.store.contracts[invoice.contract_id]
+    book = price_book(context, contract)
+    candidates = open_segments(context, contract, invoice.period, taken)
+    priced = build_invoice(contract, book, invoice.usage, candidates, invoice.period)
+    return msgspec.structs.replace(invoice, lines=priced.lines, total=priced.total, draws=priced.draws)
+
+
+def fiat_credit_type(context: Context, contract: Contract) -> CreditTypeId:
+    """Return the currency of a contract's usage invoices: its rate card's, USD without a card."""
+    card = context.store.rate_cards.get(contract.rate_card_id) if contract.rate_card_id is not None else None
+    return card.fiat_credit_type_id if card is not None else USD_CENTS
+
+
+def usage_invoice_id(
+    context: Context, contract_id: ContractId, period: BoundedPeriod, *, preview: bool = False
+) -> InvoiceId:
+    """Return the id of the next usage invoice of a contract and period; a draft keeps its id when it is finalized.
+
+    Assumed: ids are derived, as samples of the vendor's look (Q18).  [A-invoice-id]
+    """
+    store = context.store
+    stored = store.invoices_on.starting_with(contract_id, period.starting_at)
+    generation = sum(1 for invoice_id in stored if store.invoices[invoice_id].period == period)
+    kind = "invoice preview" if preview else "invoice"
+    start, end = period.starting_at.isoformat(), period.ending_before.isoformat()
+    return InvoiceId(context.ids.derived(kind, contract_id, InvoiceType.USAGE, start, end, str(generation)))
+
+
+def _metered(
+    context: Context, contract: Contract, period: BoundedPeriod
+) -> dict[tuple[ProductId, GroupValues, GroupValues], tuple[WindowQuantity, ...]]:
+    """Return what the events of a period amount to, for every usage product on the contract's card."""
+    store = context.store
+    events = _events_of(context, contract.customer_id, period)
+    found: dict[tuple[ProductId, GroupValues, GroupValues], tuple[WindowQuantity, ...]] = {}
+    if not events:
+        return found
+    for product_id in price_book(context, contract).product_ids:
+        product = store.products[product_id]
+        metric = store.billable_metrics.get(product.billable_metric_id) if product.billable_metric_id else None
+        if metric is None:
+            continue
+        for (pricing, presentation), windows in metered(metric, product, events).items():
+            found[product_id, pricing, presentation] = windows
+    return found
+
+
+def _events_of(context: Context, customer_id: CustomerId, period: BoundedPeriod) -> list[UsageEvent]:
+    store = context.store
+    names = (customer_id, *store.customers[customer_id].ingest_aliases)
+    events = [store.events[event_id] for name in names for event_id in store.events_of.ids(name)]
+    return sorted(
+        within(events, period.starting_at, period.ending_before),
+        key=lambda event: (event.timestamp, event.transaction_id),
+    )
+
+
+def payment_drafts(context: Context, customer_id: CustomerId) -> list[Invoice]:
+    """Return the scheduled invoices ahead: one for each contract, date and currency in which commits are paid.
+
+    Source: guide "How invoicing works": charges of one contract with the same date share an invoice; an invoice has
+    one currency.
+    """
+    store = context.store
+    due: dict[tuple[ContractId, datetime, CreditTypeId], list[Balance]] = {}
+    for balance_id in store.balances_of.ids(customer_id):
+        balance = store.balances[balance_id]
+        schedule = balance.invoice_schedule
+        if balance.next_payment_at is None or schedule is None or balance.archived_at is not None:
+            continue
+        for item in schedule.items:
+            if item.timestamp >= balance.next_payment_at and balance.invoice_contract_id is not None:
+                key = balance.invoice_contract_id, item.timestamp, schedule.credit_type_id
+                holders = due.setdefault(key, [])
+                if balance not in holders:
+                    holders.append(balance)
+    return [payment_invoice(context, *key, balances) for key, balances in due.items()]
+
+
+def payment_invoice(
+    context: Context,
+    contract_id: ContractId,
+    timestamp: datetime,
+    credit_type_id: CreditTypeId,
+    balances: Sequence[Balance],
+) -> Invoice:
+    """Return the scheduled invoice of what these commits, paid in one currency, cost at ``timestamp``, as a draft."""
+    store = context.store
+    lines: list[LineItem] = []
+    for balance in balances:
+        schedule = balance.invoice_schedule
+        for item in schedule.items if schedule is not None else ():
+            if item.timestamp != timestamp:
+                continue
+            lines.append(
+                LineItem(
+                    type=LineType.COMMIT_PURCHASE,
+                    name=balance.name or store.products[balance.product_id].name,
+                    product_id=balance.product_id,
+                    total=item.amount,
+                    quantity=item.quantity,
+                    unit_price=item.unit_price,
+                    applied=AppliedBalance(balance.id, balance.type),
+                )
+            )
+    return Invoice(
+        id=scheduled_invoice_id(context, contract_id, timestamp, credit_type_id),
+        customer_id=store.contracts[contract_id].customer_id,
+        contract_id=contract_id,
+        type=InvoiceType.SCHEDULED,
+        status=InvoiceStatus.DRAFT,
+        credit_type_id=credit_type_id,
+        issued_at=timestamp,
+        lines=tuple(lines),
+        total=total_of(lines),
+    )
+
+
+def scheduled_invoice_id(
+    context: Context, contract_id: ContractId, timestamp: datetime, credit_type_id: CreditTypeId
+) -> InvoiceId:
+    """Return the id of the next scheduled invoice of a contract, date and currency."""
+    store = context.store
+    stored = (store.invoices[invoice_id] for invoice_id in store.invoices_on.starting_with(contract_id, timestamp))
+    generation = sum(
+        1 for invoice in stored if invoice.type is InvoiceType.SCHEDULED and invoice.credit_type_id == credit_type_id
+    )
+    at = timestamp.isoformat()
+    return InvoiceId(
+        context.ids.derived("invoice", contract_id, InvoiceType.SCHEDULED, at, credit_type_id, str(generation))
+    )

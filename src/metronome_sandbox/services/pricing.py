@@ -1,0 +1,55 @@
+"""What is left of a contract's commits and credits, as the next invoice finds it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from decimal import Decimal
+
+from metronome_sandbox.domain.amounts import ZERO
+from metronome_sandbox.domain.balances import OpenSegment
+from metronome_sandbox.domain.contracts import Contract
+from metronome_sandbox.domain.ids import SegmentId
+from metronome_sandbox.domain.invoices import Draw
+from metronome_sandbox.domain.periods import BoundedPeriod
+from metronome_sandbox.domain.rating import PriceBook
+from metronome_sandbox.services.context import Context
+
+
+def open_segments(
+    context: Context, contract: Contract, period: BoundedPeriod, taken: Mapping[SegmentId, Decimal]
+) -> list[OpenSegment]:
+    """Return the segments that usage of this contract and period may draw on, with what is left of each.
+
+    Args:
+        taken: What invoices that are not stored yet (drafts, earlier ones of a batch) took already.
+    """
+    store = context.store
+    found: list[OpenSegment] = []
+    for balance_id in store.balances_of.ids(contract.customer_id):
+        balance = store.balances[balance_id]
+        if balance.archived_at is not None or not balance.is_open_to(contract.id):
+            continue
+        for segment in balance.segments:
+            if segment.starting_at < period.ending_before and period.starting_at < segment.ending_before:
+                left = segment.amount - store.drawn.get(segment.id, ZERO) - taken.get(segment.id, ZERO)
+                if left > 0:
+                    found.append(OpenSegment(balance, segment, left))
+    return found
+
+
+def add_draws(taken: dict[SegmentId, Decimal], draws: Iterable[Draw]) -> None:
+    """Count draws of an invoice that is not stored yet."""
+    for draw in draws:
+        taken[draw.segment_id] = taken.get(draw.segment_id, ZERO) + draw.amount
+
+
+def price_book(context: Context, contract: Contract) -> PriceBook:
+    """Return where the contract's prices are looked up."""
+    store = context.store
+    card = store.rate_cards.get(contract.rate_card_id) if contract.rate_card_id is not None else None
+    return PriceBook(
+        card.id if card is not None else None,
+        card.product_ids if card is not None else (),
+        store.products,
+        store.rate_schedules,
+    )

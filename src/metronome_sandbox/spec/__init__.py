@@ -1,0 +1,1 @@
+"""The contract, bundled and as compiled checks."""

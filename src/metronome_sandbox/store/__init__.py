@@ -1,0 +1,1 @@
+"""Where a tenant's values are kept: a small interface and its in-memory form."""

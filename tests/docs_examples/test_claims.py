@@ -1,0 +1,252 @@
+"""The tables of the README say what is."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import click
+import pytest
+from docs_examples.snippets import ROOT, table
+
+from metronome_sandbox.api.operations import HANDLERS
+from metronome_sandbox.api.settings import Settings
+from metronome_sandbox.api.wire.contracts import LATER_FEATURES
+from metronome_sandbox.cli import main
+from metronome_sandbox.demo import client_of, running
+from metronome_sandbox.spec.document import CONTROL, Document
+
+README = ROOT / "README.md"
+CALL = re.compile(r"`((?:GET|PUT|POST|DELETE) /[^`]+)`")
+TERM = re.compile(r"`([a-z_]+)`(?=[^`]* of a contract|, `)")
+
+
+def calls_in(column: str, heading: str) -> list[str]:
+    return [call for row in table(README, heading) for call in CALL.findall(row[column])]
+
+
+def calls_of(document: Document) -> list[str]:
+    return [f"{one.method} {one.path}" for one in document.operations() if one.operation_id in HANDLERS]
+
+
+def test_the_readme_lists_the_operations_that_are_imitated():
+    assert sorted(calls_in("Operations", "What it imitates")) == sorted(calls_of(Document.load()))
+
+
+def test_the_readme_lists_the_control_plane():
+    assert sorted(calls_in("Call", "The control plane")) == sorted(calls_of(Document.load(CONTROL)))
+
+
+def test_the_readme_explains_every_option_of_serve():
+    serve = main.commands["serve"]
+    options = {option.opts[0] for option in serve.params if isinstance(option, click.Option)}
+
+    explained = {name for row in table(README, "Settings") for name in re.findall(r"`(--[a-z-]+)`", row["Option"])}
+
+    assert explained == options
+
+
+def test_the_readme_names_the_limits_as_they_are():
+    limits = " ".join(README.read_text(encoding="utf-8").partition("\n## Limits\n")[2].partition("\n## ")[0].split())
+    settings = Settings()
+
+    assert f"{settings.max_tenants:,} tenants" in limits
+    assert f"{settings.max_body // 1024 // 1024} MiB" in limits
+    assert f"last {settings.journal_size} calls" in limits
+    assert f"{settings.max_idempotency_keys:,} idempotency keys" in limits
+
+
+Ask = Callable[[Any, Any], Any]
+AT = "2024-07-01T00:00:00Z"
+SOMETHING = [{"anything": "at all"}]
+
+
+def term(name: str, value: Any) -> Ask:
+    """A contract with one more term."""
+    return lambda post, ids: post(
+        "/v1/contracts/create",
+        {
+            "customer_id": ids["customers"]["Acme Inc"],
+            "rate_card_id": ids["rate_cards"]["Acme list prices"],
+            "starting_at": AT,
+            name: value,
+        },
+    )
+
+
+def rate(product: dict[str, Any], rate_type: str) -> Ask:
+    """A rate of a product that is made for it."""
+
+    def ask(post: Any, ids: Any) -> Any:
+        if product["type"] == "COMPOSITE":
+            product["composite_product_ids"] = [ids["products"]["API calls"]]
+        if product["type"] == "USAGE":
+            product["billable_metric_id"] = ids["billable_metrics"]["API calls"]
+        made = post("/v1/contract-pricing/products/create", {"name": "New", **product})
+        new = {
+            "product_id": made["data"]["id"],
+            "starting_at": AT,
+            "entitled": True,
+            "rate_type": rate_type,
+            "price": 1,
+        }
+        return post(
+            "/v1/contract-pricing/rate-cards/addRate",
+            {"rate_card_id": ids["rate_cards"]["Acme list prices"], **new},
+        )
+
+    return ask
+
+
+def call(path: str) -> Ask:
+    return lambda post, ids: post(path, {})
+
+
+def charge(ids: Any) -> dict[str, Any]:
+    schedule = {"schedule_items": [{"timestamp": AT, "amount": 1}]}
+    return {"product_id": ids["products"]["Prepaid usage"], "schedule": schedule}
+
+
+def recurring(ids: Any) -> dict[str, Any]:
+    usd = "2714e483-4ff1-48e4-9e25-ac732e8f24f2"
+    return {
+        "product_id": ids["products"]["Prepaid usage"],
+        "priority": 1,
+        "starting_at": AT,
+        "access_amount": {"unit_price": 1, "quantity": 1, "credit_type_id": usd},
+        "commit_duration": {"value": 1},
+    }
+
+
+def subscription(ids: Any) -> dict[str, Any]:
+    return {
+        "collection_schedule": "ADVANCE",
+        "proration": {},
+        "subscription_rate": {"product_id": ids["products"]["Prepaid usage"], "billing_frequency": "MONTHLY"},
+    }
+
+
+def threshold(ids: Any) -> dict[str, Any]:
+    return {
+        "is_enabled": True,
+        "threshold_amount": 500,
+        "payment_gate_config": {"payment_gate_type": "NONE"},
+        "commit": {"product_id": ids["products"]["Prepaid usage"]},
+    }
+
+
+def hierarchy(ids: Any) -> dict[str, Any]:
+    return {"parent": {"customer_id": ids["customers"]["Acme Inc"], "contract_id": ids["contracts"]["Acme 2024"]}}
+
+
+def prepaid(ids: Any, **others: Any) -> dict[str, Any]:
+    items = [{"amount": 1, "starting_at": AT, "ending_before": "2024-08-01T00:00:00Z"}]
+    product = ids["products"]["Prepaid usage"]
+    return {"type": "PREPAID", "product_id": product, "access_schedule": {"schedule_items": items}, **others}
+
+
+def made(name: str, value: Callable[[Any], Any]) -> Ask:
+    """A contract with a term whose value needs ids."""
+    return lambda post, ids: term(name, value(ids))(post, ids)
+
+
+PARENT = {"hierarchy_configuration": {"child_access": {"type": "ALL"}}}
+NOT_YET: dict[str, list[Ask]] = {
+    "Subscriptions": [
+        made("subscriptions", lambda ids: [subscription(ids)]),
+        rate({"type": "SUBSCRIPTION"}, "SUBSCRIPTION"),
+    ],
+    "Scheduled charges, discounts": [
+        made("scheduled_charges", lambda ids: [charge(ids)]),
+        made("discounts", lambda ids: [charge(ids)]),
+    ],
+    "Composite products": [rate({"type": "COMPOSITE"}, "PERCENTAGE")],
+    "Percentage rates": [rate({"type": "USAGE"}, "PERCENTAGE")],
+    "Recurring balances": [
+        made("recurring_commits", lambda ids: [recurring(ids)]),
+        made("recurring_credits", lambda ids: [recurring(ids)]),
+    ],
+    "Renewal and rollover": [
+        made("transition", lambda ids: {"type": "RENEWAL", "from_contract_id": ids["contracts"]["Acme 2024"]})
+    ],
+    "Contract edits and amendments": [call("/v2/contracts/edit"), call("/v1/contracts/amend")],
+    "Packages": [call("/v1/packages/create"), made("package_id", lambda ids: ids["contracts"]["Acme 2024"])],
+    "Thresholds": [
+        made("spend_threshold_configuration", threshold),
+        made(
+            "prepaid_balance_threshold_configuration",
+            lambda ids: {**threshold(ids), "recharge_to_amount": 5000},
+        ),
+    ],
+    "Account hierarchies": [
+        made("hierarchy_configuration", hierarchy),
+        made("commits", lambda ids: [prepaid(ids, **PARENT)]),
+    ],
+    "Manual ledger entries": [call("/v1/contracts/addManualBalanceLedgerEntry")],
+    "Notifications and alerts": [call("/v1/alerts/create"), call("/v2/notifications/create")],
+    "Custom pricing units": [
+        lambda post, ids: post(
+            "/v1/contract-pricing/rate-cards/create",
+            {
+                "name": "Units",
+                "credit_type_conversions": [
+                    {"custom_credit_type_id": ids["contracts"]["Acme 2024"], "fiat_per_custom_credit": 1}
+                ],
+            },
+        )
+    ],
+    "Billing providers": [
+        lambda post, ids: post(
+            "/v1/customers",
+            {
+                "name": "Globex",
+                "customer_billing_provider_configurations": [
+                    {"billing_provider": "stripe", "delivery_method": "direct_to_billing_provider"}
+                ],
+            },
+        )
+    ],
+    "Other reports": [
+        lambda post, ids: post(f"/v1/customers/{ids['customers']['Acme Inc']}/previewEvents", {}),
+        call("/v1/usage"),
+        lambda post, ids: post(f"/v1/customers/{AT}/invoices/{AT}/pdf", None),
+    ],
+}
+
+
+def test_the_readme_lists_what_is_not_imitated():
+    assert [row["Not yet"] for row in table(README, "What it does not do yet")] == list(NOT_YET)
+
+
+def test_the_terms_of_a_contract_that_the_readme_names_are_refused_ones():
+    rows = [row["Where you meet it"] for row in table(README, "What it does not do yet")]
+    named = {name for row in rows if row.endswith("of a contract") for name in re.findall(r"`([a-z_]+)`", row)}
+
+    assert named
+    assert named <= LATER_FEATURES.keys()
+
+
+@pytest.fixture(scope="module")
+def url():
+    with running(0) as server:
+        yield server.url
+
+
+@pytest.mark.parametrize("feature", NOT_YET)
+def test_what_is_not_imitated_is_refused_with_501(url: str, feature: str):
+    from metronome import APIStatusError
+
+    token = f"not-yet-{feature}".replace(" ", "-")
+    with client_of(url, token, None, is_own=True).with_options(max_retries=0) as client:
+        ids = client.post("/sandbox/scenarios/acme", cast_to=object)["ids"]
+
+        def post(path: str, body: Any) -> Any:
+            if body is None:
+                return client.get(path, cast_to=object)
+            return client.post(path, body=body, cast_to=object)
+
+        for ask in NOT_YET[feature]:
+            with pytest.raises(APIStatusError) as refused:
+                ask(post, ids)
+            assert refused.value.status_code == 501, refused.value.body
