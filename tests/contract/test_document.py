@@ -17,6 +17,7 @@ from metronome_sandbox.spec.validation import Reading, Schemas, findings_of
 
 METHODS = ("get", "put", "post", "delete", "patch")
 PUBLISHED_OPERATIONS = 133  # the published OpenAPI of the imitated API, counted when the document was written
+SDK_ONLY = {"createCreditType-v1", "archiveCreditType-v1"}  # the vendor's SDK calls them, its OpenAPI leaves them out
 CONNEXION = importlib.util.find_spec("connexion")  # found and not imported: importing it warns
 assert CONNEXION is not None
 assert CONNEXION.origin is not None
@@ -182,7 +183,8 @@ def test_what_is_imitated_and_what_is_not_make_up_the_published_api() -> None:
     assert len(left) == len(BILLING["x-not-imitated"])
     assert not imitated.keys() & left.keys()
     assert not set(imitated.values()) & set(left.values())
-    assert len(imitated) + len(left) == PUBLISHED_OPERATIONS
+    assert set(imitated.values()) >= SDK_ONLY
+    assert len(imitated) - len(SDK_ONLY) + len(left) == PUBLISHED_OPERATIONS
 
 
 FRAGMENT = """
