@@ -88,7 +88,6 @@ class Balance(msgspec.Struct, frozen=True):
         product_id: The FIXED product it is sold as; names it where it has no name of its own.
         credit_type_id: Unit of every segment's amount.
         sequence: Running number over all of a tenant's balances; the last tie-break of the order of spending.
-        next_payment_at: When the first payment that no invoice holds yet falls due; None when there is none.
     """
 
     id: BalanceId
@@ -116,7 +115,6 @@ class Balance(msgspec.Struct, frozen=True):
     netsuite_sales_order_id: str | None = None
     salesforce_opportunity_id: str | None = None
     archived_at: datetime | None = None
-    next_payment_at: datetime | None = None
 
     @property
     def is_paid(self) -> bool:

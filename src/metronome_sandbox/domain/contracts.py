@@ -20,6 +20,7 @@ class Contract(msgspec.Struct, frozen=True):
         balance_ids: Its own commits and credits in the order of the request.
         generated_until: Where the next generated usage invoice starts.
         next_period: The billing period of that invoice; None when the contract has no more.
+        next_charge_at: When the first charge that no invoice holds yet falls due; None when there is none.
         sequence: Running number over all of a tenant's contracts.
     """
 
@@ -44,6 +45,7 @@ class Contract(msgspec.Struct, frozen=True):
     salesforce_opportunity_id: str | None = None
     total_contract_value: Decimal | None = None
     archived_at: datetime | None = None
+    next_charge_at: datetime | None = None
 
     @property
     def period(self) -> Period:

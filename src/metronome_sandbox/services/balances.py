@@ -26,6 +26,7 @@ from metronome_sandbox.domain.ledger import LedgerEntry, PostedDraw, balance_at,
 from metronome_sandbox.domain.payment_schedules import Payment
 from metronome_sandbox.domain.periods import require_hour
 from metronome_sandbox.domain.targeting import Specifier
+from metronome_sandbox.services.charges import reschedule
 from metronome_sandbox.services.context import Context
 from metronome_sandbox.services.customers import active_customer
 from metronome_sandbox.services.drafts import drafts_of
@@ -111,6 +112,8 @@ def create_customer_balance(context: Context, customer_id: CustomerId, new: NewB
         store.balances.put(balance.id, balance)
         if new.uniqueness_key is not None:
             store.uniqueness_keys.put((kind, new.uniqueness_key), balance.id)
+        if balance.invoice_contract_id is not None:
+            reschedule(context, balance.invoice_contract_id)
         catch_up(context)
     return store.balances[balance.id]
 
@@ -241,14 +244,7 @@ def make(context: Context, new: NewBalance, customer_id: CustomerId, contract_id
         custom_fields=new.custom_fields,
         netsuite_sales_order_id=new.netsuite_sales_order_id,
         salesforce_opportunity_id=new.salesforce_opportunity_id,
-        next_payment_at=_first_payment(new),
     )
-
-
-def _first_payment(new: NewBalance) -> datetime | None:
-    if new.type is not BalanceType.PREPAID or not new.is_invoiced or new.payments is None:
-        return None
-    return min(item.timestamp for item in new.payments.items)
 
 
 class BalanceFilter(msgspec.Struct, frozen=True):

@@ -54,6 +54,7 @@ from metronome_sandbox.domain.rate_cards import Price, Rate, RateCard, RateKey
 from metronome_sandbox.domain.targeting import Target
 from metronome_sandbox.services import balances
 from metronome_sandbox.services.balances import NewBalance
+from metronome_sandbox.services.charges import reschedule
 from metronome_sandbox.services.context import Context
 from metronome_sandbox.services.customers import active_customer, get_customer
 from metronome_sandbox.services.passage import catch_up
@@ -156,6 +157,7 @@ def create_contract(context: Context, new: NewContract) -> Contract:
         store.contracts.put(contract_id, contract.with_generated_until(first))
         if new.uniqueness_key is not None:
             store.uniqueness_keys.put(("contract", new.uniqueness_key), contract_id)
+        reschedule(context, contract_id)
         catch_up(context)
     return store.contracts[contract_id]
 
@@ -421,7 +423,8 @@ def update_contract_end_date(
         if ending_before is not None:
             for balance in _balances_on(context, contract):
                 kept = _ending(context, balance, ending_before) if balance.contract_id == contract.id else balance
-                store.balances.put(balance.id, _without_payments_from(kept, ending_before))
+                store.balances.put(balance.id, _without_payments_from(context, kept, ending_before))
+            reschedule(context, contract.id)
         catch_up(context)
     return store.contracts[contract.id]
 
@@ -467,17 +470,14 @@ def _ending(context: Context, balance: Balance, instant: datetime) -> Balance:
     return msgspec.structs.replace(balance, segments=segments)
 
 
-def _without_payments_from(balance: Balance, instant: datetime) -> Balance:
+def _without_payments_from(context: Context, balance: Balance, instant: datetime) -> Balance:
     """Return a balance whose payments are made before ``instant`` or not at all; those on an invoice already stay."""
-    due, schedule = balance.next_payment_at, balance.invoice_schedule
-    if due is None or schedule is None:
+    schedule = balance.invoice_schedule
+    if schedule is None:
         return balance
-    items = tuple(item for item in schedule.items if item.timestamp < max(due, instant))
-    return msgspec.structs.replace(
-        balance,
-        invoice_schedule=msgspec.structs.replace(schedule, items=items),
-        next_payment_at=due if due < instant else None,
-    )
+    settled = context.store.settled
+    items = tuple(item for item in schedule.items if item.timestamp < instant or item.id in settled)
+    return msgspec.structs.replace(balance, invoice_schedule=msgspec.structs.replace(schedule, items=items))
 
 
 def _invoices_on(context: Context, contract: Contract) -> list[Invoice]:
@@ -503,11 +503,8 @@ def _archive(context: Context, contract: Contract, *, void_invoices: bool) -> No
     store, now = context.store, context.now
     store.contracts.put(contract.id, msgspec.structs.replace(contract, archived_at=now))
     for balance in _balances_on(context, contract):
-        if balance.archived_at is None:
-            archived_at = now if balance.contract_id == contract.id else None
-            store.balances.put(
-                balance.id, msgspec.structs.replace(balance, archived_at=archived_at, next_payment_at=None)
-            )
+        if balance.archived_at is None and balance.contract_id == contract.id:
+            store.balances.put(balance.id, msgspec.structs.replace(balance, archived_at=now))
     for invoice in _invoices_on(context, contract):
         is_draft = invoice.status is InvoiceStatus.DRAFT
         if is_draft or (void_invoices and invoice.status is InvoiceStatus.FINALIZED):
@@ -534,7 +531,7 @@ def archive_customer(context: Context, customer_id: CustomerId) -> None:
         for balance_id in store.balances_of.ids(customer_id):
             balance = store.balances[balance_id]
             if balance.archived_at is None:
-                store.balances.put(balance_id, msgspec.structs.replace(balance, archived_at=now, next_payment_at=None))
+                store.balances.put(balance_id, msgspec.structs.replace(balance, archived_at=now))
 
 
 class ContractRate(msgspec.Struct, frozen=True):

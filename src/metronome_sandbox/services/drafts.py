@@ -15,7 +15,6 @@ from itertools import islice
 import msgspec
 
 from metronome_sandbox.domain.amounts import USD_CENTS
-from metronome_sandbox.domain.balances import Balance
 from metronome_sandbox.domain.contracts import Contract
 from metronome_sandbox.domain.events import UsageEvent, metered, within
 from metronome_sandbox.domain.ids import (
@@ -28,18 +27,15 @@ from metronome_sandbox.domain.ids import (
     SegmentId,
 )
 from metronome_sandbox.domain.invoices import (
-    AppliedBalance,
     Invoice,
     InvoiceStatus,
     InvoiceType,
-    LineItem,
-    LineType,
-    total_of,
 )
 from metronome_sandbox.domain.invoicing import build_invoice
 from metronome_sandbox.domain.periods import BoundedPeriod, billing_periods
 from metronome_sandbox.domain.rating import metered_lines
 from metronome_sandbox.domain.usage import WindowQuantity, WindowSize
+from metronome_sandbox.services.charges import scheduled_drafts
 from metronome_sandbox.services.context import Context
 from metronome_sandbox.services.pricing import add_draws, open_segments, price_book
 
@@ -114,7 +110,7 @@ def pending(context: Context, customer_id: CustomerId, until: datetime) -> tuple
 def _compute(context: Context, customer_id: CustomerId, now: datetime) -> Drafts:
     waiting, valid_until = pending(context, customer_id, now)
     taken: dict[SegmentId, Decimal] = {}
-    found = [price_pending(context, item, taken) for item in waiting] + payment_drafts(context, customer_id)
+    found = [price_pending(context, item, taken) for item in waiting] + scheduled_drafts(context, customer_id)
     _remember_owner(context, customer_id, found)
     return Drafts(context.store.revision, now, valid_until, tuple(sorted(found, key=lambda invoice: invoice.order)))
 
@@ -233,80 +229,4 @@ def _events_of(context: Context, customer_id: CustomerId, period: BoundedPeriod)
     return sorted(
         within(events, period.starting_at, period.ending_before),
         key=lambda event: (event.timestamp, event.transaction_id),
-    )
-
-
-def payment_drafts(context: Context, customer_id: CustomerId) -> list[Invoice]:
-    """Return the scheduled invoices ahead: one for each contract, date and currency in which commits are paid.
-
-    Source: guide "How invoicing works": charges of one contract with the same date share an invoice; an invoice has
-    one currency.
-    """
-    store = context.store
-    due: dict[tuple[ContractId, datetime, CreditTypeId], list[Balance]] = {}
-    for balance_id in store.balances_of.ids(customer_id):
-        balance = store.balances[balance_id]
-        schedule = balance.invoice_schedule
-        if balance.next_payment_at is None or schedule is None or balance.archived_at is not None:
-            continue
-        for item in schedule.items:
-            if item.timestamp >= balance.next_payment_at and balance.invoice_contract_id is not None:
-                key = balance.invoice_contract_id, item.timestamp, schedule.credit_type_id
-                holders = due.setdefault(key, [])
-                if balance not in holders:
-                    holders.append(balance)
-    return [payment_invoice(context, *key, balances) for key, balances in due.items()]
-
-
-def payment_invoice(
-    context: Context,
-    contract_id: ContractId,
-    timestamp: datetime,
-    credit_type_id: CreditTypeId,
-    balances: Sequence[Balance],
-) -> Invoice:
-    """Return the scheduled invoice of what these commits, paid in one currency, cost at ``timestamp``, as a draft."""
-    store = context.store
-    lines: list[LineItem] = []
-    for balance in balances:
-        schedule = balance.invoice_schedule
-        for item in schedule.items if schedule is not None else ():
-            if item.timestamp != timestamp:
-                continue
-            lines.append(
-                LineItem(
-                    type=LineType.COMMIT_PURCHASE,
-                    name=balance.name or store.products[balance.product_id].name,
-                    product_id=balance.product_id,
-                    total=item.amount,
-                    quantity=item.quantity,
-                    unit_price=item.unit_price,
-                    applied=AppliedBalance(balance.id, balance.type),
-                )
-            )
-    return Invoice(
-        id=scheduled_invoice_id(context, contract_id, timestamp, credit_type_id),
-        customer_id=store.contracts[contract_id].customer_id,
-        contract_id=contract_id,
-        type=InvoiceType.SCHEDULED,
-        status=InvoiceStatus.DRAFT,
-        credit_type_id=credit_type_id,
-        issued_at=timestamp,
-        lines=tuple(lines),
-        total=total_of(lines),
-    )
-
-
-def scheduled_invoice_id(
-    context: Context, contract_id: ContractId, timestamp: datetime, credit_type_id: CreditTypeId
-) -> InvoiceId:
-    """Return the id of the next scheduled invoice of a contract, date and currency."""
-    store = context.store
-    stored = (store.invoices[invoice_id] for invoice_id in store.invoices_on.starting_with(contract_id, timestamp))
-    generation = sum(
-        1 for invoice in stored if invoice.type is InvoiceType.SCHEDULED and invoice.credit_type_id == credit_type_id
-    )
-    at = timestamp.isoformat()
-    return InvoiceId(
-        context.ids.derived("invoice", contract_id, InvoiceType.SCHEDULED, at, credit_type_id, str(generation))
     )

@@ -13,13 +13,13 @@ from metronome_sandbox.domain.errors import InvalidRequest, NotAllowedNow, NotFo
 from metronome_sandbox.domain.ids import ContractId, CreditTypeId, CustomerId, InvoiceId
 from metronome_sandbox.domain.invoices import Invoice, InvoiceStatus, InvoiceType
 from metronome_sandbox.domain.usage import WindowSize
+from metronome_sandbox.services.charges import scheduled_invoice_id
 from metronome_sandbox.services.context import Context
 from metronome_sandbox.services.customers import get_customer
 from metronome_sandbox.services.drafts import (
     draft,
     drafts_of,
     reprice,
-    scheduled_invoice_id,
     taken_before,
     usage_invoice_id,
 )

@@ -16,8 +16,9 @@ from metronome_sandbox.domain.balances import BalanceType
 from metronome_sandbox.domain.ids import BalanceId, ContractId, CustomerId, InvoiceId
 from metronome_sandbox.domain.invoices import Invoice, InvoiceStatus
 from metronome_sandbox.domain.periods import billing_periods
+from metronome_sandbox.services.charges import open_charges, reschedule, scheduled_invoice, settle
 from metronome_sandbox.services.context import Context
-from metronome_sandbox.services.drafts import draft, payment_invoice, reprice, taken_before, usage_invoice_id
+from metronome_sandbox.services.drafts import draft, reprice, taken_before, usage_invoice_id
 
 
 class Event(msgspec.Struct, frozen=True):
@@ -59,16 +60,16 @@ def catch_up(context: Context) -> list[Event]:
 
 
 def _next_due(context: Context) -> tuple[datetime, str, str] | None:
-    """Return what is due first: its instant, its kind, and the contract, import or commit that it is about.
+    """Return what is due first: its instant, its kind, and the contract or import that it is about.
 
-    At one instant payments come first, then usage, then imports that waited for their issue date.
+    At one instant charges come first, then usage, then imports that waited for their issue date.
     """
     store = context.store
     found: list[tuple[datetime, int, str, str]] = []
-    for balance_id in store.payments_due.ids("")[:1]:
-        payment_at = store.balances[balance_id].next_payment_at
-        if payment_at is not None:
-            found.append((payment_at, 0, "payment", balance_id))
+    for contract_id in store.charges_due.ids("")[:1]:
+        charge_at = store.contracts[contract_id].next_charge_at
+        if charge_at is not None:
+            found.append((charge_at, 0, "charge", contract_id))
     for contract_id in store.contracts_due.ids("")[:1]:
         period = store.contracts[contract_id].next_period
         if period is not None:
@@ -110,32 +111,25 @@ def _finalize_import(context: Context, invoice_id: str) -> Invoice | None:
     return final
 
 
-def _finalize_payment(context: Context, balance_id: str) -> Invoice | None:
-    """Store the scheduled invoice of the payments that one contract has at one instant in one currency."""
+def _finalize_charges(context: Context, contract_id: str) -> Invoice | None:
+    """Store the scheduled invoice of the charges that one contract has at one instant in one currency."""
     store = context.store
-    first = store.balances[BalanceId(balance_id)]
-    timestamp, contract_id, schedule = first.next_payment_at, first.invoice_contract_id, first.invoice_schedule
-    if timestamp is None or contract_id is None or schedule is None:
-        return None
+    contract = store.contracts[ContractId(contract_id)]
+    ready = [charge for charge in open_charges(context, contract) if not charge.holds_back]
+    first = ready[0]
     together = [
-        balance
-        for balance in (store.balances[other] for other in store.balances_of.ids(first.customer_id))
-        if balance.next_payment_at == timestamp
-        and balance.invoice_contract_id == contract_id
-        and balance.archived_at is None
-        and balance.invoice_schedule is not None
-        and balance.invoice_schedule.credit_type_id == schedule.credit_type_id
+        charge
+        for charge in ready
+        if (charge.timestamp, charge.credit_type_id) == (first.timestamp, first.credit_type_id)
     ]
-    invoice = payment_invoice(context, contract_id, timestamp, schedule.credit_type_id, together)
+    invoice = scheduled_invoice(context, together)
     final = store_invoice(context, msgspec.structs.replace(invoice, status=InvoiceStatus.FINALIZED))
-    for balance in together:
-        items = balance.invoice_schedule.items if balance.invoice_schedule is not None else ()
-        later = min((item.timestamp for item in items if item.timestamp > timestamp), default=None)
-        store.balances.put(balance.id, msgspec.structs.replace(balance, next_payment_at=later))
+    settle(context, together, final.id)
+    reschedule(context, contract.id)
     return final
 
 
-_FINALIZE = {"usage": _finalize_usage, "import": _finalize_import, "payment": _finalize_payment}
+_FINALIZE = {"usage": _finalize_usage, "import": _finalize_import, "charge": _finalize_charges}
 
 
 def store_invoice(context: Context, invoice: Invoice) -> Invoice:

@@ -85,7 +85,8 @@ class Store(Protocol):
         invoices_of: By customer, in the default order of an invoice list.
         invoices_on: By contract, by start of the period; voided ones included.
         contracts_due: One group, ``""``: contracts with a usage invoice to come, the one that ends first first.
-        payments_due: One group, ``""``: commits with a payment to come, the earliest first.
+        charges_due: One group, ``""``: contracts with a charge to come, the earliest first.
+        settled: The invoice that billed a charge, by the charge's id.
         stored_drafts: Imports that wait for their issue date, the earliest first: all of them in the group ``""``, and
             each customer's.
         invoices_drawing_on: By balance: finalized invoices, by the end of their usage.
@@ -104,9 +105,10 @@ class Store(Protocol):
     contracts: Table[ContractId, Contract]
     contracts_of: Index[ContractId]
     contracts_due: Index[ContractId]
+    charges_due: Index[ContractId]
+    settled: Table[str, InvoiceId]
     balances: Table[BalanceId, Balance]
     balances_of: Index[BalanceId]
-    payments_due: Index[BalanceId]
     invoices: Table[InvoiceId, Invoice]
     invoices_of: Index[InvoiceId]
     invoices_on: Index[InvoiceId]

@@ -211,6 +211,7 @@ class StoreState(msgspec.Struct, frozen=True):
     contracts: list[tuple[ContractId, Contract]]
     balances: list[tuple[BalanceId, Balance]]
     invoices: list[tuple[InvoiceId, Invoice]]
+    settled: list[tuple[str, InvoiceId]]
     uniqueness_keys: list[tuple[tuple[str, str], str]]
     events: list[tuple[str, UsageEvent]]
 
@@ -235,10 +236,10 @@ class MemoryStore:
         balances_of = SortedIndex[BalanceId, Balance](
             lambda row: row.id, lambda row: (row.customer_id,), lambda row: (row.sequence,)
         )
-        payments_due = SortedIndex[BalanceId, Balance](
+        charges_due = SortedIndex[ContractId, Contract](
             lambda row: row.id,
-            lambda row: ("",) if row.next_payment_at is not None and row.archived_at is None else (),
-            lambda row: (row.next_payment_at, row.sequence),
+            lambda row: ("",) if row.next_charge_at is not None and row.archived_at is None else (),
+            lambda row: (row.next_charge_at, row.sequence),
         )
         invoices_of = SortedIndex[InvoiceId, Invoice](
             lambda row: row.id, lambda row: (row.customer_id,), lambda row: row.order
@@ -268,7 +269,7 @@ class MemoryStore:
         self.contracts_of: Index[ContractId] = contracts_of
         self.contracts_due: Index[ContractId] = contracts_due
         self.balances_of: Index[BalanceId] = balances_of
-        self.payments_due: Index[BalanceId] = payments_due
+        self.charges_due: Index[ContractId] = charges_due
         self.invoices_of: Index[InvoiceId] = invoices_of
         self.invoices_on: Index[InvoiceId] = invoices_on
         self.stored_drafts: Index[InvoiceId] = stored_drafts
@@ -282,11 +283,12 @@ class MemoryStore:
         self.products: Table[ProductId, Product] = MemoryTable(undo)
         self.rate_cards: Table[RateCardId, RateCard] = MemoryTable(undo)
         self.rate_schedules: Table[RateKey, RateSchedule] = MemoryTable(undo, [rate_keys])
-        self.contracts: Table[ContractId, Contract] = MemoryTable(undo, [contracts_of, contracts_due])
-        self.balances: Table[BalanceId, Balance] = MemoryTable(undo, [balances_of, payments_due])
+        self.contracts: Table[ContractId, Contract] = MemoryTable(undo, [contracts_of, contracts_due, charges_due])
+        self.balances: Table[BalanceId, Balance] = MemoryTable(undo, [balances_of])
         self.invoices: Table[InvoiceId, Invoice] = MemoryTable(
             undo, [invoices_of, invoices_on, stored_drafts, invoices_drawing_on, drawn]
         )
+        self.settled: Table[str, InvoiceId] = MemoryTable(undo)
         self.uniqueness_keys: Table[tuple[str, str], str] = MemoryTable(undo)
         self.events: Table[str, UsageEvent] = MemoryTable(undo, [events_of])
         if state is not None:

@@ -24,7 +24,6 @@ from metronome_sandbox.domain.amounts import ONE, USD_CENTS, checked
 from metronome_sandbox.domain.balances import DEFAULT_PRIORITY, Balance, BalanceType, SpendingRate
 from metronome_sandbox.domain.errors import InvalidRequest, NotImitated
 from metronome_sandbox.domain.ids import BalanceId, ContractId, CreditTypeId, CustomerId, ProductId, group_values
-from metronome_sandbox.domain.invoices import LineType
 from metronome_sandbox.domain.ledger import FAMILIES, EntryKind, LedgerEntry
 from metronome_sandbox.domain.payment_schedules import (
     AmountDistribution,
@@ -431,7 +430,7 @@ def _commit_only(store: Store, balance: Balance) -> JsonObject:
             "schedule_items": [
                 {
                     "id": item.id,
-                    "invoice_id": payment_invoice_id(store, balance, item.timestamp),
+                    "invoice_id": store.settled.get(item.id),
                     "amount": number(item.amount),
                     "unit_price": number(item.unit_price),
                     "quantity": number(item.quantity),
@@ -443,18 +442,6 @@ def _commit_only(store: Store, balance: Balance) -> JsonObject:
         invoice_contract=None if invoice_contract is None else {"id": invoice_contract},
         rollover_fraction=None if fraction is None else number(fraction),
     )
-
-
-def payment_invoice_id(store: Store, balance: Balance, timestamp: datetime) -> str | None:
-    """Return the id of the stored invoice that carries a payment, voided or not; None while it is ahead."""
-    contract_id = balance.invoice_contract_id
-    for invoice_id in store.invoices_on.starting_with(contract_id, timestamp) if contract_id is not None else ():
-        lines = store.invoices[invoice_id].lines
-        if any(
-            line.type is LineType.COMMIT_PURCHASE and line.applied and line.applied.id == balance.id for line in lines
-        ):
-            return invoice_id
-    return None
 
 
 def _entry(balance: Balance, entry: LedgerEntry) -> JsonObject:

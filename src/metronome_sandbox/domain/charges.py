@@ -1,0 +1,26 @@
+"""What falls due at an instant: payments of commits, scheduled charges, true-ups, subscriptions in advance."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import msgspec
+
+from metronome_sandbox.domain.ids import ContractId, CreditTypeId
+from metronome_sandbox.domain.invoices import LineItem
+
+
+class Charge(msgspec.Struct, frozen=True):
+    """One line to be billed at ``timestamp``, on a scheduled invoice unless a usage invoice takes it.
+
+    Attributes:
+        id: Of the schedule item it comes from, the same whenever it is computed; an invoice settles it once.
+        holds_back: It waits for something else to be final and is not due before, whatever its timestamp.
+    """
+
+    id: str
+    contract_id: ContractId
+    timestamp: datetime
+    credit_type_id: CreditTypeId
+    line: LineItem
+    holds_back: bool = False
