@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from metronome_sandbox.domain.amounts import USD_CENTS, ZERO
+from metronome_sandbox.domain.amounts import USD_CENTS, ZERO, CreditType
 from metronome_sandbox.domain.balances import (
     DEFAULT_PRIORITY,
     Balance,
@@ -29,6 +29,7 @@ from metronome_sandbox.domain.catalog import (
     BillableMetric,
     Product,
     ProductType,
+    ProductUpdate,
     QuantityConversion,
     QuantityRounding,
 )
@@ -60,7 +61,7 @@ from metronome_sandbox.domain.overrides import (
 )
 from metronome_sandbox.domain.periods import BoundedPeriod, Frequency, Period, StatementSchedule
 from metronome_sandbox.domain.rate_cards import Price, Rate, RateKey, RateSchedule, RateType, Tier, flat, with_rate
-from metronome_sandbox.domain.rating import PriceBook
+from metronome_sandbox.domain.rating import PriceBook, UnitConversion
 from metronome_sandbox.domain.targeting import Specifier
 from metronome_sandbox.domain.usage import UsageLine, WindowQuantity, WindowSize, total
 
@@ -106,6 +107,10 @@ def product(
     conversion: tuple[str, Number] | None = None,
     rounding: tuple[str, int] | None = None,
     type: ProductType = ProductType.USAGE,
+    composed_of: Iterable[str] = (),
+    composed_of_tags: Iterable[str] = (),
+    includes_composites: bool | None = None,
+    updates: Iterable[ProductUpdate] = (),
 ) -> Product:
     return Product(
         ProductId(name),
@@ -117,7 +122,23 @@ def product(
         presentation_group_key=tuple(presentation),
         quantity_conversion=QuantityConversion(conversion[0], number(conversion[1])) if conversion else None,
         quantity_rounding=QuantityRounding(*rounding) if rounding else None,
+        composite_product_ids=tuple(ProductId(each) for each in composed_of),
+        composite_tags=tuple(composed_of_tags),
+        include_composite_spend=includes_composites,
+        updates=tuple(updates),
     )
+
+
+def percentage(
+    fraction: Number | None = None,
+    tiers: Iterable[tuple[Number | None, Number]] | None = None,
+    minimum: Number | None = None,
+) -> Price:
+    """A fraction of spend, or a ladder of ``(size, fraction)``."""
+    ladder = [(None, fraction)] if tiers is None and fraction is not None else tiers or []
+    kind = RateType.PERCENTAGE if tiers is None else RateType.TIERED_PERCENTAGE
+    steps = tuple(Tier(number(each), None if size is None else number(size)) for size, each in ladder)
+    return Price(kind, steps, None if minimum is None else number(minimum))
 
 
 def price(price: Number | None = None, tiers: Iterable[tuple[Number | None, Number]] | None = None) -> Price:
@@ -151,12 +172,19 @@ def rate_schedule(*rates: Rate, product: str = "Tokens", pricing: Groups = None)
     return schedule
 
 
-def price_book(products: Iterable[Product], schedules: Iterable[RateSchedule]) -> PriceBook:
+def price_book(
+    products: Iterable[Product], schedules: Iterable[RateSchedule], conversions: Mapping[str, Number] | None = None
+) -> PriceBook:
+    """``conversions`` says what custom units are worth in cents; a unit's name is its id."""
+    units = {
+        CreditTypeId(name): UnitConversion(CreditType(CreditTypeId(name), name, is_currency=False), number(worth))
+        for name, worth in (conversions or {}).items()
+    }
     known = {each.id: each for each in products}
     known[COMMITMENT] = product(COMMITMENT, type=ProductType.FIXED)
     on_card = {schedule.key.product_id for schedule in schedules}
     order = [product_id for product_id in known if product_id in on_card]
-    return PriceBook(CARD, order, known, {schedule.key: schedule for schedule in schedules})
+    return PriceBook(CARD, order, known, {schedule.key: schedule for schedule in schedules}, USD_CENTS, units)
 
 
 def contract(

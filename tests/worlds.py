@@ -24,7 +24,14 @@ from builders import period as span
 
 from metronome_sandbox.domain.amounts import USD_CENTS
 from metronome_sandbox.domain.balances import Balance, BalanceType, SpendingRate
-from metronome_sandbox.domain.catalog import AggregationType, ProductType, PropertyFilter, ValueFilter
+from metronome_sandbox.domain.catalog import (
+    AggregationType,
+    Product,
+    ProductType,
+    ProductUpdate,
+    PropertyFilter,
+    ValueFilter,
+)
 from metronome_sandbox.domain.contracts import Contract
 from metronome_sandbox.domain.events import UsageEvent
 from metronome_sandbox.domain.ids import (
@@ -40,7 +47,7 @@ from metronome_sandbox.domain.ledger import FAMILIES
 from metronome_sandbox.domain.overrides import Override, Prioritization
 from metronome_sandbox.domain.payment_schedules import Payment
 from metronome_sandbox.domain.periods import BoundedPeriod, Frequency, StatementDay
-from metronome_sandbox.domain.rate_cards import RateType, Tier
+from metronome_sandbox.domain.rate_cards import CreditTypeConversion, RateType, Tier
 from metronome_sandbox.domain.usage import WindowSize
 from metronome_sandbox.services import (
     balances,
@@ -136,6 +143,7 @@ class World:
         ending_before: str | None = None,
         pricing: Groups | None = None,
         entitled: bool = True,
+        unit: CreditTypeId | None = None,
     ) -> None:
         new = rate_cards.NewRate(
             self.products[product],
@@ -143,10 +151,48 @@ class World:
             entitled,
             _price(price, tiers),
             None if ending_before is None else utc(ending_before),
+            unit,
             pricing_group_values=group_values(dict(pricing or {})),
             commit_price=None if commit_price is None else _price(commit_price, None),
         )
         rate_cards.add_rate(self.context, self.card, new)
+
+    def update(self, product: str, starting_at: str, **changes: Any) -> Product:
+        """Change a product from an instant on."""
+        update = ProductUpdate(self.now, utc(starting_at), **changes)
+        return products.update_product(self.context, self.products[product], update)
+
+    def composite(
+        self,
+        name: str,
+        fraction: Number | None = None,
+        *,
+        tiers: Tiers | None = None,
+        minimum: Number | None = None,
+        of: Iterable[str] = (),
+        of_tags: Iterable[str] = (),
+    ) -> ProductId:
+        """A COMPOSITE product of others, with a rate since 2000."""
+        parts = tuple(self.products[each] for each in of)
+        new = products.NewProduct(
+            name, ProductType.COMPOSITE, composite_product_ids=parts, composite_tags=tuple(of_tags)
+        )
+        self.products[name] = products.create_product(self.context, new).id
+        kind = RateType.PERCENTAGE if tiers is None else RateType.TIERED_PERCENTAGE
+        price = msgspec.structs.replace(
+            _price(fraction, tiers), rate_type=kind, minimum=None if minimum is None else number(minimum)
+        )
+        rate_cards.add_rate(
+            self.context, self.card, rate_cards.NewRate(self.products[name], utc("2000-01-01"), True, price)
+        )
+        return self.products[name]
+
+    def unit(self, name: str, worth: Number) -> CreditTypeId:
+        """A custom pricing unit that is worth so many cents on the world's card."""
+        unit = credit_types.create_credit_type(self.context, name).id
+        change = rate_cards.RateCardChange(added_conversions=(CreditTypeConversion(unit, number(worth)),))
+        rate_cards.update_rate_card(self.context, self.card, change)
+        return unit
 
     def currency(self, name: str) -> CreditTypeId:
         return next(one.id for one in self.store.credit_types.values() if one.name == name)
@@ -425,7 +471,7 @@ class World:
         assert line.quantity is not None
         assert line.unit_price is not None
         priced = f"{where}{line.name}{groups} {plain(line.quantity)} @ {plain(line.unit_price)} = {plain(line.total)}"
-        is_covered = line.type is LineType.USAGE and line.applied is not None
+        is_covered = line.type in (LineType.USAGE, LineType.CPU_CONVERSION) and line.applied is not None
         return f"{priced} [{self.store.balances[line.applied.id].name}]" if is_covered and line.applied else priced
 
 

@@ -157,6 +157,41 @@ def demo(stays: bool, port: int, base_url: str | None, control_token: str | None
     sys.exit(play.run(port=port, base_url=base_url, control_token=control_token, stays=stays))
 
 
+@main.command()
+@click.argument("invoice")
+@click.option(
+    "--base-url",
+    default="http://127.0.0.1:4010",
+    show_default=True,
+    metavar="URL",
+    envvar="METRONOME_BASE_URL",
+    help="Sandbox to ask.",
+)
+@click.option(
+    "--token",
+    default="demo",
+    show_default=True,
+    metavar="TOKEN",
+    envvar="METRONOME_BEARER_TOKEN",
+    help="Bearer token, which names the tenant that has the invoice.",
+)
+@click.option(
+    "--control-token",
+    metavar="TOKEN",
+    envvar="METRONOME_SANDBOX_CONTROL_TOKEN",
+    help="What that sandbox wants for its control plane.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the answer as it came.")
+def explain(invoice: str, base_url: str, token: str, control_token: str | None, as_json: bool) -> None:
+    """Tell why every figure of an invoice is what it is. INVOICE is its id.
+
+    Exit status 1 means that the tenant has no such invoice.
+    """
+    from metronome_sandbox import explain as explanation
+
+    sys.exit(explanation.run(invoice, base_url=base_url, token=token, control_token=control_token, as_json=as_json))
+
+
 def _run(settings: Settings, listener: socket.socket, access_log: bool) -> None:
     import uvicorn
 

@@ -13,7 +13,7 @@ import pytest
 
 from metronome_sandbox.api.handlers import billable_metrics, credit_types, products, rate_cards, usage
 from metronome_sandbox.api.requests import Handler, Request, encode
-from metronome_sandbox.domain.errors import DomainError, InvalidRequest, NotImitated
+from metronome_sandbox.domain.errors import DomainError, InvalidRequest
 from metronome_sandbox.services.context import Context
 from metronome_sandbox.services.credit_types import seed
 from metronome_sandbox.services.ids import IdFactory
@@ -266,13 +266,6 @@ def test_a_card_shows_its_currency_and_its_aliases(call: Call) -> None:
 
     assert call("getRateCard-v1", {"id": card_id}) == {"data": expected}
     assert call("listRateCards-v1") == {"data": [expected], "next_page": None}
-
-
-def test_custom_pricing_units_are_not_imitated(call: Call) -> None:
-    conversion = {"custom_credit_type_id": "fa2f1b3d-9d52-4951-a099-25991fd394d6", "fiat_per_custom_credit": 10}
-
-    with pytest.raises(NotImitated, match=r"^credit_type_conversions: .* custom pricing units yet"):
-        call("createRateCard-v1", {"name": "Tokens", "credit_type_conversions": [conversion]})
 
 
 def test_a_rate_just_added_is_answered_without_an_id(call: Call, card_id: str, product_id: str) -> None:

@@ -5,14 +5,26 @@ from __future__ import annotations
 from collections.abc import Sequence
 from decimal import Decimal
 
+import msgspec
 import pytest
-from builders import event, metric, product, utc
+from builders import event, metric, period, product, utc
 
 from metronome_sandbox.domain.catalog import AggregationType, BillableMetric, Product, PropertyFilter, ValueFilter
-from metronome_sandbox.domain.events import UsageEvent, matches, metered, within
+from metronome_sandbox.domain.events import UsageEvent, matches, within
+from metronome_sandbox.domain.events import metered as metered_through_time
+from metronome_sandbox.domain.ids import GroupValues
+from metronome_sandbox.domain.usage import WindowQuantity
 
 CALLS = product("Calls")
 VALUES = ["7", "9", "10", "5"]  # the example of the vendor's page on metrics that fall
+
+
+def metered(
+    counted: BillableMetric, of: Product, events: Sequence[UsageEvent]
+) -> dict[tuple[GroupValues, GroupValues], tuple[WindowQuantity, ...]]:
+    """Of a product that counts with this metric all the time."""
+    counting = msgspec.structs.replace(of, billable_metric_id=counted.id)
+    return metered_through_time({counted.id: counted}, counting, events, period("2024-06"))
 
 
 def hourly(values: Sequence[str], key: str = "value") -> list[UsageEvent]:

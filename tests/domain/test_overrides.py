@@ -118,7 +118,7 @@ def test_a_commit_specific_override_is_for_the_commits_it_names_or_for_all() -> 
     added = [for_a, for_any, general]
 
     def names(balance: str, base: OverrideTarget = OverrideTarget.LIST_RATE) -> list[str]:
-        return [each.id for each in commit_specific_in_force(added, READS, JUNE, balance, base)]  # type: ignore[arg-type]
+        return [each.id for each in commit_specific_in_force(added, READS, JUNE, (balance,), base)]  # type: ignore[arg-type]
 
     assert names("A") == ["for A", "for any"]
     assert names("B") == ["for any"]

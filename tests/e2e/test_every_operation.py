@@ -114,9 +114,140 @@ def create_contract(acme: Acme) -> Any:
     )
 
 
+FEE: Any = {"schedule_items": [{"timestamp": SEPTEMBER, "amount": 70}, {"timestamp": END, "amount": 70}]}
+
+
+def edit_contract(acme: Acme) -> Any:
+    """An edit with everything that it may add and change, of a contract that has all of it."""
+    contract = create_contract(acme).data.contract
+    [commit, *_] = contract.commits
+    [credit] = contract.credits
+    of_this: Any = {"customer_id": acme.customer_id, "contract_id": contract.id}
+    fee: Any = {"product_id": acme.prepaid_usage, "schedule": FEE}
+    added = acme.client.v2.contracts.edit(**of_this, add_scheduled_charges=[fee, fee]).data.edit
+    assert added is not None
+    [changed, dropped] = added.add_scheduled_charges or []
+    first, second = (item.id for item in changed.schedule.schedule_items or [])
+    return acme.client.v2.contracts.edit(
+        **of_this,
+        uniqueness_key="an edit",
+        update_contract_name="Everything and more",
+        update_contract_end_date="2025-12-01T00:00:00Z",
+        update_net_payment_terms_days=45,
+        add_commits=[{"type": "PREPAID", "product_id": acme.prepaid_usage, "name": "More", "access_schedule": ACCESS}],
+        add_credits=[{"product_id": acme.prepaid_usage, "name": "Thanks", "access_schedule": ACCESS}],
+        add_overrides=[
+            {
+                "starting_at": JULY,
+                "type": "MULTIPLIER",
+                "multiplier": 0.5,
+                "override_specifiers": [{"product_id": acme.api_calls}],
+            }
+        ],
+        add_scheduled_charges=[{**fee, "name": "Support"}],
+        add_discounts=[{**fee, "name": "Off", "custom_fields": {}}],
+        add_professional_services=[
+            {"product_id": acme.prepaid_usage, "unit_price": 10, "quantity": 2, "max_amount": 20, "description": "Work"}
+        ],
+        add_reseller_royalties=[
+            {
+                "reseller_type": "AWS",
+                "fraction": 0.1,
+                "netsuite_reseller_id": "7",
+                "starting_at": JULY,
+                "applicable_product_ids": [acme.api_calls],
+                "aws_options": {"aws_account_number": "123"},
+            }
+        ],
+        update_commits=[{"commit_id": commit.id, "name": "Paid in three", "applicable_product_ids": None}],
+        update_credits=[
+            {
+                "credit_id": credit.id,
+                "access_schedule": {
+                    "add_schedule_items": [{"amount": 0.5, "starting_at": JULY, "ending_before": SEPTEMBER}]
+                },
+            }
+        ],
+        update_scheduled_charges=[
+            {
+                "scheduled_charge_id": changed.id,
+                "invoice_schedule": {
+                    "add_schedule_items": [{"timestamp": SEPTEMBER, "unit_price": 1.5, "quantity": 2}],
+                    "update_schedule_items": [{"id": first, "timestamp": "2024-09-02T00:00:00Z", "amount": 9}],
+                    "remove_schedule_items": [{"id": second}],
+                },
+            }
+        ],
+        archive_scheduled_charges=[{"id": dropped.id}],
+        remove_overrides=[{"id": contract.overrides[0].id}],
+    )
+
+
+def edited(acme: Acme) -> dict[str, Any]:
+    """The customer and the contract that was edited last."""
+    edit_contract(acme)
+    found = acme.client.v2.contracts.list(customer_id=acme.customer_id).data
+    [contract] = [one for one in found if one.name == "Everything and more"]
+    return {"customer_id": acme.customer_id, "contract_id": contract.id}
+
+
+def amend(acme: Acme) -> Any:
+    answer = acme.client.v1.contracts.amend(
+        customer_id=acme.customer_id,
+        contract_id=acme.contract_id,
+        starting_at=AUGUST,
+        credits=[{"product_id": acme.prepaid_usage, "name": "Thanks", "access_schedule": ACCESS}],
+        scheduled_charges=[{"product_id": acme.prepaid_usage, "schedule": FEE, "name": "Support"}],
+        total_contract_value=1000,
+    )
+    whole = acme.client.v1.contracts.retrieve(customer_id=acme.customer_id, contract_id=acme.contract_id).data
+    assert [one.id for one in whole.amendments] == [answer.data.id]
+    assert (len(whole.initial.credits or []), len(whole.current.credits or [])) == (0, 1)
+    return answer
+
+
+def schedule_services(acme: Acme) -> Any:
+    of_this = edited(acme)
+    [service] = acme.client.v2.contracts.retrieve(**of_this).data.professional_services or []
+    line: Any = {"professional_service_id": service.id, "unit_price": 5, "quantity": 2, "metadata": "July"}
+    return acme.client.v1.contracts.schedule_pro_services_invoice(**of_this, issued_at=SEPTEMBER, line_items=[line])
+
+
+def move_issue_date(acme: Acme) -> Any:
+    of_this = edited(acme)
+    drafts = acme.invoices(contract_id=of_this["contract_id"], status="DRAFT")
+    draft = next(one for one in drafts if one.type == "SCHEDULED")
+    body = {"invoice_id": draft.id, "issue_date": SEPTEMBER}
+    return acme.client.post("/v1/contracts/updateInvoiceIssueDate", body=body, cast_to=object)
+
+
+def create_with_charges(acme: Acme) -> Any:
+    """A renewal with the terms that the other contract does not have."""
+    fee: Any = {"product_id": acme.prepaid_usage, "schedule": FEE, "name": "Support"}
+    return acme.client.v1.contracts.create(
+        customer_id=acme.customer_id,
+        rate_card_id=acme.rate_card_id,
+        starting_at=AUGUST,
+        scheduled_charges=[fee],
+        scheduled_charges_on_usage_invoices="ALL",
+        discounts=[{**fee, "name": "Off"}],
+        reseller_royalties=[
+            {
+                "reseller_type": "GCP",
+                "fraction": 0.1,
+                "netsuite_reseller_id": "7",
+                "starting_at": AUGUST,
+                "applicable_product_tags": ["ai"],
+            }
+        ],
+        transition={"type": "RENEWAL", "from_contract_id": acme.contract_id},
+    )
+
+
 def with_everything(acme: Acme) -> Acme:
     """Add the contract with every kind of balance and override, so that the lists have something to show."""
-    create_contract(acme)
+    edit_contract(acme)
+    create_with_charges(acme)
     return acme
 
 
@@ -131,6 +262,16 @@ def create_commit(acme: Acme) -> Any:
         invoice_contract_id=acme.contract_id,
         invoice_schedule={"schedule_items": [{"timestamp": JUNE, "amount": 400}]},
         applicable_contract_ids=[acme.contract_id],
+    )
+
+
+def create_free_commit(acme: Acme) -> Any:
+    return acme.client.v1.customers.commits.create(
+        customer_id=acme.customer_id,
+        type="PREPAID",
+        product_id=acme.prepaid_usage,
+        priority=50,
+        access_schedule=ACCESS,
     )
 
 
@@ -179,12 +320,90 @@ def list_breakdowns(acme: Acme) -> Any:
     )
 
 
+def enter_by_hand(acme: Acme) -> Any:
+    commit = acme.commit()
+    return acme.client.v1.contracts.add_manual_balance_entry(
+        id=commit.id,
+        customer_id=acme.customer_id,
+        contract_id=acme.contract_id,
+        segment_id=commit.access_schedule.schedule_items[0].id,
+        amount=-100,
+        reason="An outage",
+    )
+
+
+def disable_true_up(acme: Acme) -> Any:
+    postpaid: Any = {
+        "type": "POSTPAID",
+        "product_id": acme.prepaid_usage,
+        "access_schedule": ACCESS,
+        "invoice_schedule": {"schedule_items": [{"timestamp": END, "amount": 500}]},
+    }
+    contract = acme.client.v1.contracts.create(
+        customer_id=acme.customer_id, rate_card_id=acme.rate_card_id, starting_at=START, commits=[postpaid]
+    )
+    [commit] = acme.client.v1.contracts.retrieve(
+        customer_id=acme.customer_id, contract_id=contract.data.id
+    ).data.current.commits
+    return acme.client.post(
+        "/v1/contracts/commits/disableTrueup",
+        body={"customer_id": acme.customer_id, "contract_id": contract.data.id, "commit_id": commit.id},
+        cast_to=object,
+    )
+
+
+def update_product(acme: Acme) -> Any:
+    products = acme.client.v1.contracts.products
+    product, _ = create_priced_product(acme)
+    answer = products.update(product_id=product, starting_at=JULY, name="Tokens, all regions", tags=["ai", "metered"])
+    assert products.retrieve(id=product).data.current.name == "Tokens, all regions"
+    return answer
+
+
+def preview_events(acme: Acme) -> Any:
+    """Usage in credits, of a product that a composite one is a percentage of."""
+    client = acme.client.v1
+    credits = client.pricing_units.create(name="Credits").data.id
+    card = acme.rate_card_id
+    client.contracts.rate_cards.update(
+        rate_card_id=card,
+        add_credit_type_conversions=[{"custom_credit_type_id": credits, "fiat_per_custom_credit": 10}],
+    )
+    assert client.contracts.rate_cards.retrieve(id=card).data.credit_type_conversions
+    product, region = create_priced_product(acme)
+    rates = client.contracts.rate_cards.rates
+    rate: Any = {"rate_card_id": card, "entitled": True, "starting_at": START}
+    rates.add(
+        **rate, product_id=product, rate_type="FLAT", price=2, credit_type_id=credits, pricing_group_values=region
+    )
+    support = client.contracts.products.create(name="Support", type="COMPOSITE", composite_product_ids=[product])
+    rates.add(**rate, product_id=support.data.id, rate_type="PERCENTAGE", price=0.5)
+    event = {"event_type": "completion", "properties": {"tokens": "3000", "region": "eu"}}
+    answer = client.customers.preview_events(customer_id=acme.customer_id, events=[event], mode="replace")
+    [invoice] = answer.data
+    # 3000 / 1000 * 2 = 6 credits and half of that for support; 9 credits at 10 cents, which the commit pays.
+    assert [(line.type, line.total) for line in invoice.line_items][-4:] == [
+        ("usage", 6),
+        ("usage", 3),
+        ("cpu_conversion", 90),
+        ("applied_commit_or_credit", -90),
+    ]
+    return answer
+
+
 CALLS: dict[str, Callable[[Acme], Any]] = {
     "createCustomer-v1": lambda acme: acme.client.v1.customers.create(name="Globex", ingest_aliases=["globex"]),
     "getCustomer-v1": lambda acme: acme.client.v1.customers.retrieve(customer_id=acme.customer_id),
     "listCustomers-v1": lambda acme: acme.client.v1.customers.list(),
     "archiveCustomer-v1": lambda acme: acme.client.v1.customers.archive(id=acme.customer_id),
+    "setCustomerName-v1": lambda acme: acme.client.v1.customers.set_name(
+        customer_id=acme.customer_id, name="Acme GmbH"
+    ),
+    "setIngestAliases-v1": lambda acme: acme.client.v1.customers.set_ingest_aliases(
+        customer_id=acme.customer_id, ingest_aliases=["acme", "acme-eu"]
+    ),
     "createBillableMetricV1-v1": create_metric,
+    "archiveBillableMetric-v1": lambda acme: acme.client.v1.billable_metrics.archive(id=create_metric(acme).data.id),
     "getBillableMetric-v1": lambda acme: acme.client.v1.billable_metrics.retrieve(
         billable_metric_id=acme.ids["billable_metrics"]["API calls"]
     ),
@@ -201,7 +420,15 @@ CALLS: dict[str, Callable[[Acme], Any]] = {
         ]
     ),
     "listCreditTypes-v1": lambda acme: acme.client.v1.pricing_units.list(),
+    "createCreditType-v1": lambda acme: acme.client.v1.pricing_units.create(name="Credits"),
+    "archiveCreditType-v1": lambda acme: acme.client.v1.pricing_units.archive(
+        id=acme.client.v1.pricing_units.create(name="Credits").data.id
+    ),
     "createProduct-v1": create_priced_product,
+    "updateProduct-v1": update_product,
+    "archiveProductListItem-v1": lambda acme: acme.client.v1.contracts.products.archive(
+        product_id=create_priced_product(acme)[0]
+    ),
     "getProduct-v1": lambda acme: acme.client.v1.contracts.products.retrieve(id=create_priced_product(acme)[0]),
     "listProducts-v1": lambda acme: create_priced_product(acme) and acme.client.v1.contracts.products.list(),
     "createRateCard-v1": lambda acme: acme.client.v1.contracts.rate_cards.create(
@@ -209,6 +436,16 @@ CALLS: dict[str, Callable[[Acme], Any]] = {
     ),
     "getRateCard-v1": lambda acme: acme.client.v1.contracts.rate_cards.retrieve(id=acme.rate_card_id),
     "listRateCards-v1": lambda acme: acme.client.v1.contracts.rate_cards.list(body={}),
+    "updateRateCard-v1": lambda acme: acme.client.v1.contracts.rate_cards.update(
+        rate_card_id=acme.rate_card_id, description="Until 2025", aliases=[{"name": "standard"}]
+    ),
+    "archiveRateCard-v1": lambda acme: acme.client.v1.contracts.rate_cards.archive(id=acme.rate_card_id),
+    "setRateCardProductsOrder-v1": lambda acme: acme.client.v1.contracts.rate_cards.product_orders.set(
+        rate_card_id=acme.rate_card_id, product_order=[acme.api_calls]
+    ),
+    "moveRateCardProducts-v1": lambda acme: acme.client.v1.contracts.rate_cards.product_orders.update(
+        rate_card_id=acme.rate_card_id, product_moves=[{"product_id": acme.api_calls, "position": 0}]
+    ),
     "addRate-v1": add_rate,
     "addRates-v1": add_rates,
     "getRates-v1": lambda acme: (
@@ -251,6 +488,18 @@ CALLS: dict[str, Callable[[Acme], Any]] = {
             customer_id=acme.customer_id, contract_id=create_contract(acme).data.id
         )
     ),
+    "editContract-v2": edit_contract,
+    "getContractEditHistory-v2": lambda acme: acme.client.v2.contracts.get_edit_history(**edited(acme)),
+    "amendContract-v1": amend,
+    "setUsageFilter-v1": lambda acme: acme.client.v1.contracts.set_usage_filter(
+        customer_id=acme.customer_id,
+        contract_id=acme.client.v1.contracts.create(customer_id=acme.customer_id, starting_at=JULY).data.id,
+        group_key="project",
+        group_values=["atlas"],
+        starting_at=AUGUST,
+    ),
+    "updateInvoiceIssueDate-v1": move_issue_date,
+    "scheduleProServicesInvoice-v1": schedule_services,
     "createHistoricalContractUsageInvoices-v1": import_by_hour,
     "listInvoices-v1": lambda acme: with_everything(acme).client.v1.customers.invoices.list(
         customer_id=acme.customer_id
@@ -259,6 +508,7 @@ CALLS: dict[str, Callable[[Acme], Any]] = {
         customer_id=acme.customer_id, invoice_id=acme.invoices()[0].id
     ),
     "listBreakdownInvoices-v1": list_breakdowns,
+    "previewCustomerEvents-v1": preview_events,
     "voidInvoice-v1": void,
     "regenerateInvoice-v1": regenerate,
     "createCustomerCommit-v1": create_commit,
@@ -287,6 +537,30 @@ CALLS: dict[str, Callable[[Acme], Any]] = {
         invoice_inclusion_mode="FINALIZED",
         filters=[{"balance_types": ["PREPAID_COMMIT"]}],
     ),
+    "addManualBalanceLedgerEntry-v1": enter_by_hand,
+    "editCommit-v2": lambda acme: acme.client.v2.contracts.edit_commit(
+        customer_id=acme.customer_id, commit_id=acme.commit().id, name="Renamed", priority=None
+    ),
+    "editCredit-v2": lambda acme: acme.client.v2.contracts.edit_credit(
+        customer_id=acme.customer_id, credit_id=create_credit(acme).data.id, specifiers=None
+    ),
+    "archiveCommit-v2": lambda acme: acme.client.post(
+        "/v2/contracts/commits/archive",
+        body={"customer_id": acme.customer_id, "commit_id": create_free_commit(acme).data.id},
+        cast_to=object,
+    ),
+    "archiveCredit-v2": lambda acme: acme.client.post(
+        "/v2/contracts/credits/archive",
+        body={"customer_id": acme.customer_id, "credit_id": create_credit(acme).data.id},
+        cast_to=object,
+    ),
+    "updateCommitEndDate-v1": lambda acme: acme.client.v1.customers.commits.update_end_date(
+        customer_id=acme.customer_id, commit_id=create_commit(acme).data.id, access_ending_before=SEPTEMBER
+    ),
+    "updateCreditEndDate-v1": lambda acme: acme.client.v1.customers.credits.update_end_date(
+        customer_id=acme.customer_id, credit_id=create_credit(acme).data.id, access_ending_before=SEPTEMBER
+    ),
+    "disableCommitTrueup-v1": disable_true_up,
 }
 
 

@@ -661,9 +661,9 @@ def test_a_ledger_adds_up_to_the_balance_while_it_lives_and_to_zero_afterwards(
                 rest = sum((entry.amount for entry in entries if entry.segment_id == each.id), ZERO)
                 if now in each.period:
                     left += rest
-                elif each.ending_before <= now and held.type is not BalanceType.POSTPAID:
+                elif each.ending_before <= now and not held.is_trued_up:
                     assert rest == 0
-                elif each.ending_before <= now:  # a postpaid commitment stands until a true-up
+                elif each.ending_before <= now:  # a postpaid commitment stands until its true-up
                     assert rest == each.amount - taken.get(each.id, ZERO)
             assert left == balance_at(held, taken, now)
 

@@ -337,8 +337,9 @@ def test_a_month_that_starts_before_a_segment_is_cut_there_too(world: World) -> 
     ]
 
 
-def test_a_postpaid_commit_keeps_what_was_not_used_after_its_end(world: World) -> None:
-    world.customer_balance(world.postpaid("C", "10000", "2024-08", paid_on="contract"))
+def test_a_postpaid_commit_keeps_what_was_not_used_after_its_end_until_its_true_up(world: World) -> None:
+    payments = [("2024-11-01", "10000")]
+    world.customer_balance(world.postpaid("C", "10000", "2024-08", paid_on="contract", payments=payments))
     world.use("P", "2024-08-02", "3")
 
     world.travel("2024-10-01")
@@ -349,7 +350,6 @@ def test_a_postpaid_commit_keeps_what_was_not_used_after_its_end(world: World) -
     ]
 
 
-@pytest.mark.xfail(strict=True, reason="missing: a postpaid commit's true-up invoice (reference 3.9, G09b)")
 def test_a_postpaid_shortfall_is_billed_when_its_invoice_date_comes(world: World) -> None:
     world.customer_balance(world.postpaid("C", "10000", "2024-08", paid_on="contract"))
     world.use("P", "2024-08-02", "9")

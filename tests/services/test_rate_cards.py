@@ -330,7 +330,7 @@ def test_what_another_rate_type_uses_is_ignored_but_a_minimum_is_not(
     assert rate_cards.add_rate(context, card.id, rate(product, both)).rate.price.tiers == (Tier(Decimal(10)),)
 
 
-@pytest.mark.parametrize("rate_type", [one for one in RateType if one not in (RateType.FLAT, RateType.TIERED)])
+@pytest.mark.parametrize("rate_type", [RateType.SUBSCRIPTION, RateType.CUSTOM])
 def test_a_rate_type_that_is_not_priced_yet_is_named(
     context: Context, card: RateCard, usage_product: CreateProduct, rate_type: RateType
 ) -> None:
@@ -342,12 +342,10 @@ def test_a_rate_type_that_is_not_priced_yet_is_named(
         rate_cards.add_rate(context, card.id, rate(product, commit_price=NewPrice(rate_type, Decimal("0.1"))))
 
 
-@pytest.mark.parametrize("type_", [ProductType.SUBSCRIPTION, ProductType.COMPOSITE])
-def test_a_product_type_that_is_not_priced_yet_is_named(context: Context, card: RateCard, type_: ProductType) -> None:
-    tags = ("compute",) if type_ is ProductType.COMPOSITE else ()
-    product = create_product(context, NewProduct("Fee", type_, composite_tags=tags))
+def test_a_product_type_that_is_not_priced_yet_is_named(context: Context, card: RateCard) -> None:
+    product = create_product(context, NewProduct("Fee", ProductType.SUBSCRIPTION))
 
-    with pytest.raises(NotImitated, match=f"rates of {type_} products"):
+    with pytest.raises(NotImitated, match="rates of SUBSCRIPTION products"):
         rate_cards.add_rate(context, card.id, rate(product))
 
 

@@ -9,10 +9,12 @@ from __future__ import annotations
 from metronome_sandbox.api.handlers import (
     balances,
     billable_metrics,
+    contract_edits,
     contracts,
     control,
     credit_types,
     customers,
+    explanations,
     invoices,
     products,
     rate_cards,
@@ -26,17 +28,24 @@ HANDLERS: dict[str, Handler] = {
     "getCustomer-v1": customers.get_customer,
     "listCustomers-v1": customers.list_customers,
     "archiveCustomer-v1": customers.archive_customer,
+    "setCustomerName-v1": customers.set_customer_name,
+    "setIngestAliases-v1": customers.set_ingest_aliases,
     # Billable metrics, usage
     "createBillableMetricV1-v1": billable_metrics.create_billable_metric,
     "getBillableMetric-v1": billable_metrics.get_billable_metric,
     "listAllBillableMetrics-v1": billable_metrics.list_billable_metrics,
+    "archiveBillableMetric-v1": billable_metrics.archive_billable_metric,
     "ingest-v1": usage.ingest,
     # Settings
     "listCreditTypes-v1": credit_types.list_credit_types,
+    "createCreditType-v1": credit_types.create_credit_type,
+    "archiveCreditType-v1": credit_types.archive_credit_type,
     # Products
     "createProduct-v1": products.create_product,
     "getProduct-v1": products.get_product,
     "listProducts-v1": products.list_products,
+    "updateProduct-v1": products.update_product,
+    "archiveProductListItem-v1": products.archive_product,
     # Rate cards
     "createRateCard-v1": rate_cards.create_rate_card,
     "getRateCard-v1": rate_cards.get_rate_card,
@@ -45,6 +54,10 @@ HANDLERS: dict[str, Handler] = {
     "addRates-v1": rate_cards.add_rates,
     "getRates-v1": rate_cards.get_rates,
     "getRateSchedule-v1": rate_cards.get_rate_schedule,
+    "updateRateCard-v1": rate_cards.update_rate_card,
+    "archiveRateCard-v1": rate_cards.archive_rate_card,
+    "setRateCardProductsOrder-v1": rate_cards.set_product_order,
+    "moveRateCardProducts-v1": rate_cards.move_products,
     # Contracts
     "createContract-v1": contracts.create_contract,
     "getContract-v1": contracts.get_contract_v1,
@@ -54,6 +67,12 @@ HANDLERS: dict[str, Handler] = {
     "archiveContract-v1": contracts.archive_contract,
     "updateContractEndDate-v1": contracts.update_contract_end_date,
     "getContractRateSchedule-v1": contracts.get_contract_rate_schedule,
+    "editContract-v2": contract_edits.edit_contract,
+    "getContractEditHistory-v2": contract_edits.get_edit_history,
+    "amendContract-v1": contract_edits.amend_contract,
+    "setUsageFilter-v1": contract_edits.set_usage_filter,
+    "updateInvoiceIssueDate-v1": contract_edits.update_invoice_issue_date,
+    "scheduleProServicesInvoice-v1": contract_edits.schedule_pro_services_invoice,
     "createHistoricalContractUsageInvoices-v1": invoices.create_historical_invoices,
     # Invoices
     "listInvoices-v1": invoices.list_invoices,
@@ -61,6 +80,7 @@ HANDLERS: dict[str, Handler] = {
     "listBreakdownInvoices-v1": invoices.list_breakdowns,
     "voidInvoice-v1": invoices.void_invoice,
     "regenerateInvoice-v1": invoices.regenerate_invoice,
+    "previewCustomerEvents-v1": invoices.preview_events,
     # Credits and commits
     "createCustomerCommit-v1": balances.create_customer_commit,
     "listCustomerCommits-v1": balances.list_customer_commits,
@@ -68,6 +88,14 @@ HANDLERS: dict[str, Handler] = {
     "listCustomerCredits-v1": balances.list_customer_credits,
     "listCustomerBalances-v1": balances.list_customer_balances,
     "getNetBalance-v1": balances.get_net_balance,
+    "addManualBalanceLedgerEntry-v1": balances.add_manual_balance_ledger_entry,
+    "editCommit-v2": balances.edit_commit,
+    "editCredit-v2": balances.edit_credit,
+    "archiveCommit-v2": balances.archive_commit,
+    "archiveCredit-v2": balances.archive_credit,
+    "updateCommitEndDate-v1": balances.update_commit_end_date,
+    "updateCreditEndDate-v1": balances.update_credit_end_date,
+    "disableCommitTrueup-v1": balances.disable_commit_true_up,
     # The control plane
     "getHealth": control.get_health,
     "getClock": control.get_clock,
@@ -79,5 +107,6 @@ HANDLERS: dict[str, Handler] = {
     "loadScenario": control.load_scenario,
     "listRequests": control.list_requests,
     "clearRequests": control.clear_requests,
+    "explainInvoice": explanations.explain_invoice,
 }
 """operationId -> handler."""

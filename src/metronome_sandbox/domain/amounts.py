@@ -1,7 +1,7 @@
 """Numbers of money and quantity.
 
 Every number is a ``Decimal`` from the request's bytes to the answer's. Sums and products are exact: the working
-precision holds the product of any four numbers that :func:`checked` lets in, and money is never rounded (reference
+precision holds the product of any seven numbers that :func:`checked` lets in, and money is never rounded (reference
 question Q4). Only a division is inexact: the quantity that the rest of a balance covers. Its money is the rest itself,
 so totals stay exact.
 
@@ -12,6 +12,7 @@ A number says nothing of its unit; what holds it does: a line, an invoice, a bal
 from __future__ import annotations
 
 import decimal
+from datetime import datetime
 from decimal import Decimal
 
 import msgspec
@@ -22,9 +23,10 @@ from metronome_sandbox.domain.ids import CreditTypeId
 ZERO = Decimal(0)
 ONE = Decimal(1)
 
-# Four numbers of up to 33 digits multiply without loss: a metered quantity, its conversion, a rate and its multiplier.
-# Set as the default too, for threads that start later.
-WORKING_PRECISION = 132
+# Seven numbers of up to 33 digits multiply without loss: a metered quantity, its conversion, a rate, its multiplier, a
+# percentage of that, its multiplier, and the worth of a custom unit. Set as the default too, for threads that start
+# later.
+WORKING_PRECISION = 231
 decimal.DefaultContext.prec = WORKING_PRECISION
 decimal.getcontext().prec = WORKING_PRECISION
 
@@ -52,6 +54,7 @@ class CreditType(msgspec.Struct, frozen=True):
     id: CreditTypeId
     name: str
     is_currency: bool
+    archived_at: datetime | None = None
 
 
 USD_CENTS = CreditTypeId("2714e483-4ff1-48e4-9e25-ac732e8f24f2")

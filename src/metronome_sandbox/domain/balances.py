@@ -7,7 +7,7 @@ postpaid commit counts usage that is billed as it happens.
 from __future__ import annotations
 
 import sys
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
@@ -16,7 +16,15 @@ import msgspec
 
 from metronome_sandbox.domain.amounts import ZERO
 from metronome_sandbox.domain.catalog import Product
-from metronome_sandbox.domain.ids import BalanceId, ContractId, CreditTypeId, CustomerId, ProductId, SegmentId
+from metronome_sandbox.domain.ids import (
+    BalanceId,
+    ContractId,
+    CreditTypeId,
+    CustomerId,
+    ProductId,
+    RecurringId,
+    SegmentId,
+)
 from metronome_sandbox.domain.periods import BoundedPeriod
 from metronome_sandbox.domain.targeting import Specifier, Target, has_any
 
@@ -48,6 +56,44 @@ class Segment(msgspec.Struct, frozen=True):
     def period(self) -> BoundedPeriod:
         """When it can be spent."""
         return BoundedPeriod(self.starting_at, self.ending_before)
+
+
+class ManualEntry(msgspec.Struct, frozen=True):
+    """An amount that somebody entered into the ledger for one segment; negative takes from it."""
+
+    segment_id: SegmentId
+    amount: Decimal
+    reason: str
+    timestamp: datetime
+
+
+class TrueUp(StrEnum):
+    """Whether the rest of a postpaid commit is billed: still to come or billed, settled without a rest, or given up."""
+
+    EXPECTED = "EXPECTED"
+    FULFILLED = "FULFILLED"
+    DISABLED = "DISABLED"
+
+
+class Origin(msgspec.Struct, frozen=True):
+    """The balance whose rest a rolled-over one consists of."""
+
+    balance_id: BalanceId
+    contract_id: ContractId
+
+
+class Rollover(msgspec.Struct, frozen=True):
+    """The passage of a segment's rest to the contract that renews this one, at ``timestamp``.
+
+    Attributes:
+        new_segment_id: Of the balance that the rest goes to.
+    """
+
+    segment_id: SegmentId
+    timestamp: datetime
+    new_contract_id: ContractId
+    new_balance_id: BalanceId
+    new_segment_id: SegmentId
 
 
 class InvoiceScheduleItem(msgspec.Struct, frozen=True):
@@ -88,6 +134,12 @@ class Balance(msgspec.Struct, frozen=True):
         product_id: The FIXED product it is sold as; names it where it has no name of its own.
         credit_type_id: Unit of every segment's amount.
         sequence: Running number over all of a tenant's balances; the last tie-break of the order of spending.
+        manual_entries: What was entered by hand, in the order of entering.
+        true_up: Of a postpaid commit.
+        recurring_id: The recurring commit or credit that granted it.
+        rolled_over_from: Where its amount comes from; its segments' own amounts stand for nothing then.
+        rollovers: Where the rest of its segments goes.
+        is_withdrawn: It was archived by itself and not with its contract or customer: it has no ledger any more.
     """
 
     id: BalanceId
@@ -115,6 +167,12 @@ class Balance(msgspec.Struct, frozen=True):
     netsuite_sales_order_id: str | None = None
     salesforce_opportunity_id: str | None = None
     archived_at: datetime | None = None
+    manual_entries: tuple[ManualEntry, ...] = ()
+    true_up: TrueUp = TrueUp.EXPECTED
+    recurring_id: RecurringId | None = None
+    rolled_over_from: Origin | None = None
+    rollovers: tuple[Rollover, ...] = ()
+    is_withdrawn: bool = False
 
     @property
     def is_paid(self) -> bool:
@@ -124,6 +182,41 @@ class Balance(msgspec.Struct, frozen=True):
         Assumed: sums that are not invoiced count as paid.  [A-cost-basis]
         """
         return self.invoice_schedule is not None and any(item.amount for item in self.invoice_schedule.items)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The ids by which an override may name it: its own, and that of the recurring commit or credit behind it."""
+        return (self.id,) if self.recurring_id is None else (self.id, self.recurring_id)
+
+    @property
+    def is_trued_up(self) -> bool:
+        """Whether an invoice bills, or will bill, what is missing to the commitment.
+
+        Assumed: sums that are not invoiced bring no true-up, and neither does a rest that rolled over.
+        [A-true-up-without-invoice]
+        """
+        schedule = self.invoice_schedule
+        return (
+            self.type is BalanceType.POSTPAID
+            and schedule is not None
+            and bool(schedule.items)
+            and not schedule.do_not_invoice
+            and self.true_up is TrueUp.EXPECTED
+        )
+
+    def worth(self, segment: Segment) -> Decimal:
+        """Return what a segment grants, manual entries included; what invoices took is not counted.
+
+        Source: schema ``BalanceForCommitsAndCredits``: entries count with their segment, also when dated ahead.
+        """
+        if not self.manual_entries:
+            return segment.amount
+        entered = (entry.amount for entry in self.manual_entries if entry.segment_id == segment.id)
+        return sum(entered, segment.amount)
+
+    def segment(self, segment_id: SegmentId) -> Segment | None:
+        """Return the segment of that id, or None."""
+        return next((segment for segment in self.segments if segment.id == segment_id), None)
 
     def is_open_to(self, contract_id: ContractId) -> bool:
         """Whether usage of this contract may draw on it."""
@@ -187,7 +280,7 @@ class OpenSegment(msgspec.Struct, frozen=True):
     remaining: Decimal
 
 
-SpendingOrder = tuple[int, Decimal, bool, int, int, datetime, datetime, int, int, str]
+SpendingOrder = tuple[int, bool, Decimal, bool, int, int, datetime, datetime, int, int, str]
 
 
 def spending_order(candidate: OpenSegment, products: Collection[Product]) -> SpendingOrder:
@@ -200,13 +293,15 @@ def spending_order(candidate: OpenSegment, products: Collection[Product]) -> Spe
     """
     balance, segment = candidate.balance, candidate.segment
     is_postpaid = balance.type is BalanceType.POSTPAID
+    is_rolled_over = balance.rolled_over_from is not None
     contracts = 1 if balance.contract_id is not None else len(balance.applicable_contract_ids) or ENDLESS
     return (
-        2 if is_postpaid else 1,  # group 0 is for rollovers
+        0 if is_rolled_over else 2 if is_postpaid else 1,
+        is_rolled_over and not is_postpaid,  # of rollovers the postpaid ones first
         balance.priority,  # lower first
-        balance.is_paid,  # free before paid
+        balance.is_paid,  # free before paid; a rollover is never paid
         product_applicability(balance, products),  # narrow before broad
-        0 if is_postpaid else usage_applicability(balance),
+        usage_applicability(balance) if is_rolled_over or not is_postpaid else 0,
         segment.ending_before,
         segment.starting_at,
         contracts,
@@ -215,6 +310,36 @@ def spending_order(candidate: OpenSegment, products: Collection[Product]) -> Spe
     )
 
 
-def granted(balance: Balance, instant: datetime) -> Decimal:
-    """Return the sum of the segments that are open at ``instant``, spent or not."""
-    return sum((segment.amount for segment in balance.segments if instant in segment.period), ZERO)
+def rolling_over(balance: Balance, segment: Segment, drawn: Decimal) -> Decimal:
+    """Return what of a segment goes to the contract that renews this one, or would go if it were renewed now.
+
+    Args:
+        drawn: What invoices took from the segment, drafts included.
+
+    Source: guide "Manage the customer lifecycle": what is left, at most the fraction of the original amount.
+    Assumed: manual entries count for what is left and not for the original amount (Q27); without a fraction nothing
+    rolls over, and neither does what rolled over before.  [A-rollover-amount]
+    """
+    fraction = balance.rollover_fraction
+    if fraction is None or balance.rolled_over_from is not None or balance.is_withdrawn:
+        return ZERO
+    return max(min(balance.worth(segment) - drawn, fraction * segment.amount), ZERO)
+
+
+def with_rolled_amounts(balance: Balance, source: Balance, drawn: Mapping[SegmentId, Decimal]) -> Balance:
+    """Return a rolled-over balance with the amounts that its source leaves to it.
+
+    Args:
+        drawn: What invoices took from the source's segments, drafts included.
+
+    Assumed: the amount follows the old contract's invoices, whenever one of them changes.  [A-rollover-follows]
+    """
+    amounts = {
+        rollover.new_segment_id: rolling_over(source, segment, drawn.get(segment.id, ZERO))
+        for rollover in source.rollovers
+        if rollover.new_balance_id == balance.id and (segment := source.segment(rollover.segment_id)) is not None
+    }
+    segments = tuple(
+        msgspec.structs.replace(segment, amount=amounts.get(segment.id, ZERO)) for segment in balance.segments
+    )
+    return msgspec.structs.replace(balance, segments=segments)

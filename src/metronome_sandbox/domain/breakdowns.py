@@ -2,7 +2,8 @@
 
 A group's usage lies on a line: the first unit used is the first one, and the invoice's lines of that group lie end to
 end on it (windows in time order, tiers in their order, in each tier first what balances cover). A window of time is a
-stretch of the same line, so its lines are what the two have in common. Nothing is priced again.
+stretch of the same line, so its lines are what the two have in common. Custom units that are converted lie on a line of
+their own in the same way, in the order in which the windows leave them. Nothing is priced again.
 
 Source: guide "Customer dashboards and reporting": balances are used up in the order of time; reference question Q2.
 """
@@ -16,12 +17,12 @@ from decimal import Decimal
 import msgspec
 
 from metronome_sandbox.domain.amounts import ZERO
-from metronome_sandbox.domain.ids import GroupValues, ProductId
+from metronome_sandbox.domain.ids import CreditTypeId, GroupValues, ProductId
 from metronome_sandbox.domain.invoices import Invoice, LineItem, LineType, total_of
 from metronome_sandbox.domain.periods import BoundedPeriod
 from metronome_sandbox.domain.usage import WindowSize
 
-Group = tuple[ProductId, GroupValues, GroupValues]
+Group = tuple[ProductId | None, GroupValues, GroupValues]
 LineKey = tuple[Group, BoundedPeriod | None]
 """A group's lines of one window; None for all of its windows."""
 _Cover = tuple[int, LineItem, LineItem | None]
@@ -60,6 +61,7 @@ def break_down(invoice: Invoice, size: WindowSize, now: datetime) -> list[Breakd
         for start, stretch in stretches:
             for index, pieces in _pieces(lines, stretch):
                 cut.setdefault(start, {}).setdefault(index, []).extend(pieces)
+    _convert(invoice.lines, cut)
     if not invoice.is_imported:
         for start in _starts(invoice.period, size):
             cut.setdefault(start, {})
@@ -70,10 +72,25 @@ def break_down(invoice: Invoice, size: WindowSize, now: datetime) -> list[Breakd
     ]
 
 
-def _covers(lines: Sequence[LineItem]) -> list[_Cover]:
+def _convert(lines: Sequence[LineItem], cut: dict[datetime, dict[int, list[LineItem]]]) -> None:
+    """Add to each window what the custom units left in it come to in the currency."""
+    for unit in dict.fromkeys(line.converted_credit_type_id for line in lines if line.converted_credit_type_id):
+        conversions = _covers(lines, LineType.CPU_CONVERSION, unit)
+        position = ZERO
+        for start in sorted(cut):
+            pieces = (piece for found in cut[start].values() for piece in found if piece.credit_type_id == unit)
+            left = sum((piece.total for piece in pieces), ZERO)
+            for index, converted in _pieces(conversions, _Stretch(position, left)):
+                cut[start].setdefault(index, []).extend(converted)
+            position += left
+
+
+def _covers(
+    lines: Sequence[LineItem], type: LineType = LineType.USAGE, converted: CreditTypeId | None = None
+) -> list[_Cover]:
     found: list[_Cover] = []
     for index, line in enumerate(lines):
-        if line.type is LineType.USAGE:
+        if line.type is type and line.converted_credit_type_id == converted:
             application = lines[index + 1] if line.applied is not None else None
             found.append((index, line, application))
     return found

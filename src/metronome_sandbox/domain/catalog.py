@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
+from itertools import pairwise
+from typing import Any
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from metronome_sandbox.domain.ids import BillableMetricId, CustomerId, ProductId
+from metronome_sandbox.domain.periods import BoundedPeriod
 
 
 class Customer(msgspec.Struct, frozen=True):
@@ -97,8 +102,47 @@ class QuantityRounding(msgspec.Struct, frozen=True):
     decimal_places: int
 
 
+class ProductUpdate(msgspec.Struct, frozen=True):
+    """What changes about a product from ``starting_at`` on; what it leaves unset stays. Source: ``ProductUpdate``."""
+
+    created_at: datetime
+    starting_at: datetime
+    name: str | UnsetType = UNSET
+    tags: tuple[str, ...] | UnsetType = UNSET
+    billable_metric_id: BillableMetricId | UnsetType = UNSET
+    composite_product_ids: tuple[ProductId, ...] | UnsetType = UNSET
+    composite_tags: tuple[str, ...] | UnsetType = UNSET
+    exclude_free_usage: bool | UnsetType = UNSET
+    include_composite_spend: bool | UnsetType = UNSET
+    is_refundable: bool | UnsetType = UNSET
+    pricing_group_key: tuple[str, ...] | UnsetType = UNSET
+    presentation_group_key: tuple[str, ...] | UnsetType = UNSET
+    quantity_conversion: QuantityConversion | UnsetType | None = UNSET
+    quantity_rounding: QuantityRounding | UnsetType | None = UNSET
+    netsuite_internal_item_id: str | UnsetType = UNSET
+    netsuite_overage_item_id: str | UnsetType = UNSET
+    sql_breakdown_granularity: str | UnsetType = UNSET
+
+    @property
+    def changes(self) -> dict[str, Any]:
+        """The fields that are set, by their names on :class:`Product`."""
+        values = ((name, getattr(self, name)) for name in CHANGEABLE)
+        return {name: value for name, value in values if value is not UNSET}
+
+
+CHANGEABLE = tuple(name for name in ProductUpdate.__struct_fields__ if name not in ("created_at", "starting_at"))
+"""Fields of a product that can change in time."""
+
+
 class Product(msgspec.Struct, frozen=True):
-    """What an invoice line is for. It carries no price. Source: schema ``ProductListItemState``."""
+    """What an invoice line is for. It carries no price. Source: schema ``ProductListItemState``.
+
+    A stored product is as it was created, with all its updates; :meth:`at` gives it as it is at an instant. What is
+    priced, named or targeted asks for the instant first.
+
+    Attributes:
+        updates: In the order of creation.
+    """
 
     id: ProductId
     name: str
@@ -121,3 +165,44 @@ class Product(msgspec.Struct, frozen=True):
     sql_breakdown_granularity: str | None = None
     custom_fields: dict[str, str] = {}
     archived_at: datetime | None = None
+    updates: tuple[ProductUpdate, ...] = ()
+
+    def at(self, instant: datetime) -> Product:
+        """Return the product as it is at ``instant``: its first state and every update that has begun, the last
+        created one on top.
+
+        Source: observed on the real API for the state now.
+        Assumed: usage meets the state of its own time, found in the same way (section 1.6).  [A-product-version]
+        """
+        if not self.updates:
+            return self
+        changed: dict[str, Any] = {}
+        for update in self.updates:
+            if update.starting_at <= instant:
+                changed |= update.changes
+        return msgspec.structs.replace(self, updates=(), **changed)
+
+    def group_keys(self) -> tuple[frozenset[str], frozenset[str]]:
+        """Return the properties that split its price and its lines."""
+        return frozenset(self.pricing_group_key), frozenset(self.presentation_group_key)
+
+    def versions(
+        self, period: BoundedPeriod, by: Callable[[Product], Any] | None = None
+    ) -> list[tuple[BoundedPeriod, Product]]:
+        """Return the states of a period with the time of each, in order; neighbours differ.
+
+        Args:
+            by: What counts as a difference; anything unless it is given.
+        """
+        if not self.updates:
+            return [(period, self)]
+        inside = {update.starting_at for update in self.updates if period.starting_at < update.starting_at}
+        edges = sorted({period.starting_at, *(at for at in inside if at < period.ending_before), period.ending_before})
+        found: list[tuple[BoundedPeriod, Product]] = []
+        for start, end in pairwise(edges):
+            version = self.at(start)
+            before = found[-1][1] if found else None
+            if before is not None and (before == version if by is None else by(before) == by(version)):
+                start, version = found.pop()[0].starting_at, before
+            found.append((BoundedPeriod(start, end), version))
+        return found

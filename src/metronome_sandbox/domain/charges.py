@@ -6,7 +6,7 @@ from datetime import datetime
 
 import msgspec
 
-from metronome_sandbox.domain.ids import ContractId, CreditTypeId
+from metronome_sandbox.domain.ids import ContractId, CreditTypeId, SegmentId
 from metronome_sandbox.domain.invoices import LineItem
 
 
@@ -16,6 +16,8 @@ class Charge(msgspec.Struct, frozen=True):
     Attributes:
         id: Of the schedule item it comes from, the same whenever it is computed; an invoice settles it once.
         holds_back: It waits for something else to be final and is not due before, whatever its timestamp.
+        commitment: The segment of a postpaid commit whose rest is billed. Such a charge has an invoice of its own, or
+            none when nothing is missing.
     """
 
     id: str
@@ -24,3 +26,9 @@ class Charge(msgspec.Struct, frozen=True):
     credit_type_id: CreditTypeId
     line: LineItem
     holds_back: bool = False
+    commitment: SegmentId | None = None
+
+    @property
+    def is_needed(self) -> bool:
+        """Whether there is something to bill: a commitment may be fulfilled by usage."""
+        return self.commitment is None or self.line.total > 0

@@ -4,12 +4,32 @@ from __future__ import annotations
 
 from datetime import datetime
 from decimal import Decimal
+from enum import StrEnum
 
 import msgspec
 
-from metronome_sandbox.domain.ids import BalanceId, ContractId, CustomerId, RateCardId
+from metronome_sandbox.domain.ids import BalanceId, ContractId, CustomerId, InvoiceId, RateCardId
 from metronome_sandbox.domain.overrides import Override, Prioritization
 from metronome_sandbox.domain.periods import BoundedPeriod, Period, StatementSchedule, next_billing_period
+from metronome_sandbox.domain.recurring import Grant, Recurring, next_grant
+from metronome_sandbox.domain.reseller_royalties import ResellerRoyalty
+from metronome_sandbox.domain.scheduled_charges import Discount, ProfessionalService, ScheduledCharge, ServiceCharge
+from metronome_sandbox.domain.usage_filters import UsageFilter
+
+
+class TransitionType(StrEnum):
+    """How a contract follows another: RENEWAL takes what may roll over along, SUPERSEDE nothing."""
+
+    RENEWAL = "RENEWAL"
+    SUPERSEDE = "SUPERSEDE"
+
+
+class Transition(msgspec.Struct, frozen=True):
+    """The link between a contract and the one that follows it; both have it. Source: ``ContractTransition``."""
+
+    type: TransitionType
+    from_contract_id: ContractId
+    to_contract_id: ContractId
 
 
 class Contract(msgspec.Struct, frozen=True):
@@ -20,7 +40,13 @@ class Contract(msgspec.Struct, frozen=True):
         balance_ids: Its own commits and credits in the order of the request.
         generated_until: Where the next generated usage invoice starts.
         next_period: The billing period of that invoice; None when the contract has no more.
+        charges_on_usage_invoices: Whether what falls due on the day a usage period ends goes on that period's invoice.
+        service_charges: What of the professional services was asked to be invoiced.
+        usage_filters: In the order of time.
+        issue_dates: Of scheduled drafts that were moved away from the date of their charges.
         next_charge_at: When the first charge that no invoice holds yet falls due; None when there is none.
+        recurring: Commits and credits that it grants anew each period, in the order they were added.
+        next_grant_at: When the next of those grants is made; None when there are no more.
         sequence: Running number over all of a tenant's contracts.
     """
 
@@ -46,6 +72,17 @@ class Contract(msgspec.Struct, frozen=True):
     total_contract_value: Decimal | None = None
     archived_at: datetime | None = None
     next_charge_at: datetime | None = None
+    scheduled_charges: tuple[ScheduledCharge, ...] = ()
+    charges_on_usage_invoices: bool = False
+    discounts: tuple[Discount, ...] = ()
+    professional_services: tuple[ProfessionalService, ...] = ()
+    service_charges: tuple[ServiceCharge, ...] = ()
+    reseller_royalties: tuple[ResellerRoyalty, ...] = ()
+    usage_filters: tuple[UsageFilter, ...] = ()
+    transitions: tuple[Transition, ...] = ()
+    issue_dates: dict[InvoiceId, datetime] = {}
+    recurring: tuple[Recurring, ...] = ()
+    next_grant_at: datetime | None = None
 
     @property
     def period(self) -> Period:
@@ -53,9 +90,32 @@ class Contract(msgspec.Struct, frozen=True):
         return Period(self.starting_at, self.ending_before)
 
     def with_generated_until(self, instant: datetime) -> Contract:
-        """Return the contract with its next generated invoice starting at ``instant``."""
-        return msgspec.structs.replace(
+        """Return the contract with its next generated invoice starting at ``instant``; its end may have changed."""
+        contract = msgspec.structs.replace(
             self,
             generated_until=instant,
             next_period=next_billing_period(self.statement_schedule, self.period, instant),
         )
+        return contract.with_recurring(self.recurring) if self.recurring else contract
+
+    @property
+    def upcoming_grant(self) -> tuple[Recurring, Grant] | None:
+        """The grant that is made next, of several at one time that of the recurring commit or credit added first."""
+        found = [
+            (recurring, grant)
+            for recurring in self.recurring
+            if (grant := next_grant(recurring, self.statement_schedule, self.period)) is not None
+        ]
+        return min(found, key=lambda item: item[1].access.starting_at, default=None)
+
+    def with_recurring(self, recurring: tuple[Recurring, ...]) -> Contract:
+        """Return the contract with these recurring commits and credits."""
+        contract = msgspec.structs.replace(self, recurring=recurring)
+        upcoming = contract.upcoming_grant
+        next_grant_at = None if upcoming is None else upcoming[1].access.starting_at
+        return msgspec.structs.replace(contract, next_grant_at=next_grant_at)
+
+    def with_granted(self, recurring: Recurring, grant: Grant) -> Contract:
+        """Return the contract after a grant was made."""
+        granted = msgspec.structs.replace(recurring, granted_until=grant.until)
+        return self.with_recurring(tuple(granted if item.id == recurring.id else item for item in self.recurring))

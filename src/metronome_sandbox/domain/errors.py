@@ -38,7 +38,7 @@ class InvalidRequest(DomainError):
 
     def below(self, prefix: str) -> InvalidRequest:
         """Return the same error with ``prefix`` before its path, for a caller that knows where the thing stood."""
-        return InvalidRequest(f"{prefix}.{self.path}" if self.path else prefix, self.problem)
+        return type(self)(f"{prefix}.{self.path}" if self.path else prefix, self.problem)
 
 
 class NotAllowedNow(InvalidRequest):

@@ -15,7 +15,10 @@ import msgspec
 from metronome_sandbox.domain.amounts import ONE, ZERO, checked, quotient
 from metronome_sandbox.domain.catalog import AggregationType, BillableMetric, Product
 from metronome_sandbox.domain.errors import InvalidRequest
-from metronome_sandbox.domain.ids import GroupValues
+from metronome_sandbox.domain.ids import BillableMetricId, GroupValues
+from metronome_sandbox.domain.lookups import Lookup
+from metronome_sandbox.domain.periods import BoundedPeriod
+from metronome_sandbox.domain.trace import Measure
 from metronome_sandbox.domain.usage import WindowQuantity, WindowSize, total
 
 
@@ -114,18 +117,58 @@ AGGREGATIONS: dict[AggregationType, Increments] = {
 
 
 def metered(
-    metric: BillableMetric, product: Product, events: Iterable[UsageEvent]
+    metrics: Lookup[BillableMetricId, BillableMetric],
+    product: Product,
+    events: Sequence[UsageEvent],
+    period: BoundedPeriod,
+    notes: list[Measure] | None = None,
 ) -> dict[tuple[GroupValues, GroupValues], tuple[WindowQuantity, ...]]:
     """Return a product's usage by hour, for each combination of pricing and presentation group values.
 
     Args:
-        events: The customer's events of one billing period, in the order of time.
+        product: With all its states in time; each event meets the one of its own time.
+        events: The customer's events of the billing period, in the order of time.
+        notes: Where to add what was converted or rounded.
 
     An event without the metric's aggregation key is not counted, one without one of the product's pricing group keys is
     not priced; one without a presentation group key is presented under None.
+
+    Assumed: where a product changes its metric or its group keys, the aggregate begins anew; where it changes its
+    conversion or rounding, it goes on, and what it grows by is converted as the product says then.  [A-metric-change]
     """
-    aggregation = metric.aggregation_type or AggregationType.COUNT
-    key_counted = None if aggregation is AggregationType.COUNT else metric.aggregation_key
+    found: dict[tuple[GroupValues, GroupValues], tuple[WindowQuantity, ...]] = {}
+    for counting, version in product.versions(period, by=_counted):
+        metric = metrics.get(version.billable_metric_id) if version.billable_metric_id is not None else None
+        if metric is None:
+            continue
+        own = within(events, counting.starting_at, counting.ending_before)
+        aggregate = AGGREGATIONS[metric.aggregation_type or AggregationType.COUNT]
+        for group, values in _grouped(metric, version, own).items():
+            increments = list(aggregate(values))
+            for stretch, converting in product.versions(counting, by=_measure):
+                inside = [item for item in increments if item[0] in stretch]
+                windows = _windows(converting, inside)
+                found[group] = found.get(group, ()) + windows
+                if notes is not None and _measure(converting) != (None, None):
+                    notes.append(_note(converting, group, stretch, sum((each for _, each in inside), ZERO), windows))
+    return found
+
+
+def _counted(product: Product) -> object:
+    """Return what a product counts, and in which groups."""
+    return product.billable_metric_id, product.group_keys()
+
+
+def _measure(product: Product) -> object:
+    """Return how a product converts and rounds what it counts."""
+    return product.quantity_conversion, product.quantity_rounding
+
+
+def _grouped(
+    metric: BillableMetric, product: Product, events: Iterable[UsageEvent]
+) -> dict[tuple[GroupValues, GroupValues], list[tuple[datetime, str]]]:
+    """Return time and value of what the metric counts, by group values."""
+    key_counted = None if metric.aggregation_type in (None, AggregationType.COUNT) else metric.aggregation_key
     grouped: dict[tuple[GroupValues, GroupValues], list[tuple[datetime, str]]] = {}
     for event in events:
         value = "" if key_counted is None else event.properties.get(key_counted)
@@ -135,16 +178,15 @@ def metered(
         presentation = tuple((key, event.properties.get(key)) for key in sorted(product.presentation_group_key))
         if all(held is not None for _, held in pricing):
             grouped.setdefault((pricing, presentation), []).append((event.timestamp, value))
-    increments = AGGREGATIONS[aggregation]
-    return {group: _windows(product, increments(values)) for group, values in grouped.items()}
+    return grouped
 
 
 def _windows(product: Product, increments: Iterable[tuple[datetime, Decimal]]) -> tuple[WindowQuantity, ...]:
     """Add increments up by hour, converted and rounded as the product says.
 
     The whole is converted, not each event: three thirds are one.
-    Assumed: a group is rounded once for the billing period; its last hours take the difference, none more than it has.
-    [A-rounding]
+    Assumed: a group is rounded once for the billing period, or for each stretch of it under one rounding; its last
+    hours take the difference, none more than it has.  [A-rounding]
     """
     hours: dict[datetime, Decimal] = {}
     for at, increment in increments:
@@ -160,6 +202,25 @@ def _windows(product: Product, increments: Iterable[tuple[datetime, Decimal]]) -
         windows[place] = WindowQuantity(hour, quantity + taken)
         difference -= taken
     return tuple(windows)
+
+
+def _note(
+    product: Product,
+    group: tuple[GroupValues, GroupValues],
+    stretch: BoundedPeriod,
+    metered: Decimal,
+    windows: Sequence[WindowQuantity],
+) -> Measure:
+    return Measure(
+        product.id,
+        *group,
+        stretch,
+        metered,
+        _converted(product, metered),
+        total(windows),
+        product.quantity_conversion,
+        product.quantity_rounding,
+    )
 
 
 def _converted(product: Product, quantity: Decimal) -> Decimal:

@@ -13,6 +13,8 @@ ContractId = NewType("ContractId", str)
 OverrideId = NewType("OverrideId", str)
 BalanceId = NewType("BalanceId", str)
 """Of a commit or a credit."""
+RecurringId = NewType("RecurringId", str)
+"""Of a recurring commit or credit."""
 SegmentId = NewType("SegmentId", str)
 InvoiceId = NewType("InvoiceId", str)
 

@@ -22,6 +22,7 @@ from metronome_sandbox.domain.ids import (
     SegmentId,
 )
 from metronome_sandbox.domain.periods import BoundedPeriod
+from metronome_sandbox.domain.trace import Pricing, Trace
 from metronome_sandbox.domain.usage import UsageLine, WindowSize
 
 
@@ -46,6 +47,24 @@ class LineType(StrEnum):
     USAGE = "usage"
     APPLIED_COMMIT_OR_CREDIT = "applied_commit_or_credit"
     COMMIT_PURCHASE = "commit_purchase"
+    CPU_CONVERSION = "cpu_conversion"
+    SCHEDULED = "scheduled"
+
+
+class TermKind(StrEnum):
+    """Which term of a contract a scheduled line bills, as the line's ``..._id`` calls it."""
+
+    SCHEDULED_CHARGE = "scheduled_charge"
+    DISCOUNT = "discount"
+    PROFESSIONAL_SERVICE = "professional_service"
+
+
+class BilledTerm(msgspec.Struct, frozen=True):
+    """The term of the contract that a scheduled line bills; ``metadata`` is the caller's own."""
+
+    kind: TermKind
+    id: str
+    metadata: str | None = None
 
 
 class TierPlace(msgspec.Struct, frozen=True):
@@ -68,14 +87,19 @@ class LineItem(msgspec.Struct, frozen=True):
     """One line of an invoice.
 
     Attributes:
-        total: In the invoice's credit type; negative where a balance is applied.
+        product_id: None where custom units are converted, of whatever product.
+        total: In the line's credit type; negative where a balance is applied.
         quantity, unit_price: None on a line that applies a balance.
         tier: Only under a tiered price.
+        credit_type_id: The custom unit that it counts in; None is the invoice's currency.
+        converted_credit_type_id: The custom unit that it converts into the currency.
+        term: What a scheduled line bills.
+        pricing: How the unit price came about, where a rate made it.
     """
 
     type: LineType
     name: str
-    product_id: ProductId
+    product_id: ProductId | None
     total: Decimal
     starting_at: datetime | None = None
     ending_before: datetime | None = None
@@ -85,18 +109,24 @@ class LineItem(msgspec.Struct, frozen=True):
     presentation_group_values: GroupValues = ()
     tier: TierPlace | None = None
     applied: AppliedBalance | None = None
+    term: BilledTerm | None = None
+    credit_type_id: CreditTypeId | None = None
+    converted_credit_type_id: CreditTypeId | None = None
+    pricing: Pricing | None = None
 
     @property
     def counts(self) -> bool:
         """Whether the line is part of the invoice's total.
 
-        A postpaid commit is applied for show: the usage it covers is billed. Source: field ``InvoiceLineItem.type``.
+        A postpaid commit is applied for show: the usage it covers is billed. What is counted in a custom unit is billed
+        by the line that converts what is left of it. Source: field ``InvoiceLineItem.type``.
         """
-        return (
-            self.type is not LineType.APPLIED_COMMIT_OR_CREDIT
-            or self.applied is None
-            or self.applied.type is not BalanceType.POSTPAID
+        is_for_show = (
+            self.type is LineType.APPLIED_COMMIT_OR_CREDIT
+            and self.applied is not None
+            and self.applied.type is BalanceType.POSTPAID
         )
+        return self.credit_type_id is None and not is_for_show
 
 
 class Draw(msgspec.Struct, frozen=True):
@@ -114,7 +144,7 @@ class Draw(msgspec.Struct, frozen=True):
 
 
 def total_of(lines: Iterable[LineItem]) -> Decimal:
-    """Return what lines add up to, without the applications of postpaid commits."""
+    """Return what lines in the invoice's currency add up to, without the applications of postpaid commits."""
     return sum((line.total for line in lines if line.counts), ZERO)
 
 
@@ -135,6 +165,7 @@ class Invoice(msgspec.Struct, frozen=True):
         window_size: The granularity of the windows in ``usage``; None when there are none.
         is_imported: Whether ``createHistoricalInvoices`` made it. Such an invoice is sent to no billing provider.
         sequence: Running number over all of a tenant's stored invoices; 0 on a draft that is computed when read.
+        trace: What pricing noted; None on a scheduled invoice.
     """
 
     id: InvoiceId
@@ -155,6 +186,7 @@ class Invoice(msgspec.Struct, frozen=True):
     custom_fields: dict[str, str] = {}
     regenerated_from_invoice_id: InvoiceId | None = None
     sequence: int = 0
+    trace: Trace | None = None
 
     @property
     def order(self) -> tuple[datetime, datetime, str]:

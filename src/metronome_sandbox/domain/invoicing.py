@@ -8,27 +8,38 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
+from itertools import chain
 
 import msgspec
 
 from metronome_sandbox.domain.amounts import ZERO
-from metronome_sandbox.domain.balances import OpenSegment
+from metronome_sandbox.domain.balances import OpenSegment, SpendingOrder
+from metronome_sandbox.domain.composite import CompositeOffer, rate_composites
 from metronome_sandbox.domain.contracts import Contract
-from metronome_sandbox.domain.drawdown import Cover, PaidPart, draw_down
+from metronome_sandbox.domain.conversions import conversion_line, converted_parts, units_converted
+from metronome_sandbox.domain.drawdown import Cover, PaidPart, draw_down, in_spending_order, left_after
 from metronome_sandbox.domain.ids import BalanceId, SegmentId
 from metronome_sandbox.domain.invoices import AppliedBalance, Draw, LineItem, LineType, TierPlace, total_of
 from metronome_sandbox.domain.periods import BoundedPeriod
-from metronome_sandbox.domain.rate_cards import Price, TierSlice
+from metronome_sandbox.domain.rate_cards import TierSlice
 from metronome_sandbox.domain.rating import Part, PriceBook, rate_usage
+from metronome_sandbox.domain.trace import Pricing, QueuedSegment, Trace
 from metronome_sandbox.domain.usage import UsageLine
 
 
 class PricedUsage(msgspec.Struct, frozen=True):
-    """What a usage invoice says and what it takes from balances."""
+    """What a usage invoice says and what it takes from balances.
+
+    Attributes:
+        usage: What the lines were priced from, the spend behind composite products included.
+        trace: What was noted on the way, beside what the lines have noted themselves.
+    """
 
     lines: tuple[LineItem, ...]
     total: Decimal
     draws: tuple[Draw, ...]
+    usage: tuple[UsageLine, ...] = ()
+    trace: Trace | None = None
 
 
 def build_invoice(
@@ -37,20 +48,40 @@ def build_invoice(
     usage: Sequence[UsageLine],
     candidates: Sequence[OpenSegment],
     period: BoundedPeriod,
+    charges: Sequence[LineItem] = (),
+    composites: Sequence[CompositeOffer] = (),
 ) -> PricedUsage:
     """Price the usage of one billing period of a contract.
 
     Args:
         usage: Quantities to bill, in any order.
-        candidates: The segments that may pay, with what is left of each.
+        candidates: The segments that may pay, with what is left of each; nothing, maybe.
+        charges: Lines of what falls due at the period's end and goes on the same invoice; no balance pays for them.
+        composites: The composite products on offer.
 
     Raises:
         InvalidRequest: A usage line has no rate; its path starts with the line's index, ``[i]``.
     """
-    rated = rate_usage(contract, book, usage, candidates)
-    paid = draw_down(contract, rated, candidates, book.products.values())
-    lines = _line_items(paid, book)
-    return PricedUsage(lines, total_of(lines), _draws(paid, period))
+    queue = in_spending_order(candidates, book, period)
+    payers = [candidate for candidate, _ in queue if candidate.remaining > 0]
+    used = rate_usage(contract, book, usage, payers)
+    # Subscriptions stand between the two: parts of their rank, which composites may be a percentage of as well.
+    composed = rate_composites(contract, book, composites, usage, (), payers)
+    paid = draw_down(contract, used + composed.parts, payers)
+    in_units = converted_parts(paid, book)
+    converted = draw_down(contract, in_units, left_after(payers, paid)) if in_units else []
+    lines = (*_line_items(paid, book), *_conversion_lines(converted, book, period), *charges)
+    return PricedUsage(
+        lines,
+        total_of(lines),
+        _draws(chain(paid, converted), period),
+        (*usage, *composed.usage),
+        Trace(book.rate_card_id, tuple(_queued(*each) for each in queue)),
+    )
+
+
+def _queued(candidate: OpenSegment, order: SpendingOrder | None) -> QueuedSegment:
+    return QueuedSegment(candidate.balance.id, candidate.segment.id, candidate.remaining, order)
 
 
 def _line_items(paid: Iterable[Iterable[PaidPart]], book: PriceBook) -> tuple[LineItem, ...]:
@@ -60,32 +91,54 @@ def _line_items(paid: Iterable[Iterable[PaidPart]], book: PriceBook) -> tuple[Li
         for paid_part in parts:
             part = paid_part.part
             for cover in paid_part.covers:
-                lines.append(_covered_line(part, cover))
-                lines.append(_application_line(part, cover, book))
+                covered = _covered_line(part, cover, book)
+                lines += (covered, _application_line(covered, cover, book))
             if paid_part.uncovered or not paid_part.covers:
-                lines.append(_uncovered_line(paid_part))
+                lines.append(_uncovered_line(paid_part, book))
     return tuple(lines)
 
 
-def _covered_line(part: Part, cover: Cover) -> LineItem:
+def _conversion_lines(
+    converted: Iterable[Iterable[PaidPart]], book: PriceBook, period: BoundedPeriod
+) -> list[LineItem]:
+    """Return the lines of converted units: what each balance covers with its application, then what nothing covers."""
+    lines: list[LineItem] = []
+    for each in units_converted(converted):
+        line = conversion_line(each, book, period)
+        if each.cover is None:
+            lines.append(line)
+        else:
+            covered = msgspec.structs.replace(line, applied=_applied(each.cover))
+            lines += (covered, _application_line(covered, each.cover, book))
+    return lines
+
+
+def _covered_line(part: Part, cover: Cover, book: PriceBook) -> LineItem:
     tier = cover.slice
-    return _usage_line(part, cover.price, tier, tier.quantity, cover.total, _applied(cover))
+    pricing = Pricing(part.rate, cover.price, cover.choice)
+    return _line(part, book, pricing, tier, tier.quantity, cover.total, _applied(cover))
 
 
-def _uncovered_line(paid: PaidPart) -> LineItem:
+def _uncovered_line(paid: PaidPart, book: PriceBook) -> LineItem:
     part, tier = paid.part, paid.part.tier
-    total = paid.cost(paid.uncovered, tier.unit_price)
-    return _usage_line(part, part.price, tier, paid.uncovered, total, None)
+    pricing = Pricing(part.rate, part.price, part.choice)
+    return _line(part, book, pricing, tier, paid.uncovered, paid.uncovered_cost, None)
 
 
-def _usage_line(
-    part: Part, price: Price, tier: TierSlice, quantity: Decimal, total: Decimal, applied: AppliedBalance | None
+def _line(
+    part: Part,
+    book: PriceBook,
+    pricing: Pricing,
+    tier: TierSlice,
+    quantity: Decimal,
+    total: Decimal,
+    applied: AppliedBalance | None,
 ) -> LineItem:
     target = part.target
     name = target.product.name
     return LineItem(
-        type=LineType.USAGE,
-        name=name if price.is_flat else f"{name} - Tier {tier.level}",
+        type=part.line_type,
+        name=name if pricing.price.is_flat else f"{name} - Tier {tier.level}",
         product_id=target.product.id,
         total=total,
         starting_at=part.starting_at,
@@ -94,32 +147,38 @@ def _usage_line(
         unit_price=tier.unit_price,
         pricing_group_values=target.pricing_group_values,
         presentation_group_values=target.presentation_group_values,
-        tier=None if price.is_flat else TierPlace(tier.level, tier.starting_at, tier.size),
+        tier=None if pricing.price.is_flat else TierPlace(tier.level, tier.starting_at, tier.size),
         applied=applied,
+        credit_type_id=part.credit_type_id if part.credit_type_id in book.conversions else None,
+        pricing=pricing,
     )
 
 
-def _application_line(part: Part, cover: Cover, book: PriceBook) -> LineItem:
-    """Return the line that takes what the balance pays off the invoice.
+def _application_line(covered: LineItem, cover: Cover, book: PriceBook) -> LineItem:
+    """Return the line that takes what the balance pays for ``covered`` off the invoice.
 
     Source: samples of guides "How invoicing works" and "Create a pre-paid commit" for the name and the missing
     quantity.
     Assumed: a balance without a name goes by its product's; the line carries the window and the group values of the one
     it pays for.  [A-application-line]
     """
-    target = part.target
-    name = cover.balance.name or book.products[cover.balance.product_id].name
+    name = cover.balance.name or _sold_as(cover, book)
     return LineItem(
         type=LineType.APPLIED_COMMIT_OR_CREDIT,
         name=f"{name} applied",
-        product_id=target.product.id,
-        total=-cover.total,
-        starting_at=part.starting_at,
-        ending_before=part.ending_before,
-        pricing_group_values=target.pricing_group_values,
-        presentation_group_values=target.presentation_group_values,
-        applied=_applied(cover),
+        product_id=covered.product_id,
+        total=-covered.total,
+        starting_at=covered.starting_at,
+        ending_before=covered.ending_before,
+        pricing_group_values=covered.pricing_group_values,
+        presentation_group_values=covered.presentation_group_values,
+        applied=covered.applied,
+        credit_type_id=covered.credit_type_id,
     )
+
+
+def _sold_as(cover: Cover, book: PriceBook) -> str:
+    return book.products[cover.balance.product_id].at(cover.segment.starting_at).name
 
 
 def _applied(cover: Cover) -> AppliedBalance:

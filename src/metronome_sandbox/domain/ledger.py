@@ -10,17 +10,20 @@ from enum import StrEnum
 import msgspec
 
 from metronome_sandbox.domain.amounts import ZERO
-from metronome_sandbox.domain.balances import Balance, BalanceType, Segment
+from metronome_sandbox.domain.balances import Balance, BalanceType, Segment, rolling_over
 from metronome_sandbox.domain.ids import ContractId, InvoiceId, SegmentId
 from metronome_sandbox.domain.invoices import Draw
 
 
 class EntryKind(StrEnum):
-    """What an entry is, without the family that the API puts before it."""
+    """What an entry is, without the family that the API puts before it; in the order of entries at one instant."""
 
     INITIAL_BALANCE = "INITIAL_BALANCE"
     SEGMENT_START = "SEGMENT_START"
+    MANUAL = "MANUAL"
     AUTOMATED_INVOICE_DEDUCTION = "AUTOMATED_INVOICE_DEDUCTION"
+    ROLLOVER = "ROLLOVER"
+    TRUEUP = "TRUEUP"
     EXPIRATION = "EXPIRATION"
 
 
@@ -39,6 +42,15 @@ class PostedDraw(msgspec.Struct, frozen=True):
     draw: Draw
 
 
+class PostedTrueUp(msgspec.Struct, frozen=True):
+    """What a finalized invoice billed because it was missing to the commitment."""
+
+    invoice_id: InvoiceId
+    contract_id: ContractId
+    amount: Decimal
+    timestamp: datetime
+
+
 class LedgerEntry(msgspec.Struct, frozen=True):
     """One entry; what takes from the balance is negative (the guides' sign, against the document's example)."""
 
@@ -48,47 +60,44 @@ class LedgerEntry(msgspec.Struct, frozen=True):
     segment_id: SegmentId
     invoice_id: InvoiceId | None = None
     contract_id: ContractId | None = None
+    new_contract_id: ContractId | None = None
+    reason: str | None = None
 
 
-def ledger(balance: Balance, posted: Iterable[PostedDraw], now: datetime) -> tuple[LedgerEntry, ...]:
+def ledger(
+    balance: Balance, posted: Iterable[PostedDraw], now: datetime, true_ups: Iterable[PostedTrueUp] = ()
+) -> tuple[LedgerEntry, ...]:
     """Return the entries of a balance at ``now`` in the order of time.
 
-    A segment that has not begun has no entry of its own; one that has ended adds up to zero. The deduction of a draft
-    is there too, dated at the end of its usage, which may be ahead.
+    A segment that has not begun has no entry of its own; one that has ended adds up to zero, unless entries by hand
+    took more than there was. The deduction of a draft is there too, dated at the end of its usage, which may be ahead.
+    A balance that was archived by itself has no ledger.
+
+    Args:
+        true_ups: Of a postpaid commit, which has one segment.
 
     Assumed: an archived balance expires when it is archived; while a draft still moves, so does the expiration (Q28).
     [A-expiration]
-    Assumed: a postpaid commit keeps its obligation behind the segment's end, until a true-up bills it.
-    [A-postpaid-end]
     """
+    if balance.is_withdrawn:
+        return ()
     drawn = list(posted)
+    billed = list(true_ups)
     entries: list[LedgerEntry] = []
     for segment in balance.segments:
         mine = [item for item in drawn if item.draw.segment_id == segment.id]
-        if segment.starting_at <= now and not _was_archived_before(balance, segment):
+        entries += (_deduction(item, segment) for item in mine)
+        if segment.starting_at > now or _was_archived_before(balance, segment):
+            continue
+        taken = sum((item.draw.amount for item in mine), ZERO)
+        if segment.amount:
             entries.append(_grant(balance, segment))
-        entries += (
-            LedgerEntry(
-                EntryKind.AUTOMATED_INVOICE_DEDUCTION,
-                item.draw.timestamp,
-                -item.draw.amount,
-                segment.id,
-                item.invoice_id,
-                item.contract_id,
-            )
-            for item in mine
-        )
-        end = segment.ending_before if balance.archived_at is None else min(segment.ending_before, balance.archived_at)
-        left = segment.amount - sum((item.draw.amount for item in mine), ZERO)
-        may_expire = balance.type is not BalanceType.POSTPAID or balance.archived_at is not None
-        if (
-            segment.starting_at <= now
-            and end <= now
-            and left
-            and may_expire
-            and not _was_archived_before(balance, segment)
-        ):
-            entries.append(LedgerEntry(EntryKind.EXPIRATION, end, -left, segment.id))
+        entries += _manual(balance, segment)
+        entries += (_true_up(item, segment) for item in billed)
+        rolled = _rollovers(balance, segment, taken, now)
+        entries += rolled
+        gone = taken + sum((item.amount for item in billed), ZERO) - sum((entry.amount for entry in rolled), ZERO)
+        entries += _expiration(balance, segment, balance.worth(segment) - gone, now)
     rank = {kind: place for place, kind in enumerate(EntryKind)}
     return tuple(sorted(entries, key=lambda entry: (entry.timestamp, rank[entry.kind])))
 
@@ -96,6 +105,47 @@ def ledger(balance: Balance, posted: Iterable[PostedDraw], now: datetime) -> tup
 def _grant(balance: Balance, segment: Segment) -> LedgerEntry:
     kind = EntryKind.INITIAL_BALANCE if balance.type is BalanceType.POSTPAID else EntryKind.SEGMENT_START
     return LedgerEntry(kind, segment.starting_at, segment.amount, segment.id)
+
+
+def _deduction(item: PostedDraw, segment: Segment) -> LedgerEntry:
+    draw = item.draw
+    kind = EntryKind.AUTOMATED_INVOICE_DEDUCTION
+    return LedgerEntry(kind, draw.timestamp, -draw.amount, segment.id, item.invoice_id, item.contract_id)
+
+
+def _manual(balance: Balance, segment: Segment) -> Iterable[LedgerEntry]:
+    return (
+        LedgerEntry(EntryKind.MANUAL, entry.timestamp, entry.amount, segment.id, reason=entry.reason)
+        for entry in balance.manual_entries
+        if entry.segment_id == segment.id
+    )
+
+
+def _true_up(item: PostedTrueUp, segment: Segment) -> LedgerEntry:
+    return LedgerEntry(EntryKind.TRUEUP, item.timestamp, -item.amount, segment.id, item.invoice_id, item.contract_id)
+
+
+def _rollovers(balance: Balance, segment: Segment, taken: Decimal, now: datetime) -> list[LedgerEntry]:
+    amount = rolling_over(balance, segment, taken)
+    return [
+        LedgerEntry(
+            EntryKind.ROLLOVER, rollover.timestamp, -amount, segment.id, new_contract_id=rollover.new_contract_id
+        )
+        for rollover in balance.rollovers
+        if rollover.segment_id == segment.id and rollover.timestamp <= now and amount
+    ]
+
+
+def _expiration(balance: Balance, segment: Segment, left: Decimal, now: datetime) -> Iterable[LedgerEntry]:
+    """Return the entry that ends what is left, if it has ended.
+
+    Assumed: a postpaid commit keeps its obligation behind the segment's end, until its true-up bills it; without one
+    the rest lapses at the segment's end.  [A-postpaid-end]
+    """
+    archived_at = balance.archived_at
+    end = segment.ending_before if archived_at is None else min(segment.ending_before, archived_at)
+    if end <= now and left > 0 and (archived_at is not None or not balance.is_trued_up):
+        yield LedgerEntry(EntryKind.EXPIRATION, end, -left, segment.id)
 
 
 def _was_archived_before(balance: Balance, segment: Segment) -> bool:
@@ -113,5 +163,5 @@ def balance_at(balance: Balance, drawn: Mapping[SegmentId, Decimal], instant: da
     if balance.archived_at is not None:
         return ZERO
     open_segments = (segment for segment in balance.segments if instant in segment.period)
-    left = sum((segment.amount - drawn.get(segment.id, ZERO) for segment in open_segments), ZERO)
+    left = sum((balance.worth(segment) - drawn.get(segment.id, ZERO) for segment in open_segments), ZERO)
     return max(left, ZERO)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
@@ -10,9 +10,9 @@ from enum import StrEnum
 import msgspec
 
 from metronome_sandbox.domain.amounts import ONE, ZERO
-from metronome_sandbox.domain.ids import BalanceId, CreditTypeId, OverrideId, ProductId
+from metronome_sandbox.domain.ids import BalanceId, CreditTypeId, OverrideId, ProductId, RecurringId
 from metronome_sandbox.domain.periods import Period
-from metronome_sandbox.domain.rate_cards import BillingFrequency, Price, RateType, Tier
+from metronome_sandbox.domain.rate_cards import PERCENTAGES, BillingFrequency, Price, RateType, Tier
 from metronome_sandbox.domain.targeting import Specifier, Target, has_any
 
 
@@ -52,6 +52,13 @@ class OverrideSpecifier(msgspec.Struct, frozen=True):
     billing_frequency: BillingFrequency | None = None
     balance_ids: tuple[BalanceId, ...] = ()
     """Commits and credits it is for; empty means any. Source: fields ``commit_ids``, ``any_commit_or_credit_ids``."""
+    recurring_ids: tuple[RecurringId, ...] = ()
+    """Those whose grants it is for as well. Source: field ``recurring_commit_ids``."""
+
+    def is_for(self, names: Collection[str]) -> bool:
+        """Whether it is for the commit or credit of these ids."""
+        wanted = (*self.balance_ids, *self.recurring_ids)
+        return not wanted or any(name in wanted for name in names)
 
 
 class Override(msgspec.Struct, frozen=True):
@@ -87,8 +94,8 @@ class Override(msgspec.Struct, frozen=True):
         """When it applies."""
         return Period(self.starting_at, self.ending_before)
 
-    def concerns(self, target: Target, balance_id: BalanceId | None = None) -> bool:
-        """Whether it is for this usage, paid by this commit or credit (None: whoever pays).
+    def concerns(self, target: Target, balance_names: Collection[str] | None = None) -> bool:
+        """Whether it is for this usage, paid by the commit or credit of these ids (None: whoever pays).
 
         Source: guide "Edit or override a contract": specifiers are alternatives, tags outside of them too. A
         commit-specific override that names no balance is for all of them.
@@ -96,7 +103,7 @@ class Override(msgspec.Struct, frozen=True):
         if self.specifiers:
             return any(
                 specifier.target.matches(target)
-                and (balance_id is None or not specifier.balance_ids or balance_id in specifier.balance_ids)
+                and (balance_names is None or specifier.is_for(balance_names))
                 for specifier in self.specifiers
             )
         if self.product_id is None and not self.applicable_product_tags:
@@ -116,16 +123,22 @@ def in_force(overrides: Iterable[Override], target: Target, instant: datetime) -
 
 
 def commit_specific_in_force(
-    overrides: Iterable[Override], target: Target, instant: datetime, balance_id: BalanceId, base: OverrideTarget
+    overrides: Iterable[Override],
+    target: Target,
+    instant: datetime,
+    balance_names: Collection[str],
+    base: OverrideTarget,
 ) -> list[Override]:
-    """Return the overrides for usage paid by this balance from its ``base`` rate, in the order they were added."""
+    """Return the overrides for usage paid from its ``base`` rate by the balance of these ids, in the order they were
+    added.
+    """
     return [
         override
         for override in overrides
         if override.is_commit_specific
         and override.target is base
         and instant in override.period
-        and override.concerns(target, balance_id)
+        and override.concerns(target, balance_names)
     ]
 
 
@@ -147,6 +160,24 @@ def winner(overrides: Sequence[Override], prioritization: Prioritization) -> Ove
     return min(others, key=lambda override: ONE if override.multiplier is None else override.multiplier)
 
 
+class Choice(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Which overrides competed for the price of some usage, and which one made it.
+
+    Attributes:
+        base: The one of the two rates that the price is made from.
+        considered: In force, and for this usage.
+        winner: One of them; None where none sets a price.
+    """
+
+    base: OverrideTarget = OverrideTarget.LIST_RATE
+    considered: tuple[OverrideId, ...] = ()
+    winner: OverrideId | None = None
+
+
+AT_LIST_RATE = Choice()
+AT_COMMIT_RATE = Choice(OverrideTarget.COMMIT_RATE)
+
+
 def is_entitled(overrides: Iterable[Override], default: bool) -> bool:
     """Return whether the product is available, given the overrides in force in the order they were added.
 
@@ -161,12 +192,15 @@ def overridden(price: Price, override: Override) -> Price:
     """Return the price after the override.
 
     Assumed: a multiplier changes the price of every tier.  [A-multiplier-on-tiers]
+    Assumed: multipliers leave a composite product's minimum as it is; an overwrite brings its own or none.
+    [A-override-minimum]
     """
     if override.overwrite_price is not None:
         return override.overwrite_price
     if override.multiplier is not None:
         factor = override.multiplier
-        return Price(price.rate_type, tuple(Tier(tier.price * factor, tier.size) for tier in price.tiers))
+        tiers = tuple(Tier(tier.price * factor, tier.size) for tier in price.tiers)
+        return Price(price.rate_type, tiers, price.minimum)
     if override.tiers:
         return _on_ladder(price, override.tiers)
     return price
@@ -187,7 +221,8 @@ def _on_ladder(price: Price, factors: Sequence[OverrideTier]) -> Price:
         width = min(widths) if widths else None
         tiers.append(Tier(prices[0].price * ladder[0].multiplier, width))
         if width is None:
-            return Price(RateType.TIERED, tuple(tiers))
+            is_percentage = price.rate_type in PERCENTAGES
+            return Price(RateType.TIERED_PERCENTAGE if is_percentage else RateType.TIERED, tuple(tiers), price.minimum)
         if price_left is not None:
             price_left -= width
             if not price_left:

@@ -17,19 +17,21 @@ MAX_PAYMENTS = 1200
 
 
 class PaymentFrequency(StrEnum):
-    """Of a recurring schedule. Source: schema ``RecurringScheduleFrequency``."""
+    """Of a recurring schedule. Source: schemas ``RecurringScheduleFrequency`` and, for weeks, its V2."""
 
     MONTHLY = "MONTHLY"
     QUARTERLY = "QUARTERLY"
     SEMI_ANNUAL = "SEMI_ANNUAL"
     ANNUAL = "ANNUAL"
+    WEEKLY = "WEEKLY"
 
 
-MONTHS = {
-    PaymentFrequency.MONTHLY: 1,
-    PaymentFrequency.QUARTERLY: 3,
-    PaymentFrequency.SEMI_ANNUAL: 6,
-    PaymentFrequency.ANNUAL: 12,
+STEPS = {
+    PaymentFrequency.MONTHLY: relativedelta(months=1),
+    PaymentFrequency.QUARTERLY: relativedelta(months=3),
+    PaymentFrequency.SEMI_ANNUAL: relativedelta(months=6),
+    PaymentFrequency.ANNUAL: relativedelta(years=1),
+    PaymentFrequency.WEEKLY: relativedelta(weeks=1),
 }
 
 
@@ -78,7 +80,7 @@ def expand(schedule: RecurringPayments, path: str) -> tuple[Payment, ...]:
         raise InvalidRequest(
             f"{path}.ending_before", f"{schedule.ending_before.isoformat()} is not after the schedule's start"
         )
-    step = relativedelta(months=MONTHS[schedule.frequency])
+    step = STEPS[schedule.frequency]
     dates: list[datetime] = []
     while (date := schedule.starting_at + step * len(dates)) < schedule.ending_before:
         dates.append(date)

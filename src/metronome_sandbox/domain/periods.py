@@ -109,7 +109,7 @@ def boundary(schedule: StatementSchedule, number: int) -> datetime:
     return schedule.anchor + STEPS[schedule.frequency] * number
 
 
-def _number_at_or_before(schedule: StatementSchedule, instant: datetime) -> int:
+def number_at(schedule: StatementSchedule, instant: datetime) -> int:
     """Return the number of the last boundary that is not after ``instant``."""
     if schedule.frequency is Frequency.WEEKLY:
         return (instant - schedule.anchor) // timedelta(weeks=1)
@@ -134,7 +134,7 @@ def next_billing_period(schedule: StatementSchedule, contract: Period, not_befor
     start = max(contract.starting_at, not_before)
     if contract.ending_before is not None and start >= contract.ending_before:
         return None
-    cut = boundary(schedule, _number_at_or_before(schedule, start) + 1)
+    cut = boundary(schedule, number_at(schedule, start) + 1)
     return BoundedPeriod(start, cut if contract.ending_before is None else min(cut, contract.ending_before))
 
 

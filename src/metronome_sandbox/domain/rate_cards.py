@@ -36,19 +36,28 @@ class Tier(msgspec.Struct, frozen=True):
     size: Decimal | None = None
 
 
+PERCENTAGES = (RateType.PERCENTAGE, RateType.TIERED_PERCENTAGE)
+"""Prices of a unit of spend: a fraction, 0.1 is a tenth. Source: schema ``RatePayload``."""
+
+
 class Price(msgspec.Struct, frozen=True):
     """What one unit costs: one price, or a ladder of tiers.
 
-    A FLAT price is a ladder of one endless tier, so that nothing downstream tells the two apart but to print them.
+    A FLAT or PERCENTAGE price is a ladder of one endless tier, so that nothing downstream tells the two apart but to
+    print them.
+
+    Attributes:
+        minimum: The least that a composite product costs in a billing period; only beside a percentage.
     """
 
     rate_type: RateType
     tiers: tuple[Tier, ...]
+    minimum: Decimal | None = None
 
     @property
     def is_flat(self) -> bool:
         """Whether one price holds for every unit."""
-        return self.rate_type is RateType.FLAT
+        return self.rate_type in (RateType.FLAT, RateType.PERCENTAGE)
 
 
 def flat(price: Decimal) -> Price:
@@ -210,11 +219,23 @@ class RateCardAlias(msgspec.Struct, frozen=True):
         )
 
 
+class CreditTypeConversion(msgspec.Struct, frozen=True):
+    """What a custom pricing unit is worth on a card. Source: schema ``CreditTypeConversion``.
+
+    Attributes:
+        fiat_per_custom_credit: In the card's currency: 10 is ten cents on a card in USD.
+    """
+
+    custom_credit_type_id: CreditTypeId
+    fiat_per_custom_credit: Decimal
+
+
 class RateCard(msgspec.Struct, frozen=True):
     """A price list. Its rates are kept apart, by :class:`RateKey`. Source: schema ``RateCard``.
 
     Attributes:
-        product_ids: In the order of their first rate, which is the order of lines on an invoice.
+        product_ids: In the order of lines on an invoice; that of their first rates until it is changed.
+        conversions: Of the custom units that its rates may count in.
     """
 
     id: RateCardId
@@ -226,3 +247,4 @@ class RateCard(msgspec.Struct, frozen=True):
     custom_fields: dict[str, str] = {}
     product_ids: tuple[ProductId, ...] = ()
     archived_at: datetime | None = None
+    conversions: tuple[CreditTypeConversion, ...] = ()

@@ -6,40 +6,34 @@ the entitlement or of what a balance may pay, nor the edge of a tier (guide "How
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
+from enum import IntEnum
 from itertools import pairwise
-from typing import Protocol, TypeVar
 
 import msgspec
 
-from metronome_sandbox.domain.amounts import ZERO
+from metronome_sandbox.domain.amounts import USD_CENTS, ZERO, CreditType
 from metronome_sandbox.domain.balances import OpenSegment
 from metronome_sandbox.domain.catalog import Product, ProductType
 from metronome_sandbox.domain.contracts import Contract
 from metronome_sandbox.domain.errors import InvalidRequest
-from metronome_sandbox.domain.ids import GroupValues, ProductId, RateCardId
-from metronome_sandbox.domain.overrides import in_force, is_entitled, overridden, winner
+from metronome_sandbox.domain.ids import CreditTypeId, GroupValues, ProductId, RateCardId
+from metronome_sandbox.domain.invoices import LineType
+from metronome_sandbox.domain.lookups import Lookup
+from metronome_sandbox.domain.overrides import AT_LIST_RATE, Choice, in_force, is_entitled, overridden, winner
 from metronome_sandbox.domain.periods import BoundedPeriod
 from metronome_sandbox.domain.rate_cards import Price, Rate, RateKey, RateSchedule, TierSlice, slices
 from metronome_sandbox.domain.targeting import Target
 from metronome_sandbox.domain.usage import UsageLine, WindowQuantity, total
 
-K_contra = TypeVar("K_contra", contravariant=True)
-V_co = TypeVar("V_co", covariant=True)
 
+class UnitConversion(msgspec.Struct, frozen=True):
+    """What a custom pricing unit is worth in the currency of the card."""
 
-class Lookup(Protocol[K_contra, V_co]):
-    """Values by key: a dictionary, or a table of the store."""
-
-    def get(self, key: K_contra, /) -> V_co | None:
-        """Return the value, or None."""
-
-    def __getitem__(self, key: K_contra, /) -> V_co: ...
-
-    def values(self) -> Collection[V_co]:
-        """Return all values."""
+    credit_type: CreditType
+    fiat_per_custom_credit: Decimal
 
 
 class PriceBook(msgspec.Struct, frozen=True):
@@ -48,12 +42,17 @@ class PriceBook(msgspec.Struct, frozen=True):
     Attributes:
         rate_card_id: The contract's card; None on a contract without one, which prices nothing.
         product_ids: The card's products in the order of lines on an invoice.
+        products: As they are stored, with all their states in time.
+        fiat_credit_type_id: The currency of the card, and of the invoice.
+        conversions: Of each custom unit that a rate may count in.
     """
 
     rate_card_id: RateCardId | None
     product_ids: Sequence[ProductId]
     products: Lookup[ProductId, Product]
     schedules: Lookup[RateKey, RateSchedule]
+    fiat_credit_type_id: CreditTypeId = USD_CENTS
+    conversions: Mapping[CreditTypeId, UnitConversion] = {}
 
     def schedule(self, product_id: ProductId, pricing_group_values: GroupValues) -> RateSchedule | None:
         """Return the rates for exactly these pricing group values, or None where the card has none."""
@@ -62,13 +61,28 @@ class PriceBook(msgspec.Struct, frozen=True):
         return self.schedules.get(RateKey(self.rate_card_id, product_id, pricing_group_values))
 
 
+class Rank(IntEnum):
+    """What a balance meets first. Source: guide "Understand prioritization rules", which knows no conversions; for them
+    see :func:`~metronome_sandbox.domain.conversions.converted_parts`.
+    """
+
+    USAGE = 0
+    SUBSCRIPTION = 1
+    COMPOSITE = 2
+    CONVERSION = 3
+
+
 class Part(msgspec.Struct, frozen=True):
-    """A stretch of usage in one window, under one price and inside one tier.
+    """A stretch of usage, or of whatever else a balance may pay for, in one window, under one price and one tier.
 
     Attributes:
         starting_at: The window, which is also the time at which rates, overrides and balances are looked up.
+        rate: The entry of the card behind it; its unit is the part's.
         position: How many units of the same group the billing period had before this part.
         price: The whole ladder that ``tier`` is a part of.
+        is_fixed: Whether its price is the same whoever pays: no override and no commit rate changes it any more.
+        converted_credit_type_id: The custom unit that its units are, where they are converted into the currency.
+        choice: The overrides that competed for the price.
     """
 
     target: Target
@@ -78,19 +92,38 @@ class Part(msgspec.Struct, frozen=True):
     price: Price
     position: Decimal
     tier: TierSlice
+    rank: Rank = Rank.USAGE
+    line_type: LineType = LineType.USAGE
+    is_fixed: bool = False
+    converted_credit_type_id: CreditTypeId | None = None
+    choice: Choice = AT_LIST_RATE
 
     @property
     def quantity(self) -> Decimal:
         """Units in this part."""
         return self.tier.quantity
 
+    @property
+    def credit_type_id(self) -> CreditTypeId:
+        """What its price is counted in."""
+        return self.rate.credit_type_id
 
-def list_price(contract: Contract, target: Target, rate: Rate, instant: datetime) -> Price:
+    @property
+    def amount(self) -> Decimal:
+        """What it costs that no balance pays for."""
+        return self.tier.quantity * self.tier.unit_price
+
+
+def list_price(contract: Contract, target: Target, rate: Rate, instant: datetime) -> tuple[Price, Choice]:
     """Return what a unit costs that no balance pays for: the rate after the winning contract-level override."""
     if not contract.overrides:
-        return rate.price
-    chosen = winner(in_force(contract.overrides, target, instant), contract.prioritization)
-    return rate.price if chosen is None else overridden(rate.price, chosen)
+        return rate.price, AT_LIST_RATE
+    considered = in_force(contract.overrides, target, instant)
+    chosen = winner(considered, contract.prioritization)
+    choice = Choice(
+        considered=tuple(each.id for each in considered), winner=None if chosen is None else chosen.id
+    )
+    return rate.price if chosen is None else overridden(rate.price, chosen), choice
 
 
 def rate_usage(
@@ -111,17 +144,17 @@ def rate_usage(
     positions: dict[tuple[ProductId, GroupValues, GroupValues], Decimal] = {}
     rated: list[list[Part]] = []
     for index, line in _in_order(book, lines):
-        target = Target(book.products[line.product_id], line.pricing_group_values, line.presentation_group_values)
         schedule = book.schedule(line.product_id, line.pricing_group_values)
-        for starting_at, ending_before, quantity in _windows(contract, line, target, schedule, candidates):
+        for window, target, quantity in _windows(contract, book, line, schedule, candidates):
+            starting_at, ending_before = window.starting_at, window.ending_before
             rate = schedule.at(starting_at) if schedule is not None else None
             if rate is None:
                 raise InvalidRequest(f"[{index}].product_id", _no_rate(contract, target, starting_at))
             position = positions.get(line.group, ZERO)
-            price = list_price(contract, target, rate, starting_at)
+            price, choice = list_price(contract, target, rate, starting_at)
             parts: list[Part] = []
             for tier in slices(price, position, quantity):
-                parts.append(Part(target, starting_at, ending_before, rate, price, position, tier))
+                parts.append(Part(target, starting_at, ending_before, rate, price, position, tier, choice=choice))
                 position += tier.quantity
             positions[line.group] = position
             rated.append(parts)
@@ -150,44 +183,60 @@ def _sortable(values: GroupValues) -> tuple[tuple[str, bool, str], ...]:
 
 def _windows(
     contract: Contract,
+    book: PriceBook,
     line: UsageLine,
-    target: Target,
     schedule: RateSchedule | None,
     candidates: Sequence[OpenSegment],
-) -> Iterable[tuple[datetime, datetime, Decimal]]:
-    """Yield the windows that the line is cut into, with their quantities.
+) -> list[tuple[BoundedPeriod, Target, Decimal]]:
+    """Return the windows that the line is cut into, with the product as it is in each, and their quantities.
 
     Assumed: a quantity that is only known as a whole cannot be split in time; it is priced and paid for as if all of it
     was used at the start of its window.  [A-whole-quantity]
     """
+    product = book.products[line.product_id]
+    span = BoundedPeriod(line.starting_at, line.ending_before)
     if not line.windows and not line.keeps_zero:
-        return ((line.starting_at, line.ending_before, line.quantity),)
-    cuts = _cuts(contract, line, target, schedule, candidates)
-    if not cuts:
-        return ((line.starting_at, line.ending_before, line.quantity),)
-    edges = [line.starting_at, *cuts, line.ending_before]
-    found: list[tuple[datetime, datetime, Decimal]] = []
-    for start, end in pairwise(edges):
-        inside = [window for window in line.windows if start <= window.starting_at < end]
-        if inside or line.keeps_zero:
-            found.append((start, end, total(inside)))
+        return [(span, _target(line, product.at(line.starting_at)), line.quantity)]
+    found: list[tuple[BoundedPeriod, Target, Decimal]] = []
+    for stretch, version in product.versions(span):
+        target = _target(line, version)
+        edges = [
+            stretch.starting_at,
+            *cuts(contract, book, stretch, target, schedule, candidates),
+            stretch.ending_before,
+        ]
+        if len(edges) == 2 and stretch == span:
+            return [(span, target, line.quantity)]
+        for start, end in pairwise(edges):
+            inside = [window for window in line.windows if start <= window.starting_at < end]
+            if inside or line.keeps_zero:
+                found.append((BoundedPeriod(start, end), target, total(inside)))
     return found
 
 
-def _cuts(
+def _target(line: UsageLine, product: Product) -> Target:
+    return Target(product, line.pricing_group_values, line.presentation_group_values)
+
+
+def cuts(
     contract: Contract,
-    line: UsageLine,
+    book: PriceBook,
+    span: BoundedPeriod,
     target: Target,
     schedule: RateSchedule | None,
     candidates: Sequence[OpenSegment],
 ) -> list[datetime]:
-    """Return the instants inside the line's window at which its price, or what may pay for it, changes."""
+    """Return the instants inside of ``span`` at which a price, or what may pay for it, changes."""
     instants = _price_changes(contract, target, schedule)
     units = {segment.rate.credit_type_id for segment in schedule.segments} if schedule is not None else set()
+    if target.product.type is ProductType.COMPOSITE:
+        units |= set(book.conversions)  # it counts in the units of what it is a percentage of
+    if not units.isdisjoint(book.conversions):
+        units.add(book.fiat_credit_type_id)
     for candidate in candidates:
         if candidate.balance.credit_type_id in units and candidate.balance.covers(target):
             instants |= {candidate.segment.starting_at, candidate.segment.ending_before}
-    return sorted(instant for instant in instants if instant and line.starting_at < instant < line.ending_before)
+    return sorted(instant for instant in instants if instant and span.starting_at < instant < span.ending_before)
 
 
 def _price_changes(contract: Contract, target: Target, schedule: RateSchedule | None) -> set[datetime | None]:
@@ -209,12 +258,11 @@ def _no_rate(contract: Contract, target: Target, instant: datetime) -> str:
     )
 
 
-def metered_lines(
-    contract: Contract,
-    book: PriceBook,
-    metered: Mapping[tuple[ProductId, GroupValues, GroupValues], Sequence[WindowQuantity]],
-    period: BoundedPeriod,
-) -> list[UsageLine]:
+Metered = Mapping[tuple[ProductId, GroupValues, GroupValues], Sequence[WindowQuantity]]
+"""What was used of each product, under each set of pricing and presentation group values, by hour."""
+
+
+def metered_lines(contract: Contract, book: PriceBook, metered: Metered, period: BoundedPeriod) -> list[UsageLine]:
     """Return the usage lines of a generated invoice: what was metered, and a zero for each other product on offer.
 
     A product with pricing group keys appears only where it was used; usage without a rate or an entitlement does not
@@ -225,46 +273,70 @@ def metered_lines(
         used.setdefault(product_id, {})[pricing, presentation] = windows
     lines: list[UsageLine] = []
     for product_id in book.product_ids:
-        product = book.products[product_id]
-        if product.type is not ProductType.USAGE:
+        stored = book.products[product_id]
+        if stored.type is not ProductType.USAGE:
             continue
-        nothing: dict[tuple[GroupValues, GroupValues], Sequence[WindowQuantity]] = {((), ()): ()}
-        groups = used.get(product_id) or ({} if product.pricing_group_key else nothing)
-        for (pricing, presentation), windows in groups.items():
-            for start, end in _on_offer(contract, book, Target(product, pricing, presentation), period):
-                inside = tuple(window for window in windows if start <= window.starting_at < end)
-                if inside or not product.pricing_group_key:
-                    lines.append(
-                        UsageLine(
-                            product_id,
-                            start,
-                            end,
-                            total(inside),
-                            pricing,
-                            presentation,
-                            inside,
-                            keeps_zero=not product.pricing_group_key,
+        for stretch, keeps_zero in _by_group_keys(stored, period):
+            for (pricing, presentation), windows in _groups_in(stretch, used.get(product_id, {}), keeps_zero).items():
+                for offered in on_offer(contract, book, stored, pricing, presentation, stretch):
+                    inside = tuple(window for window in windows if window.starting_at in offered)
+                    if inside or keeps_zero:
+                        lines.append(
+                            UsageLine(
+                                product_id,
+                                offered.starting_at,
+                                offered.ending_before,
+                                total(inside),
+                                pricing,
+                                presentation,
+                                inside,
+                                keeps_zero,
+                            )
                         )
-                    )
     return lines
 
 
-def _on_offer(
-    contract: Contract, book: PriceBook, target: Target, period: BoundedPeriod
-) -> list[tuple[datetime, datetime]]:
-    """Return the stretches of a period in which the contract offers this usage."""
-    schedule = book.schedule(target.product.id, target.pricing_group_values)
+def _by_group_keys(product: Product, period: BoundedPeriod) -> list[tuple[BoundedPeriod, bool]]:
+    """Return the stretches of a period with one set of group keys, and whether the product shows without usage."""
+    versions = product.versions(period, by=Product.group_keys)
+    return [(stretch, not version.pricing_group_key) for stretch, version in versions]
+
+
+def _groups_in(
+    stretch: BoundedPeriod,
+    used: Mapping[tuple[GroupValues, GroupValues], Sequence[WindowQuantity]],
+    keeps_zero: bool,
+) -> dict[tuple[GroupValues, GroupValues], Sequence[WindowQuantity]]:
+    groups: dict[tuple[GroupValues, GroupValues], Sequence[WindowQuantity]] = {
+        group: inside
+        for group, windows in used.items()
+        if (inside := [window for window in windows if window.starting_at in stretch])
+    }
+    return groups or ({((), ()): ()} if keeps_zero else {})
+
+
+def on_offer(
+    contract: Contract,
+    book: PriceBook,
+    product: Product,
+    pricing_group_values: GroupValues,
+    presentation_group_values: GroupValues,
+    period: BoundedPeriod,
+) -> list[BoundedPeriod]:
+    """Return the stretches of a period in which the contract offers a product under these group values."""
+    schedule = book.schedule(product.id, pricing_group_values)
     if schedule is None:
         return []
-    starting_at, ending_before = period.starting_at, period.ending_before
-    changes = _price_changes(contract, target, schedule)
-    edges = sorted({starting_at, ending_before, *(at for at in changes if at and starting_at < at < ending_before)})
-    offered: list[tuple[datetime, datetime]] = []
-    for start, end in pairwise(edges):
-        rate = schedule.at(start)
-        if rate is None or not is_entitled(in_force(contract.overrides, target, start), rate.is_entitled):
-            continue
-        if offered and offered[-1][1] == start:
-            start = offered.pop()[0]
-        offered.append((start, end))
+    offered: list[BoundedPeriod] = []
+    for stretch, version in product.versions(period):
+        target = Target(version, pricing_group_values, presentation_group_values)
+        changes = _price_changes(contract, target, schedule)
+        inside = (at for at in changes if at and stretch.starting_at < at < stretch.ending_before)
+        for start, end in pairwise(sorted({stretch.starting_at, *inside, stretch.ending_before})):
+            rate = schedule.at(start)
+            if rate is None or not is_entitled(in_force(contract.overrides, target, start), rate.is_entitled):
+                continue
+            if offered and offered[-1].ending_before == start:
+                start = offered.pop().starting_at
+            offered.append(BoundedPeriod(start, end))
     return offered

@@ -20,7 +20,7 @@ from metronome_sandbox.domain.balances import (
 )
 from metronome_sandbox.domain.catalog import ProductType
 from metronome_sandbox.domain.contracts import Contract
-from metronome_sandbox.domain.errors import ContractNotFound, InvalidRequest, NotFound, UniquenessKeyTaken
+from metronome_sandbox.domain.errors import ContractNotFound, InvalidRequest, NotFound, NotImitated, UniquenessKeyTaken
 from metronome_sandbox.domain.ids import BalanceId, ContractId, CreditTypeId, CustomerId, ProductId, SegmentId
 from metronome_sandbox.domain.ledger import LedgerEntry, PostedDraw, balance_at, ledger
 from metronome_sandbox.domain.payment_schedules import Payment
@@ -28,9 +28,12 @@ from metronome_sandbox.domain.periods import require_hour
 from metronome_sandbox.domain.targeting import Specifier
 from metronome_sandbox.services.charges import reschedule
 from metronome_sandbox.services.context import Context
+from metronome_sandbox.services.credit_types import active_credit_type, require_currency
 from metronome_sandbox.services.customers import active_customer
 from metronome_sandbox.services.drafts import drafts_of
 from metronome_sandbox.services.passage import catch_up
+from metronome_sandbox.services.rollovers import as_it_stands
+from metronome_sandbox.services.true_ups import posted_true_ups
 
 
 class NewSegment(msgspec.Struct, frozen=True):
@@ -100,9 +103,9 @@ def create_customer_balance(context: Context, customer_id: CustomerId, new: NewB
         raise UniquenessKeyTaken(new.uniqueness_key)
     check(context, new)
     for index, contract_id in enumerate(new.applicable_contract_ids):
-        _own_contract(context, customer_id, contract_id, f"applicable_contract_ids[{index}]")
+        own_contract(context, customer_id, contract_id, f"applicable_contract_ids[{index}]")
     if new.invoice_contract_id is not None:
-        _own_contract(context, customer_id, new.invoice_contract_id, "invoice_contract_id")
+        own_contract(context, customer_id, new.invoice_contract_id, "invoice_contract_id")
     elif new.is_invoiced:
         raise InvalidRequest(
             "invoice_contract_id", "is missing; name the contract whose invoices carry the payments of this commit"
@@ -118,7 +121,8 @@ def create_customer_balance(context: Context, customer_id: CustomerId, new: NewB
     return store.balances[balance.id]
 
 
-def _own_contract(context: Context, customer_id: CustomerId, contract_id: ContractId, path: str) -> Contract:
+def own_contract(context: Context, customer_id: CustomerId, contract_id: ContractId, path: str) -> Contract:
+    """Return a contract that the customer has and that is not archived."""
     contract = context.store.contracts.get(contract_id)
     if contract is None:
         raise ContractNotFound(contract_id)
@@ -138,62 +142,86 @@ def check(context: Context, new: NewBalance) -> None:
 
     Source: reference section 6.2 and the schemas ``CommitInput`` and ``CreditInput``.
     """
-    products = context.store.products
-    product = products.get(new.product_id)
+    check_product(context, new.product_id)
+    check_targets(context, new.applicable_product_ids, new.applicable_product_tags, new.specifiers)
+    _check_segments(context, new)
+    _check_payments(context, new)
+
+
+def check_product(context: Context, product_id: ProductId) -> None:
+    """Make sure that a commit or credit can be sold as this product."""
+    product = context.store.products.get(product_id)
     if product is None:
-        raise NotFound("product", new.product_id)
+        raise NotFound("product", product_id)
     if product.type is not ProductType.FIXED:
         raise InvalidRequest(
             "product_id",
             f"{product.id} ({product.name}) is a {product.type} product; commits and credits need a FIXED one",
         )
-    if new.specifiers and (new.applicable_product_ids or new.applicable_product_tags):
+
+
+def check_targets(
+    context: Context, product_ids: Sequence[ProductId], tags: Sequence[str], specifiers: Sequence[Specifier]
+) -> None:
+    """Make sure that the ways to say what a balance pays for do not contradict each other."""
+    if specifiers and (product_ids or tags):
         raise InvalidRequest("specifiers", "cannot stand beside applicable_product_ids or applicable_product_tags")
-    named = [*new.applicable_product_ids, *(item.product_id for item in new.specifiers if item.product_id is not None)]
-    for product_id in named:
-        if product_id not in products:
+    for product_id in (*product_ids, *(item.product_id for item in specifiers if item.product_id is not None)):
+        if product_id not in context.store.products:
             raise NotFound("product", product_id)
-    _check_segments(context, new)
-    _check_payments(context, new)
 
 
 def _check_segments(context: Context, new: NewBalance) -> None:
     if not new.segments:
         raise InvalidRequest("access_schedule.schedule_items", "is missing; say how much can be spent, and when")
-    if new.credit_type_id not in context.store.credit_types:
-        raise NotFound("credit type", new.credit_type_id)
+    unit = active_credit_type(context, new.credit_type_id, "access_schedule.credit_type_id")
+    if new.type is BalanceType.POSTPAID and not unit.is_currency:
+        raise NotImitated("access_schedule.credit_type_id", "postpaid commits in custom pricing units")
     for index, segment in enumerate(new.segments):
-        path = f"access_schedule.schedule_items[{index}]"
-        require_hour(segment.starting_at, f"{path}.starting_at")
-        require_hour(segment.ending_before, f"{path}.ending_before")
-        if segment.ending_before <= segment.starting_at:
-            raise InvalidRequest(
-                f"{path}.ending_before",
-                f"{segment.ending_before.isoformat()} is not after starting_at {segment.starting_at.isoformat()}",
-            )
-        if segment.amount < 0:
-            raise InvalidRequest(f"{path}.amount", f"{segment.amount} is less than 0")
+        check_segment(segment, f"access_schedule.schedule_items[{index}]")
+
+
+def check_segment(segment: NewSegment | Segment, path: str) -> None:
+    """Make sure that a segment has a time on whole hours and an amount that is not negative."""
+    require_hour(segment.starting_at, f"{path}.starting_at")
+    require_hour(segment.ending_before, f"{path}.ending_before")
+    if segment.ending_before <= segment.starting_at:
+        raise InvalidRequest(
+            f"{path}.ending_before",
+            f"{segment.ending_before.isoformat()} is not after starting_at {segment.starting_at.isoformat()}",
+        )
+    if segment.amount < 0:
+        raise InvalidRequest(f"{path}.amount", f"{segment.amount} is less than 0")
 
 
 def _check_payments(context: Context, new: NewBalance) -> None:
     payments = new.payments
-    if payments is not None and payments.credit_type_id not in context.store.credit_types:
-        raise NotFound("credit type", payments.credit_type_id)
-    if new.type is not BalanceType.POSTPAID:
-        if payments is not None and not payments.items:
-            raise InvalidRequest(
-                "invoice_schedule.schedule_items", "is empty; leave invoice_schedule out for a free commit"
-            )
-        return
-    if payments is None or len(payments.items) != 1 or new.segments is None or len(new.segments) != 1:
+    if payments is not None:
+        require_currency(context, payments.credit_type_id, "invoice_schedule.credit_type_id")
+    if new.type is BalanceType.POSTPAID:
+        check_commitment(new.segments or (), () if payments is None else payments.items)
+    elif payments is not None and not payments.items:
+        raise InvalidRequest(
+            "invoice_schedule.schedule_items", "is empty; leave invoice_schedule out for a free commit"
+        )
+
+
+def check_commitment(
+    segments: Sequence[NewSegment | Segment], payments: Sequence[Payment | InvoiceScheduleItem]
+) -> None:
+    """Make sure that a postpaid commit promises one amount for one time, and names the date of its true-up.
+
+    Source: schema ``CommitInput`` and guide "Create a post-paid commit".
+    """
+    if len(payments) != 1 or len(segments) != 1:
         raise InvalidRequest(
             "invoice_schedule",
             "a POSTPAID commit needs exactly one item here and one in access_schedule, of equal amount",
         )
-    if payments.items[0].amount != new.segments[0].amount:
+    if payments[0].amount != segments[0].amount:
         raise InvalidRequest(
             "invoice_schedule.schedule_items[0].amount",
-            f"{payments.items[0].amount} differs from the {new.segments[0].amount} of access_schedule; "
+            f"{payments[0].amount} differs from the {segments[0].amount} of access_schedule; "
             "both items of a POSTPAID commit have the same amount",
         )
 
@@ -309,6 +337,13 @@ def drawn_by_drafts(context: Context, customer_id: CustomerId) -> dict[SegmentId
     return sums
 
 
+def current(context: Context, balance: Balance, *, with_drafts: bool = True) -> Balance:
+    """Return a balance with the amounts that it has now; only those of a rolled-over one ever change by themselves."""
+    if balance.rolled_over_from is None:
+        return balance
+    return as_it_stands(context, balance, drawn_by_drafts(context, balance.customer_id) if with_drafts else {})
+
+
 def drawn_from(context: Context, balance: Balance, *, with_drafts: bool = True) -> Mapping[SegmentId, Decimal]:
     """Return what invoices took from each segment of a balance."""
     drafts = drawn_by_drafts(context, balance.customer_id) if with_drafts else {}
@@ -318,6 +353,7 @@ def drawn_from(context: Context, balance: Balance, *, with_drafts: bool = True) 
 
 def balance_now(context: Context, balance: Balance, *, with_drafts: bool = True) -> Decimal:
     """Return what can be spent now, in units of the balance."""
+    balance = current(context, balance, with_drafts=with_drafts)
     return balance_at(balance, drawn_from(context, balance, with_drafts=with_drafts), context.now)
 
 
@@ -331,7 +367,7 @@ def ledger_now(context: Context, balance: Balance) -> tuple[LedgerEntry, ...]:
         for draw in invoice.draws
         if draw.balance_id == balance.id
     ]
-    return ledger(balance, posted, context.now)
+    return ledger(current(context, balance), posted, context.now, posted_true_ups(context, balance))
 
 
 class NetBalanceFilter(msgspec.Struct, frozen=True):
@@ -375,13 +411,13 @@ def get_net_balance(
     drafts = drawn_by_drafts(context, customer_id) if with_drafts else {}
     total = ZERO
     for balance_id in store.balances_of.ids(customer_id):
-        balance = store.balances[balance_id]
+        balance = as_it_stands(context, store.balances[balance_id], drafts)
         if balance.archived_at is not None or balance.credit_type_id != credit_type_id:
             continue
         if filters and not any(item.admits(balance) for item in filters):
             continue
         for segment in balance.segments:
             if now in segment.period:
-                left = segment.amount - store.drawn.get(segment.id, ZERO) - drafts.get(segment.id, ZERO)
+                left = balance.worth(segment) - store.drawn.get(segment.id, ZERO) - drafts.get(segment.id, ZERO)
                 total += max(left, ZERO)
     return total

@@ -140,6 +140,24 @@ def active_billable_metric(context: Context, metric_id: BillableMetricId, path: 
     return metric
 
 
+def archive_billable_metric(context: Context, metric_id: BillableMetricId) -> BillableMetric:
+    """Archive a metric: products that bill it go on, new ones may not take it.
+
+    Raises:
+        NotFound: There is none.
+        NotAllowedNow: It is archived already (question 25).
+
+    Source: operation ``archiveBillableMetric-v1``.
+    """
+    metric = get_billable_metric(context, metric_id)
+    if metric.archived_at is not None:
+        raise NotAllowedNow("id", f"billable metric {metric_id} is archived already")
+    archived = msgspec.structs.replace(metric, archived_at=context.now)
+    with context.transaction():
+        context.store.billable_metrics.put(metric_id, archived)
+    return archived
+
+
 def list_billable_metrics(context: Context, *, include_archived: bool = False) -> Sequence[BillableMetric]:
     """Return metrics in the order of creation; archived ones only when they are asked for."""
     metrics = context.store.billable_metrics.values()

@@ -6,15 +6,17 @@ billed which. So an edit changes the source and nothing else, and the charge's i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from datetime import datetime
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
+from decimal import Decimal
+from itertools import count
 
 import msgspec
 
 from metronome_sandbox.domain.balances import BalanceType
 from metronome_sandbox.domain.charges import Charge
 from metronome_sandbox.domain.contracts import Contract
-from metronome_sandbox.domain.ids import ContractId, CreditTypeId, CustomerId, InvoiceId
+from metronome_sandbox.domain.ids import ContractId, CreditTypeId, CustomerId, InvoiceId, SegmentId
 from metronome_sandbox.domain.invoices import (
     AppliedBalance,
     Invoice,
@@ -22,9 +24,14 @@ from metronome_sandbox.domain.invoices import (
     InvoiceType,
     LineItem,
     LineType,
+    TermKind,
     total_of,
 )
+from metronome_sandbox.domain.periods import BoundedPeriod, next_billing_period
+from metronome_sandbox.domain.scheduled_charges import discount_line, scheduled_line, service_line
 from metronome_sandbox.services.context import Context
+from metronome_sandbox.services.pricing import fiat_credit_type
+from metronome_sandbox.services.true_ups import contracts_with_true_ups, true_ups, with_drafts
 
 Source = Callable[[Context, Contract], Iterable[Charge]]
 
@@ -42,7 +49,7 @@ def commit_payments(context: Context, contract: Contract) -> Iterator[Charge]:
         for item in schedule.items:
             line = LineItem(
                 type=LineType.COMMIT_PURCHASE,
-                name=balance.name or store.products[balance.product_id].name,
+                name=balance.name or store.products[balance.product_id].at(item.timestamp).name,
                 product_id=balance.product_id,
                 total=item.amount,
                 quantity=item.quantity,
@@ -52,8 +59,45 @@ def commit_payments(context: Context, contract: Contract) -> Iterator[Charge]:
             yield Charge(item.id, contract.id, item.timestamp, schedule.credit_type_id, line)
 
 
-SOURCES: tuple[Source, ...] = (commit_payments,)
+def scheduled_charges(context: Context, contract: Contract) -> Iterator[Charge]:
+    """Yield the dates of a contract's scheduled charges."""
+    for charge in contract.scheduled_charges:
+        if charge.archived_at is None:
+            product, unit = context.store.products[charge.product_id], charge.schedule.credit_type_id
+            for item in charge.schedule.items:
+                name = product.at(item.timestamp).name
+                yield Charge(item.id, contract.id, item.timestamp, unit, scheduled_line(charge, item, name))
+
+
+def discounts(context: Context, contract: Contract) -> Iterator[Charge]:
+    """Yield the dates of a contract's discounts."""
+    for discount in contract.discounts:
+        product, unit = context.store.products[discount.product_id], discount.schedule.credit_type_id
+        for item in discount.schedule.items:
+            name = product.at(item.timestamp).name
+            yield Charge(item.id, contract.id, item.timestamp, unit, discount_line(discount, item, name))
+
+
+def professional_services(context: Context, contract: Contract) -> Iterator[Charge]:
+    """Yield what of a contract's professional services was asked to be invoiced."""
+    services = {service.id: service for service in contract.professional_services}
+    for charge in contract.service_charges:
+        service = services[charge.service_id]
+        line = service_line(service, charge, context.store.products[service.product_id].at(charge.timestamp).name)
+        yield Charge(charge.id, contract.id, charge.timestamp, charge.credit_type_id, line)
+
+
+SOURCES: tuple[Source, ...] = (commit_payments, scheduled_charges, discounts, professional_services, true_ups)
 """In the order of lines on an invoice."""
+
+ON_USAGE_INVOICES = frozenset({LineType.COMMIT_PURCHASE, LineType.SCHEDULED})
+"""What a contract with ``scheduled_charges_on_usage_invoices`` bills together with usage."""
+
+
+def all_charges(context: Context, contract: Contract) -> list[Charge]:
+    """Return every charge of a contract, billed or not, by time."""
+    found = (charge for source in SOURCES for charge in source(context, contract))
+    return sorted(found, key=lambda charge: charge.timestamp)
 
 
 def open_charges(context: Context, contract: Contract) -> list[Charge]:
@@ -61,65 +105,161 @@ def open_charges(context: Context, contract: Contract) -> list[Charge]:
     if contract.archived_at is not None:
         return []
     settled = context.store.settled
-    found = (charge for source in SOURCES for charge in source(context, contract) if charge.id not in settled)
-    return sorted(found, key=lambda charge: charge.timestamp)
+    return [charge for charge in all_charges(context, contract) if charge.id not in settled]
+
+
+def charges_on_usage_invoice(context: Context, contract: Contract, period: BoundedPeriod) -> list[Charge]:
+    """Return the charges that the usage invoice of a period carries, as far as no other invoice that stands has them.
+
+    Source: guide "Create a contract" for ``scheduled_charges_on_usage_invoices``: those dated on the day the period
+    ends.
+    """
+    if not contract.charges_on_usage_invoices:
+        return []
+    store = context.store
+    found = []
+    for charge in all_charges(context, contract):
+        settled_by = store.settled.get(charge.id)
+        if settled_by is None:
+            is_here = _goes_on_usage(context, contract, charge) and _ends_on_day_of(period.ending_before, charge)
+        else:  # of a voided invoice that is made again
+            billed = store.invoices[settled_by]
+            is_here = billed.period == period and billed.status is InvoiceStatus.VOID
+        if is_here:
+            found.append(charge)
+    return found
+
+
+def charges_billed_by(context: Context, contract: Contract, invoice: Invoice) -> list[Charge]:
+    """Return the charges of a contract that an invoice billed, as they are now."""
+    settled = context.store.settled
+    return [charge for charge in all_charges(context, contract) if settled.get(charge.id) == invoice.id]
+
+
+def _goes_on_usage(context: Context, contract: Contract, charge: Charge) -> bool:
+    """Whether an open charge waits for a usage invoice: one that the system makes and that is not final yet.
+
+    Assumed: the day is the UTC day; a charge in another currency than the usage gets an invoice of its own.
+    [A-charges-on-usage]
+    """
+    if not contract.charges_on_usage_invoices or charge.holds_back or charge.line.type not in ON_USAGE_INVOICES:
+        return False
+    if charge.commitment is not None or charge.credit_type_id != fiat_credit_type(context, contract):
+        return False
+    if charge.line.term is not None and charge.line.term.kind is TermKind.PROFESSIONAL_SERVICE:
+        return False
+    day = charge.timestamp.replace(hour=0, minute=0, second=0, microsecond=0)
+    just_before = max(contract.generated_until, day - timedelta(microseconds=1))
+    period = next_billing_period(contract.statement_schedule, contract.period, just_before)
+    return period is not None and _ends_on_day_of(period.ending_before, charge)
+
+
+def _ends_on_day_of(instant: datetime, charge: Charge) -> bool:
+    return instant.date() == charge.timestamp.date()
+
+
+def charges_alone(context: Context, contract: Contract) -> list[Charge]:
+    """Return the open charges of a contract that go on scheduled invoices, by time."""
+    return [charge for charge in open_charges(context, contract) if not _goes_on_usage(context, contract, charge)]
+
+
+def next_scheduled(context: Context, contract: Contract) -> tuple[datetime, list[Charge]] | None:
+    """Return what the next scheduled invoice that may become final bills, and when it is issued."""
+    ready = [charge for charge in charges_alone(context, contract) if not charge.holds_back]
+    dated = [(_issue_date(context, contract, charges), charges) for charges in _grouped(ready)]
+    return min(dated, key=lambda item: item[0], default=None)
+
+
+def _grouped(charges: Iterable[Charge]) -> list[list[Charge]]:
+    """Return the charges of a contract by date and currency: what shares an invoice. A true-up shares it with nothing.
+
+    Source: guide "How invoicing works"; an invoice has one currency.
+    """
+    grouped: dict[tuple[datetime, CreditTypeId, SegmentId | None], list[Charge]] = {}
+    for charge in charges:
+        grouped.setdefault((charge.timestamp, charge.credit_type_id, charge.commitment), []).append(charge)
+    return list(grouped.values())
+
+
+def _issue_date(context: Context, contract: Contract, charges: Sequence[Charge]) -> datetime:
+    """Return when the invoice of these charges is issued: their date, unless it was moved."""
+    first = charges[0]
+    if not contract.issue_dates:
+        return first.timestamp
+    invoice_id = scheduled_invoice_id(context, contract.id, first.timestamp, first.credit_type_id, first.commitment)
+    return contract.issue_dates.get(invoice_id, first.timestamp)
+
+
+def scheduled_invoice_of(context: Context, contract: Contract, charge_id: str) -> Invoice:
+    """Return the scheduled invoice that bills a charge, or will."""
+    billed = context.store.settled.get(charge_id)
+    if billed is not None:
+        return context.store.invoices[billed]
+    groups = _grouped(charges_alone(context, contract))
+    return scheduled_invoice(context, next(group for group in groups if any(one.id == charge_id for one in group)))
 
 
 def reschedule(context: Context, contract_id: ContractId) -> None:
     """Note when the contract's next charge falls due. To be called after anything that changes its charges."""
     contract = context.store.contracts[contract_id]
-    ready = [charge.timestamp for charge in open_charges(context, contract) if not charge.holds_back]
-    next_charge_at = min(ready, default=None)
+    following = next_scheduled(context, contract)
+    next_charge_at = None if following is None else following[0]
     if next_charge_at != contract.next_charge_at:
         context.store.contracts.put(contract_id, msgspec.structs.replace(contract, next_charge_at=next_charge_at))
 
 
-def scheduled_drafts(context: Context, customer_id: CustomerId) -> list[Invoice]:
+def reschedule_true_ups(context: Context, customer_id: CustomerId) -> None:
+    """Note which true-ups of a customer wait no longer. To be called when a usage invoice became final or vanished."""
+    for contract in contracts_with_true_ups(context, customer_id):
+        reschedule(context, contract.id)
+
+
+def scheduled_drafts(context: Context, customer_id: CustomerId, taken: Mapping[SegmentId, Decimal]) -> list[Invoice]:
     """Return the scheduled invoices ahead: one for each contract, date and currency.
 
-    Source: guide "How invoicing works": charges of one contract with the same date share an invoice; an invoice has
-    one currency.
+    Args:
+        taken: What usage drafts draw from each segment.
     """
     store = context.store
     found: list[Invoice] = []
     for contract_id in store.contracts_of.ids(customer_id):
-        grouped: dict[tuple[datetime, CreditTypeId], list[Charge]] = {}
-        for charge in open_charges(context, store.contracts[contract_id]):
-            grouped.setdefault((charge.timestamp, charge.credit_type_id), []).append(charge)
-        found += (scheduled_invoice(context, charges) for charges in grouped.values())
+        alone = charges_alone(context, store.contracts[contract_id])
+        charges = [charge for each in alone if (charge := with_drafts(context, each, taken)).is_needed]
+        found += (scheduled_invoice(context, together) for together in _grouped(charges))
     return found
 
 
 def scheduled_invoice(context: Context, charges: list[Charge]) -> Invoice:
     """Return the invoice of charges that share contract, date and currency, as a draft."""
     first = charges[0]
+    contract = context.store.contracts[first.contract_id]
     lines = tuple(charge.line for charge in charges)
     return Invoice(
-        id=scheduled_invoice_id(context, first.contract_id, first.timestamp, first.credit_type_id),
-        customer_id=context.store.contracts[first.contract_id].customer_id,
+        id=scheduled_invoice_id(context, first.contract_id, first.timestamp, first.credit_type_id, first.commitment),
+        customer_id=contract.customer_id,
         contract_id=first.contract_id,
         type=InvoiceType.SCHEDULED,
         status=InvoiceStatus.DRAFT,
         credit_type_id=first.credit_type_id,
-        issued_at=first.timestamp,
+        issued_at=_issue_date(context, contract, charges),
         lines=lines,
         total=total_of(lines),
     )
 
 
 def scheduled_invoice_id(
-    context: Context, contract_id: ContractId, timestamp: datetime, credit_type_id: CreditTypeId
+    context: Context,
+    contract_id: ContractId,
+    timestamp: datetime,
+    credit_type_id: CreditTypeId,
+    commitment: SegmentId | None = None,
 ) -> InvoiceId:
-    """Return the id of the next scheduled invoice of a contract, date and currency."""
-    store = context.store
-    stored = (store.invoices[invoice_id] for invoice_id in store.invoices_on.starting_with(contract_id, timestamp))
-    generation = sum(
-        1 for invoice in stored if invoice.type is InvoiceType.SCHEDULED and invoice.credit_type_id == credit_type_id
-    )
-    at = timestamp.isoformat()
-    return InvoiceId(
-        context.ids.derived("invoice", contract_id, InvoiceType.SCHEDULED, at, credit_type_id, str(generation))
-    )
+    """Return the id of the next scheduled invoice of a contract, date and currency: the first that none has yet."""
+    of = ["invoice", contract_id, InvoiceType.SCHEDULED, timestamp.isoformat(), credit_type_id]
+    if commitment is not None:
+        of.append(commitment)
+    ids = (InvoiceId(context.ids.derived(*of, str(generation))) for generation in count())
+    return next(invoice_id for invoice_id in ids if invoice_id not in context.store.invoices)
 
 
 def settle(context: Context, charges: Iterable[Charge], invoice_id: InvoiceId) -> None:

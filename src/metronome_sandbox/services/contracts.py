@@ -2,46 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from datetime import datetime
 from decimal import Decimal
 from itertools import islice, takewhile
 
 import msgspec
 
-from metronome_sandbox.domain.amounts import ZERO
-from metronome_sandbox.domain.balances import Balance
 from metronome_sandbox.domain.catalog import Product
+from metronome_sandbox.domain.contract_history import ContractEdit
 from metronome_sandbox.domain.contracts import Contract
-from metronome_sandbox.domain.errors import (
-    ContractNotFound,
-    InvalidRequest,
-    NotAllowedNow,
-    NotFound,
-    UniquenessKeyTaken,
-)
-from metronome_sandbox.domain.ids import (
-    BalanceId,
-    ContractId,
-    CustomerId,
-    GroupValues,
-    OverrideId,
-    ProductId,
-    RateCardId,
-)
-from metronome_sandbox.domain.invoices import Invoice, InvoiceStatus
-from metronome_sandbox.domain.overrides import (
-    Override,
-    OverrideSpecifier,
-    OverrideTarget,
-    OverrideType,
-    Prioritization,
-    in_force,
-    is_entitled,
-    overridden,
-    winner,
-)
+from metronome_sandbox.domain.errors import ContractNotFound, InvalidRequest, NotAllowedNow, UniquenessKeyTaken
+from metronome_sandbox.domain.ids import ContractId, CustomerId, RateCardId
+from metronome_sandbox.domain.invoices import InvoiceStatus
+from metronome_sandbox.domain.overrides import Override, Prioritization, in_force, is_entitled, overridden, winner
 from metronome_sandbox.domain.periods import (
     Frequency,
     StatementDay,
@@ -51,14 +24,22 @@ from metronome_sandbox.domain.periods import (
     statement_anchor,
 )
 from metronome_sandbox.domain.rate_cards import Price, Rate, RateCard, RateKey
+from metronome_sandbox.domain.reseller_royalties import RoyaltyChange
+from metronome_sandbox.domain.scheduled_charges import ProfessionalService
 from metronome_sandbox.domain.targeting import Target
-from metronome_sandbox.services import balances
 from metronome_sandbox.services.balances import NewBalance
-from metronome_sandbox.services.charges import reschedule
+from metronome_sandbox.services.charges import reschedule, reschedule_true_ups
 from metronome_sandbox.services.context import Context
+from metronome_sandbox.services.contract_ends import balances_on, check_end, invoices_on, set_end
+from metronome_sandbox.services.contract_history import record, remember
+from metronome_sandbox.services.contract_terms import NewTerms, with_terms
 from metronome_sandbox.services.customers import active_customer, get_customer
 from metronome_sandbox.services.passage import catch_up
 from metronome_sandbox.services.rate_cards import active_rate_card, rate_card_by_alias
+from metronome_sandbox.services.recurring import NewRecurring
+from metronome_sandbox.services.scheduled_charges import NewScheduledTerm
+from metronome_sandbox.services.transitions import NewTransition, follow
+from metronome_sandbox.services.usage_filters import NewUsageFilter, with_usage_filter
 
 MAX_PAST_PERIODS = 1200
 """How many usage invoices one new contract may bring at once. Ours; the vendor states no bound."""
@@ -78,6 +59,7 @@ class NewContract(msgspec.Struct, frozen=True):
 
     Attributes:
         overrides: With empty ids; commits of the same request are named by their temporary ids.
+        usage_filter: Without a start it holds from the contract's start on.
     """
 
     customer_id: CustomerId
@@ -97,6 +79,30 @@ class NewContract(msgspec.Struct, frozen=True):
     netsuite_sales_order_id: str | None = None
     salesforce_opportunity_id: str | None = None
     total_contract_value: Decimal | None = None
+    scheduled_charges: tuple[NewScheduledTerm, ...] = ()
+    charges_on_usage_invoices: bool = False
+    discounts: tuple[NewScheduledTerm, ...] = ()
+    professional_services: tuple[ProfessionalService, ...] = ()
+    reseller_royalties: tuple[RoyaltyChange, ...] = ()
+    usage_filter: NewUsageFilter | None = None
+    transition: NewTransition | None = None
+    recurring_commits: tuple[NewRecurring, ...] = ()
+    recurring_credits: tuple[NewRecurring, ...] = ()
+
+    @property
+    def terms(self) -> NewTerms:
+        """What an edit could have added as well."""
+        return NewTerms(
+            self.commits,
+            self.credits,
+            self.overrides,
+            self.scheduled_charges,
+            self.discounts,
+            self.professional_services,
+            self.reseller_royalties,
+            self.recurring_commits,
+            self.recurring_credits,
+        )
 
 
 def create_contract(context: Context, new: NewContract) -> Contract:
@@ -118,20 +124,8 @@ def create_contract(context: Context, new: NewContract) -> Contract:
     card = _rate_card(context, new)
     schedule = _statement_schedule(new)
     _check_number_of_periods(context, new, schedule)
-    _check_balances(context, new)
-    for index, override in enumerate(new.overrides):
-        with _errors_below(f"overrides[{index}]"):
-            _check_override(context, new, card, override)
     with context.transaction():
         contract_id = ContractId(context.ids.next("contract"))
-        made: list[Balance] = []
-        temporary_ids: dict[str, BalanceId] = {}
-        for item in (*new.commits, *new.credits):
-            balance = balances.make(context, item, new.customer_id, contract_id)
-            store.balances.put(balance.id, balance)
-            made.append(balance)
-            if item.temporary_id is not None:
-                temporary_ids[item.temporary_id] = balance.id
         contract = Contract(
             id=contract_id,
             customer_id=new.customer_id,
@@ -143,32 +137,27 @@ def create_contract(context: Context, new: NewContract) -> Contract:
             generated_until=new.starting_at,
             name=new.name,
             rate_card_id=card.id if card is not None else None,
-            overrides=tuple(_numbered(context, contract_id, new.overrides, temporary_ids)),
             prioritization=new.prioritization,
-            balance_ids=tuple(balance.id for balance in made),
             net_payment_terms_days=new.net_payment_terms_days,
             uniqueness_key=new.uniqueness_key,
             custom_fields=new.custom_fields,
             netsuite_sales_order_id=new.netsuite_sales_order_id,
             salesforce_opportunity_id=new.salesforce_opportunity_id,
             total_contract_value=new.total_contract_value,
+            charges_on_usage_invoices=new.charges_on_usage_invoices,
         )
         first = max(new.starting_at, schedule.generation_starting_at or new.starting_at)
-        store.contracts.put(contract_id, contract.with_generated_until(first))
+        contract = with_terms(context, contract.with_generated_until(first), new.terms, contract_id)
+        if new.usage_filter is not None:
+            contract = with_usage_filter(context, contract, new.usage_filter, "usage_filter.")
+        store.contracts.put(contract_id, contract)
         if new.uniqueness_key is not None:
             store.uniqueness_keys.put(("contract", new.uniqueness_key), contract_id)
+        if new.transition is not None:
+            follow(context, contract, new.transition)
         reschedule(context, contract_id)
         catch_up(context)
     return store.contracts[contract_id]
-
-
-@contextmanager
-def _errors_below(path: str) -> Iterator[None]:
-    """Let errors whose paths are relative to ``path`` name the whole path."""
-    try:
-        yield
-    except InvalidRequest as error:
-        raise error.below(path) from None
 
 
 def _check_dates(new: NewContract) -> None:
@@ -231,122 +220,6 @@ def _check_number_of_periods(context: Context, new: NewContract, schedule: State
         )
 
 
-def _check_balances(context: Context, new: NewContract) -> None:
-    names: set[str] = set()
-    for field, items in (("commits", new.commits), ("credits", new.credits)):
-        for index, item in enumerate(items):
-            with _errors_below(f"{field}[{index}]"):
-                balances.check(context, item)
-            if item.temporary_id is not None:
-                if item.temporary_id in names:
-                    raise InvalidRequest(f"{field}[{index}].temporary_id", f"{item.temporary_id!r} is used twice")
-                names.add(item.temporary_id)
-
-
-def _check_override(context: Context, new: NewContract, card: RateCard | None, override: Override) -> None:
-    """Hold an override against the rules of the reference (pricing, section 6.3). Paths are relative to it."""
-    if override.ending_before is not None and override.ending_before <= override.starting_at:
-        raise InvalidRequest("ending_before", f"{override.ending_before.isoformat()} is not after starting_at")
-    for field in ("starting_at", "ending_before"):
-        instant = getattr(override, field)
-        if instant is not None:
-            require_hour(instant, field)
-    if override.specifiers and (override.product_id is not None or override.applicable_product_tags):
-        raise InvalidRequest("override_specifiers", "cannot stand beside product_id or applicable_product_tags")
-    if override.type is None and override.entitled is None:
-        raise InvalidRequest("type", "is missing; an override changes a price (type) or the availability (entitled)")
-    if override.target is OverrideTarget.COMMIT_RATE and not override.is_commit_specific:
-        raise InvalidRequest("target", "COMMIT_RATE needs is_commit_specific: true")
-    _check_commit_names(context, new, override)
-    _check_price_change(new, override)
-    _check_products(context, card, override)
-
-
-def _check_commit_names(context: Context, new: NewContract, override: Override) -> None:
-    names = {item.temporary_id for item in (*new.commits, *new.credits)}
-    for index, specifier in enumerate(override.specifiers):
-        for name in specifier.balance_ids:
-            path = f"override_specifiers[{index}].commit_ids"
-            if not override.is_commit_specific:
-                raise InvalidRequest(path, "needs is_commit_specific: true")
-            known = context.store.balances.get(name)
-            if name not in names and (known is None or known.customer_id != new.customer_id):
-                raise InvalidRequest(
-                    path, f"{name!r} is neither a temporary_id of this request nor a commit or credit of the customer"
-                )
-
-
-def _check_price_change(new: NewContract, override: Override) -> None:
-    is_explicit = new.prioritization is Prioritization.EXPLICIT
-    if override.type is OverrideType.OVERWRITE:
-        if override.overwrite_price is None:
-            raise InvalidRequest("overwrite_rate", "is missing; type OVERWRITE needs it")
-        if override.applicable_product_tags or any(item.target.product_tags for item in override.specifiers):
-            raise InvalidRequest("applicable_product_tags", "cannot choose what an OVERWRITE changes; name the product")
-    if override.type is OverrideType.MULTIPLIER and override.multiplier is None:
-        raise InvalidRequest("multiplier", "is missing; type MULTIPLIER needs it")
-    if override.multiplier is not None and override.multiplier < 0:
-        raise InvalidRequest("multiplier", f"{override.multiplier} is less than 0")
-    if override.type is OverrideType.TIERED:
-        if not is_explicit:
-            raise InvalidRequest("type", "TIERED needs multiplier_override_prioritization EXPLICIT on the contract")
-        if not override.tiers:
-            raise InvalidRequest("tiers", "is missing; type TIERED needs at least one")
-    needs_priority = override.type is OverrideType.TIERED or (is_explicit and override.type is OverrideType.MULTIPLIER)
-    if needs_priority and (override.priority is None or override.priority <= 0):
-        raise InvalidRequest("priority", f"{override.priority} is not above 0; EXPLICIT prioritization needs one")
-
-
-def _check_products(context: Context, card: RateCard | None, override: Override) -> None:
-    """Every named product must exist and be on the contract's card."""
-    on_card = set(card.product_ids) if card is not None else set()
-    named: list[tuple[str, ProductId, GroupValues]] = []
-    if override.product_id is not None:
-        named.append(("product_id", override.product_id, ()))
-    named += [
-        (f"override_specifiers[{index}].product_id", item.target.product_id, item.target.pricing_group_values)
-        for index, item in enumerate(override.specifiers)
-        if item.target.product_id is not None
-    ]
-    for path, product_id, values in named:
-        product = context.store.products.get(product_id)
-        if product is None:
-            raise NotFound("product", product_id)
-        if product_id not in on_card:
-            raise InvalidRequest(
-                path, f"No such product in rate card: {product_id} ({product.name}) has no rate on the contract's card"
-            )
-        if override.type is OverrideType.OVERWRITE and _lacks_a_key(product, values):
-            raise InvalidRequest(
-                path.replace("product_id", "pricing_group_values"),
-                f"must name every key of {list(product.pricing_group_key)} to OVERWRITE a dimensional price",
-            )
-
-
-def _lacks_a_key(product: Product, values: GroupValues) -> bool:
-    return {key for key, _ in values} != set(product.pricing_group_key)
-
-
-def _numbered(
-    context: Context, contract_id: ContractId, overrides: Sequence[Override], names: Mapping[str, BalanceId]
-) -> list[Override]:
-    """Return overrides with ids, temporary ids replaced by those of the commits that were made."""
-    return [
-        msgspec.structs.replace(
-            override,
-            id=OverrideId(context.ids.derived("override", contract_id, str(index))),
-            created_at=context.now,
-            specifiers=tuple(_named(specifier, names) for specifier in override.specifiers),
-        )
-        for index, override in enumerate(overrides)
-    ]
-
-
-def _named(specifier: OverrideSpecifier, names: Mapping[str, BalanceId]) -> OverrideSpecifier:
-    ids = tuple(names.get(name, name) for name in specifier.balance_ids)
-    return msgspec.structs.replace(specifier, balance_ids=ids)
-
-
 def get_contract(context: Context, customer_id: CustomerId, contract_id: ContractId) -> Contract:
     """Return a contract of a customer, archived or not.
 
@@ -406,83 +279,30 @@ def update_contract_end_date(
 
     Source: operation ``updateContractEndDate-v1`` and reference, pricing section 4.23.
     """
-    contract = _active_contract(context, customer_id, contract_id)
-    store = context.store
-    if ending_before is not None:
-        require_hour(ending_before, "ending_before")
-        if ending_before <= contract.starting_at:
-            raise InvalidRequest(
-                "ending_before",
-                f"{ending_before.isoformat()} is not after the contract's start, {contract.starting_at.isoformat()}",
-            )
-        if not allow_ending_before_finalized_invoice:
-            _refuse_end_inside_finalized(context, contract, ending_before)
+    contract = active_contract(context, customer_id, contract_id)
+    check_end(
+        context, contract, ending_before, "ending_before", allow_inside_finalized=allow_ending_before_finalized_invoice
+    )
     with context.transaction():
-        changed = msgspec.structs.replace(contract, ending_before=ending_before)
-        store.contracts.put(contract.id, changed.with_generated_until(contract.generated_until))
-        if ending_before is not None:
-            for balance in _balances_on(context, contract):
-                kept = _ending(context, balance, ending_before) if balance.contract_id == contract.id else balance
-                store.balances.put(balance.id, _without_payments_from(context, kept, ending_before))
-            reschedule(context, contract.id)
+        edit_id = context.ids.next("contract edit")
+        remember(context, contract)
+        set_end(context, contract, ending_before)
+        record(context, contract.id, ContractEdit(id=edit_id, timestamp=context.now, ending_before=ending_before))
         catch_up(context)
-    return store.contracts[contract.id]
+    return context.store.contracts[contract.id]
 
 
-def _active_contract(context: Context, customer_id: CustomerId, contract_id: ContractId) -> Contract:
+def active_contract(context: Context, customer_id: CustomerId, contract_id: ContractId) -> Contract:
+    """Return a contract of a customer that can be changed.
+
+    Raises:
+        CustomerNotFound, ContractNotFound: There is none.
+        NotAllowedNow: It is archived.
+    """
     contract = get_contract(context, customer_id, contract_id)
     if contract.archived_at is not None:
         raise NotAllowedNow("contract_id", f"contract {contract_id} is archived; it can be read and no longer changed")
     return contract
-
-
-def _refuse_end_inside_finalized(context: Context, contract: Contract, ending_before: datetime) -> None:
-    for invoice in _invoices_on(context, contract):
-        ends_later = invoice.period is not None and invoice.period.ending_before > ending_before
-        if invoice.status is InvoiceStatus.FINALIZED and ends_later and invoice.period is not None:
-            raise InvalidRequest(
-                "ending_before",
-                f"{ending_before.isoformat()} is before the end of finalized invoice {invoice.id} "
-                f"({invoice.period.ending_before.isoformat()}); void it first or allow it",
-            )
-
-
-def _balances_on(context: Context, contract: Contract) -> list[Balance]:
-    """Return the commits and credits of a contract, and those of the customer that are paid on its invoices."""
-    store = context.store
-    found = (store.balances[balance_id] for balance_id in store.balances_of.ids(contract.customer_id))
-    return [balance for balance in found if contract.id in (balance.contract_id, balance.invoice_contract_id)]
-
-
-def _ending(context: Context, balance: Balance, instant: datetime) -> Balance:
-    """Return a balance whose access ends at ``instant`` at the latest.
-
-    Assumed: a segment that would start later goes, unless an invoice drew on it.  [A-early-end]
-    """
-    drawn = context.store.drawn
-    segments = tuple(
-        msgspec.structs.replace(segment, ending_before=min(segment.ending_before, instant))
-        if segment.starting_at < instant
-        else segment
-        for segment in balance.segments
-        if segment.starting_at < instant or drawn.get(segment.id, ZERO)
-    )
-    return msgspec.structs.replace(balance, segments=segments)
-
-
-def _without_payments_from(context: Context, balance: Balance, instant: datetime) -> Balance:
-    """Return a balance whose payments are made before ``instant`` or not at all; those on an invoice already stay."""
-    schedule = balance.invoice_schedule
-    if schedule is None:
-        return balance
-    settled = context.store.settled
-    items = tuple(item for item in schedule.items if item.timestamp < instant or item.id in settled)
-    return msgspec.structs.replace(balance, invoice_schedule=msgspec.structs.replace(schedule, items=items))
-
-
-def _invoices_on(context: Context, contract: Contract) -> list[Invoice]:
-    store = context.store
-    return [store.invoices[invoice_id] for invoice_id in store.invoices_on.ids(contract.id)]
 
 
 def archive_contract(
@@ -493,7 +313,7 @@ def archive_contract(
     Raises:
         NotAllowedNow: It is archived already (question 25).
     """
-    contract = _active_contract(context, customer_id, contract_id)
+    contract = active_contract(context, customer_id, contract_id)
     with context.transaction():
         _archive(context, contract, void_invoices=void_invoices)
     return context.store.contracts[contract.id]
@@ -501,14 +321,16 @@ def archive_contract(
 
 def _archive(context: Context, contract: Contract, *, void_invoices: bool) -> None:
     store, now = context.store, context.now
+    remember(context, contract)
     store.contracts.put(contract.id, msgspec.structs.replace(contract, archived_at=now))
-    for balance in _balances_on(context, contract):
+    for balance in balances_on(context, contract):
         if balance.archived_at is None and balance.contract_id == contract.id:
             store.balances.put(balance.id, msgspec.structs.replace(balance, archived_at=now))
-    for invoice in _invoices_on(context, contract):
+    for invoice in invoices_on(context, contract):
         is_draft = invoice.status is InvoiceStatus.DRAFT
         if is_draft or (void_invoices and invoice.status is InvoiceStatus.FINALIZED):
             store.invoices.put(invoice.id, msgspec.structs.replace(invoice, status=InvoiceStatus.VOID))
+    reschedule_true_ups(context, contract.customer_id)
 
 
 def archive_customer(context: Context, customer_id: CustomerId) -> None:
@@ -572,7 +394,7 @@ def get_contract_rate_schedule(
         )
         if segment is None:
             continue
-        product = store.products[key.product_id]
+        product = store.products[key.product_id].at(at)
         target = Target(product, key.pricing_group_values)
         concerned = [item for item in contract.overrides if not item.is_commit_specific and item.concerns(target)]
         applying = in_force(concerned, target, at)

@@ -14,12 +14,11 @@ from itertools import islice
 
 import msgspec
 
-from metronome_sandbox.domain.amounts import USD_CENTS
+from metronome_sandbox.domain.composite import composites_on_offer
 from metronome_sandbox.domain.contracts import Contract
 from metronome_sandbox.domain.events import UsageEvent, metered, within
 from metronome_sandbox.domain.ids import (
     ContractId,
-    CreditTypeId,
     CustomerId,
     GroupValues,
     InvoiceId,
@@ -33,11 +32,13 @@ from metronome_sandbox.domain.invoices import (
 )
 from metronome_sandbox.domain.invoicing import build_invoice
 from metronome_sandbox.domain.periods import BoundedPeriod, billing_periods
-from metronome_sandbox.domain.rating import metered_lines
+from metronome_sandbox.domain.rating import Metered, PriceBook, metered_lines
+from metronome_sandbox.domain.trace import Measure
 from metronome_sandbox.domain.usage import WindowQuantity, WindowSize
-from metronome_sandbox.services.charges import scheduled_drafts
+from metronome_sandbox.domain.usage_filters import admitted
+from metronome_sandbox.services.charges import charges_on_usage_invoice, scheduled_drafts
 from metronome_sandbox.services.context import Context
-from metronome_sandbox.services.pricing import add_draws, open_segments, price_book
+from metronome_sandbox.services.pricing import add_draws, fiat_credit_type, open_segments, price_book
 
 
 class Drafts(msgspec.Struct, frozen=True):
@@ -110,7 +111,9 @@ def pending(context: Context, customer_id: CustomerId, until: datetime) -> tuple
 def _compute(context: Context, customer_id: CustomerId, now: datetime) -> Drafts:
     waiting, valid_until = pending(context, customer_id, now)
     taken: dict[SegmentId, Decimal] = {}
-    found = [price_pending(context, item, taken) for item in waiting] + scheduled_drafts(context, customer_id)
+    found = [price_pending(context, item, taken) for item in waiting] + scheduled_drafts(
+        context, customer_id, taken
+    )
     _remember_owner(context, customer_id, found)
     return Drafts(context.store.revision, now, valid_until, tuple(sorted(found, key=lambda invoice: invoice.order)))
 
@@ -150,10 +153,29 @@ def draft(context: Context, contract: Contract, period: BoundedPeriod, taken: di
     Source: guide "How invoicing works". Assumed: a draft is issued when its grace period is over (question 8.27).
     [A-draft-issue-time]
     """
+    events = events_of(context, contract.customer_id, period)
+    return price_events(context, contract, period, events, taken)
+
+
+def price_events(
+    context: Context,
+    contract: Contract,
+    period: BoundedPeriod,
+    events: Sequence[UsageEvent],
+    taken: dict[SegmentId, Decimal],
+) -> Invoice:
+    """Return the usage invoice of a period with this usage.
+
+    Args:
+        events: Of the period, in the order of time; those that the contract bills are chosen here.
+    """
     book = price_book(context, contract)
-    usage = metered_lines(contract, book, _metered(context, contract, period), period)
+    measures: list[Measure] = []
+    usage = metered_lines(contract, book, _metered(context, contract, book, events, period, measures), period)
     candidates = open_segments(context, contract, period, taken)
-    priced = build_invoice(contract, book, usage, candidates, period)
+    charges = [charge.line for charge in charges_on_usage_invoice(context, contract, period)]
+    composites = composites_on_offer(contract, book, period)
+    priced = build_invoice(contract, book, usage, candidates, period, charges, composites)
     return Invoice(
         id=usage_invoice_id(context, contract.id, period),
         customer_id=contract.customer_id,
@@ -166,8 +188,9 @@ def draft(context: Context, contract: Contract, period: BoundedPeriod, taken: di
         total=priced.total,
         period=period,
         draws=priced.draws,
-        usage=tuple(usage),
+        usage=priced.usage,
         window_size=WindowSize.HOUR,
+        trace=priced.trace and msgspec.structs.replace(priced.trace, measures=tuple(measures)),
     )
 
 
@@ -179,13 +202,9 @@ def reprice(context: Context, invoice: Invoice, taken: dict[SegmentId, Decimal])
     book = price_book(context, contract)
     candidates = open_segments(context, contract, invoice.period, taken)
     priced = build_invoice(contract, book, invoice.usage, candidates, invoice.period)
-    return msgspec.structs.replace(invoice, lines=priced.lines, total=priced.total, draws=priced.draws)
-
-
-def fiat_credit_type(context: Context, contract: Contract) -> CreditTypeId:
-    """Return the currency of a contract's usage invoices: its rate card's, USD without a card."""
-    card = context.store.rate_cards.get(contract.rate_card_id) if contract.rate_card_id is not None else None
-    return card.fiat_credit_type_id if card is not None else USD_CENTS
+    return msgspec.structs.replace(
+        invoice, lines=priced.lines, total=priced.total, draws=priced.draws, trace=priced.trace
+    )
 
 
 def usage_invoice_id(
@@ -204,25 +223,30 @@ def usage_invoice_id(
 
 
 def _metered(
-    context: Context, contract: Contract, period: BoundedPeriod
-) -> dict[tuple[ProductId, GroupValues, GroupValues], tuple[WindowQuantity, ...]]:
-    """Return what the events of a period amount to, for every usage product on the contract's card."""
+    context: Context,
+    contract: Contract,
+    book: PriceBook,
+    events: Sequence[UsageEvent],
+    period: BoundedPeriod,
+    notes: list[Measure],
+) -> Metered:
+    """Return what events amount to, for every usage product on the contract's card."""
     store = context.store
-    events = _events_of(context, contract.customer_id, period)
+    billed = admitted(contract.usage_filters, events)
     found: dict[tuple[ProductId, GroupValues, GroupValues], tuple[WindowQuantity, ...]] = {}
-    if not events:
+    if not billed:
         return found
-    for product_id in price_book(context, contract).product_ids:
+    for product_id in book.product_ids:
         product = store.products[product_id]
-        metric = store.billable_metrics.get(product.billable_metric_id) if product.billable_metric_id else None
-        if metric is None:
-            continue
-        for (pricing, presentation), windows in metered(metric, product, events).items():
+        for (pricing, presentation), windows in metered(
+            store.billable_metrics, product, billed, period, notes
+        ).items():
             found[product_id, pricing, presentation] = windows
     return found
 
 
-def _events_of(context: Context, customer_id: CustomerId, period: BoundedPeriod) -> list[UsageEvent]:
+def events_of(context: Context, customer_id: CustomerId, period: BoundedPeriod) -> list[UsageEvent]:
+    """Return the stored events of a customer and a period, under all of its names, in the order of time."""
     store = context.store
     names = (customer_id, *store.customers[customer_id].ingest_aliases)
     events = [store.events[event_id] for name in names for event_id in store.events_of.ids(name)]

@@ -24,9 +24,9 @@ from metronome_sandbox.domain.invoicing import build_invoice
 from metronome_sandbox.domain.periods import BoundedPeriod
 from metronome_sandbox.domain.usage import UsageLine, WindowQuantity, WindowSize, total
 from metronome_sandbox.services.context import Context
-from metronome_sandbox.services.drafts import Pending, fiat_credit_type, pending, price_pending, usage_invoice_id
+from metronome_sandbox.services.drafts import Pending, pending, price_pending, usage_invoice_id
 from metronome_sandbox.services.passage import store_invoice
-from metronome_sandbox.services.pricing import add_draws, open_segments, price_book
+from metronome_sandbox.services.pricing import add_draws, fiat_credit_type, open_segments, price_book
 
 
 class Subtotal(msgspec.Struct, frozen=True):
@@ -131,6 +131,7 @@ def price_batch(
             is_imported=True,
             billable_status=item.billable_status,
             custom_fields=item.custom_fields,
+            trace=result.trace,
         )
     return [priced[index] for index in range(len(batch))]
 

@@ -11,9 +11,9 @@ import msgspec
 from metronome_sandbox.domain.breakdowns import Breakdown, break_down
 from metronome_sandbox.domain.errors import InvalidRequest, NotAllowedNow, NotFound
 from metronome_sandbox.domain.ids import ContractId, CreditTypeId, CustomerId, InvoiceId
-from metronome_sandbox.domain.invoices import Invoice, InvoiceStatus, InvoiceType
+from metronome_sandbox.domain.invoices import Invoice, InvoiceStatus, InvoiceType, total_of
 from metronome_sandbox.domain.usage import WindowSize
-from metronome_sandbox.services.charges import scheduled_invoice_id
+from metronome_sandbox.services.charges import charges_billed_by, scheduled_invoice_id, settle
 from metronome_sandbox.services.context import Context
 from metronome_sandbox.services.customers import get_customer
 from metronome_sandbox.services.drafts import (
@@ -190,10 +190,13 @@ def regenerate_invoice(context: Context, invoice_id: InvoiceId) -> Invoice:
     successor = _successor(context, voided)
     if successor is not None:
         raise NotAllowedNow("id", f"invoice {successor.id} ({successor.status}) bills this period again already")
+    charges = charges_billed_by(context, contract, voided)
+    if voided.period is None and not charges:
+        raise NotAllowedNow("id", f"nothing that invoice {invoice_id} billed is left on contract {contract.id}")
     with context.transaction():
         again = _again(context, voided)
         is_due = again.issued_at <= context.now
-        return store_invoice(
+        regenerated = store_invoice(
             context,
             msgspec.structs.replace(
                 again,
@@ -201,13 +204,16 @@ def regenerate_invoice(context: Context, invoice_id: InvoiceId) -> Invoice:
                 regenerated_from_invoice_id=voided.id,
             ),
         )
+        settle(context, charges, regenerated.id)
+    return regenerated
 
 
 def _again(context: Context, voided: Invoice) -> Invoice:
     contract = context.store.contracts[voided.contract_id]
     if voided.period is None:
         again_id = scheduled_invoice_id(context, contract.id, voided.issued_at, voided.credit_type_id)
-        return msgspec.structs.replace(voided, id=again_id)
+        lines = tuple(charge.line for charge in charges_billed_by(context, contract, voided))
+        return msgspec.structs.replace(voided, id=again_id, lines=lines, total=total_of(lines))
     taken = taken_before(context, contract, voided.period.starting_at)
     if voided.is_imported:
         again_id = usage_invoice_id(context, contract.id, voided.period)

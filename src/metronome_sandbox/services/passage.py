@@ -1,4 +1,4 @@
-"""What time does: drafts become final, in the order of their instants.
+"""What time does: periods are granted anew and drafts become final, in the order of their instants.
 
 Nothing runs by itself. Each request first lets the tenant catch up with its clock, and moving the clock answers with
 what happened on the way. Everything else that depends on time (drafts, open segments, balances) is computed from the
@@ -7,18 +7,28 @@ state and the instant when somebody asks.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime
+from itertools import islice
 
 import msgspec
 
-from metronome_sandbox.domain.balances import BalanceType
+from metronome_sandbox.domain.balances import Balance, BalanceType
 from metronome_sandbox.domain.ids import BalanceId, ContractId, CustomerId, InvoiceId
 from metronome_sandbox.domain.invoices import Invoice, InvoiceStatus
 from metronome_sandbox.domain.periods import billing_periods
-from metronome_sandbox.services.charges import open_charges, reschedule, scheduled_invoice, settle
+from metronome_sandbox.services.charges import (
+    charges_on_usage_invoice,
+    next_scheduled,
+    reschedule,
+    reschedule_true_ups,
+    scheduled_invoice,
+    settle,
+)
 from metronome_sandbox.services.context import Context
 from metronome_sandbox.services.drafts import draft, reprice, taken_before, usage_invoice_id
+from metronome_sandbox.services.recurring import grant_next
+from metronome_sandbox.services.true_ups import fulfil
 
 
 class Event(msgspec.Struct, frozen=True):
@@ -34,7 +44,7 @@ class Event(msgspec.Struct, frozen=True):
 
 
 def is_behind(context: Context) -> bool:
-    """Whether something is due that has not happened yet. Cheap: it looks at the head of three indexes."""
+    """Whether something is due that has not happened yet. Cheap: it looks at the heads of four indexes."""
     next_due = _next_due(context)
     return next_due is not None and next_due[0] <= context.now
 
@@ -51,8 +61,15 @@ def catch_up(context: Context) -> list[Event]:
     """Do the work of :func:`pass_time` inside of an open transaction."""
     events: list[Event] = []
     now = context.now
+    reached: datetime | None = None
     while (due := _next_due(context)) is not None and due[0] <= now:
         instant, kind, identity = due
+        if reached is not None and instant < reached:
+            instant = reached  # what waited for something else to be final happens then, not at its own date
+        reached = instant
+        if kind == "grant":
+            grant_next(context, ContractId(identity))
+            continue
         invoice = _FINALIZE[kind](context, identity)
         if invoice is not None:
             events.append(Event("invoice.finalized", instant, invoice.customer_id, invoice.contract_id, invoice.id))
@@ -62,10 +79,15 @@ def catch_up(context: Context) -> list[Event]:
 def _next_due(context: Context) -> tuple[datetime, str, str] | None:
     """Return what is due first: its instant, its kind, and the contract or import that it is about.
 
-    At one instant charges come first, then usage, then imports that waited for their issue date.
+    At one instant grants come first, then charges (a grant may bring one), then usage, then imports that waited for
+    their issue date.
     """
     store = context.store
     found: list[tuple[datetime, int, str, str]] = []
+    for contract_id in store.grants_due.ids("")[:1]:
+        grant_at = store.contracts[contract_id].next_grant_at
+        if grant_at is not None:
+            found.append((grant_at, -1, "grant", contract_id))
     for contract_id in store.charges_due.ids("")[:1]:
         charge_at = store.contracts[contract_id].next_charge_at
         if charge_at is not None:
@@ -94,7 +116,9 @@ def _finalize_usage(context: Context, contract_id: str) -> Invoice | None:
         return None
     invoice = draft(context, contract, period, taken_before(context, contract, period.starting_at))
     final = store_invoice(context, msgspec.structs.replace(invoice, status=InvoiceStatus.FINALIZED))
+    settle(context, charges_on_usage_invoice(context, contract, period), final.id)
     store.contracts.put(contract.id, contract.with_generated_until(period.ending_before))
+    reschedule_true_ups(context, contract.customer_id)
     return final
 
 
@@ -108,6 +132,7 @@ def _finalize_import(context: Context, invoice_id: str) -> Invoice | None:
     priced = reprice(context, invoice, taken_before(context, contract, invoice.period.starting_at))
     final = msgspec.structs.replace(priced, status=InvoiceStatus.FINALIZED)
     store.invoices.put(final.id, final)
+    reschedule_true_ups(context, contract.customer_id)
     return final
 
 
@@ -115,13 +140,16 @@ def _finalize_charges(context: Context, contract_id: str) -> Invoice | None:
     """Store the scheduled invoice of the charges that one contract has at one instant in one currency."""
     store = context.store
     contract = store.contracts[ContractId(contract_id)]
-    ready = [charge for charge in open_charges(context, contract) if not charge.holds_back]
-    first = ready[0]
-    together = [
-        charge
-        for charge in ready
-        if (charge.timestamp, charge.credit_type_id) == (first.timestamp, first.credit_type_id)
-    ]
+    due = next_scheduled(context, contract)
+    if due is None or due[0] > context.now:
+        reschedule(context, contract.id)
+        return None
+    together = due[1]
+    if not all(charge.is_needed for charge in together):
+        for charge in together:
+            fulfil(context, charge)
+        reschedule(context, contract.id)
+        return None
     invoice = scheduled_invoice(context, together)
     final = store_invoice(context, msgspec.structs.replace(invoice, status=InvoiceStatus.FINALIZED))
     settle(context, together, final.id)
@@ -133,9 +161,11 @@ _FINALIZE = {"usage": _finalize_usage, "import": _finalize_import, "charge": _fi
 
 
 def store_invoice(context: Context, invoice: Invoice) -> Invoice:
-    """Put a new invoice and return it as stored."""
+    """Put a new invoice and return it as stored. A true-up may have waited for it."""
     stored = msgspec.structs.replace(invoice, sequence=len(context.store.invoices) + 1)
     context.store.invoices.put(stored.id, stored)
+    if stored.period is not None:
+        reschedule_true_ups(context, stored.customer_id)
     return stored
 
 
@@ -156,7 +186,12 @@ def milestones(context: Context, after: datetime, until: datetime) -> Iterator[E
             if period.starting_at > after:
                 invoice_id = usage_invoice_id(context, contract.id, period)
                 yield Event("invoice.draft_created", period.starting_at, *about, invoice_id)
-    for balance in store.balances.values():
+    yield from _segments(store.balances.values(), after, until)
+
+
+def _segments(balances: Iterable[Balance], after: datetime, until: datetime) -> Iterator[Event]:
+    """Yield which segments begin and end in ``(after, until]``."""
+    for balance in balances:
         if balance.archived_at is not None:
             continue
         kind = "credit" if balance.type is BalanceType.CREDIT else "commit"
@@ -178,5 +213,9 @@ def travel(context: Context, after: datetime) -> list[Event]:
     """Return everything that happens between ``after`` and the tenant's time, in the order of time, and let it
     happen.
     """
+    balances = context.store.balances
+    known = len(balances)
     begun = list(milestones(context, after, context.now))
-    return sorted(begun + pass_time(context), key=lambda event: event.timestamp)
+    passed = pass_time(context)
+    granted = list(_segments(islice(balances.values(), known, None), after, context.now))
+    return sorted(begun + passed + granted, key=lambda event: event.timestamp)

@@ -5,20 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
 
-from metronome_sandbox.domain.amounts import ZERO
+from metronome_sandbox.domain.amounts import USD_CENTS, ZERO
 from metronome_sandbox.domain.balances import OpenSegment
 from metronome_sandbox.domain.contracts import Contract
-from metronome_sandbox.domain.ids import SegmentId
+from metronome_sandbox.domain.ids import CreditTypeId, SegmentId
 from metronome_sandbox.domain.invoices import Draw
 from metronome_sandbox.domain.periods import BoundedPeriod
-from metronome_sandbox.domain.rating import PriceBook
+from metronome_sandbox.domain.rating import PriceBook, UnitConversion
 from metronome_sandbox.services.context import Context
+from metronome_sandbox.services.rollovers import as_it_stands
 
 
 def open_segments(
     context: Context, contract: Contract, period: BoundedPeriod, taken: Mapping[SegmentId, Decimal]
 ) -> list[OpenSegment]:
-    """Return the segments that usage of this contract and period may draw on, with what is left of each.
+    """Return the segments that usage of this contract and period may draw on, with what is left of each, if anything.
 
     Args:
         taken: What invoices that are not stored yet (drafts, earlier ones of a batch) took already.
@@ -26,14 +27,13 @@ def open_segments(
     store = context.store
     found: list[OpenSegment] = []
     for balance_id in store.balances_of.ids(contract.customer_id):
-        balance = store.balances[balance_id]
+        balance = as_it_stands(context, store.balances[balance_id], taken)
         if balance.archived_at is not None or not balance.is_open_to(contract.id):
             continue
         for segment in balance.segments:
             if segment.starting_at < period.ending_before and period.starting_at < segment.ending_before:
-                left = segment.amount - store.drawn.get(segment.id, ZERO) - taken.get(segment.id, ZERO)
-                if left > 0:
-                    found.append(OpenSegment(balance, segment, left))
+                left = balance.worth(segment) - store.drawn.get(segment.id, ZERO) - taken.get(segment.id, ZERO)
+                found.append(OpenSegment(balance, segment, left))
     return found
 
 
@@ -43,13 +43,28 @@ def add_draws(taken: dict[SegmentId, Decimal], draws: Iterable[Draw]) -> None:
         taken[draw.segment_id] = taken.get(draw.segment_id, ZERO) + draw.amount
 
 
+def fiat_credit_type(context: Context, contract: Contract) -> CreditTypeId:
+    """Return the currency of a contract's usage invoices: its rate card's, USD without a card."""
+    card = context.store.rate_cards.get(contract.rate_card_id) if contract.rate_card_id is not None else None
+    return card.fiat_credit_type_id if card is not None else USD_CENTS
+
+
 def price_book(context: Context, contract: Contract) -> PriceBook:
     """Return where the contract's prices are looked up."""
     store = context.store
     card = store.rate_cards.get(contract.rate_card_id) if contract.rate_card_id is not None else None
+    if card is None:
+        return PriceBook(None, (), store.products, store.rate_schedules)
     return PriceBook(
-        card.id if card is not None else None,
-        card.product_ids if card is not None else (),
+        card.id,
+        card.product_ids,
         store.products,
         store.rate_schedules,
+        card.fiat_credit_type_id,
+        {
+            each.custom_credit_type_id: UnitConversion(
+                store.credit_types[each.custom_credit_type_id], each.fiat_per_custom_credit
+            )
+            for each in card.conversions
+        },
     )

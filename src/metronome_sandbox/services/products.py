@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from enum import StrEnum
 
 import msgspec
@@ -12,12 +13,13 @@ from metronome_sandbox.domain.catalog import (
     BillableMetric,
     Product,
     ProductType,
+    ProductUpdate,
     QuantityConversion,
     QuantityRounding,
 )
 from metronome_sandbox.domain.errors import InvalidRequest, NotAllowedNow, NotFound
 from metronome_sandbox.domain.ids import BillableMetricId, ProductId
-from metronome_sandbox.services.billable_metrics import active_billable_metric
+from metronome_sandbox.services.billable_metrics import active_billable_metric, get_billable_metric
 from metronome_sandbox.services.context import Context
 
 
@@ -79,9 +81,13 @@ def create_product(context: Context, new: NewProduct) -> Product:
         InvalidRequest: A field is missing, or is not for this type of product.
         NotFound: The metric or a product to be composed does not exist.
     """
-    _check_fields_of_type(new)
+    for field in _fields_of_other_types(new.type):
+        if getattr(new, field):
+            raise _not_for(new.type, field)
     if new.type is ProductType.USAGE:
-        _check_usage(context, new)
+        if new.billable_metric_id is None:
+            raise _no_metric()
+        _check_usage(new, active_billable_metric(context, new.billable_metric_id, "billable_metric_id"))
     if new.type is ProductType.COMPOSITE:
         _check_composite(context, new)
     with context.transaction():
@@ -92,26 +98,33 @@ def create_product(context: Context, new: NewProduct) -> Product:
     return product
 
 
-def _check_fields_of_type(new: NewProduct) -> None:
-    """Source: section 6.3 of the pricing reference for group keys, conversion and rounding.
+def _fields_of_other_types(type_: ProductType) -> list[str]:
+    """Return the fields that a product of this type does not have.
+
+    Source: section 6.3 of the pricing reference for group keys, conversion and rounding.
 
     Assumed: the metric and the composite fields are refused on other types too (section 1.2).  [A-product-fields]
     """
-    for owner, fields in OWN_FIELDS.items():
-        for field in fields:
-            if new.type is not owner and getattr(new, field):
-                raise InvalidRequest(field, f"{new.type} products have none, only {owner} products do; leave it out")
+    return [field for owner, fields in OWN_FIELDS.items() if owner is not type_ for field in fields]
 
 
-def _check_usage(context: Context, new: NewProduct) -> None:
-    """Source: schema ``CreateProductListItemPayload``, which requires a metric of USAGE products.
+def _not_for(type_: ProductType, field: str) -> InvalidRequest:
+    (owner,) = (owner for owner, fields in OWN_FIELDS.items() if field in fields)
+    return InvalidRequest(field, f"{type_} products have none, only {owner} products do; leave it out")
+
+
+def _no_metric() -> InvalidRequest:
+    """Return the refusal of a USAGE product without a metric.
+
+    Source: schema ``CreateProductListItemPayload``, which requires a metric of USAGE products.
 
     Assumed: required means refused, though the real API was seen to accept a product without metric and to bill nothing
     with it (question 49).  [A-product-without-metric]
     """
-    if new.billable_metric_id is None:
-        raise InvalidRequest("billable_metric_id", "missing; a USAGE product bills the quantity of a billable metric")
-    metric = active_billable_metric(context, new.billable_metric_id, "billable_metric_id")
+    return InvalidRequest("billable_metric_id", "missing; a USAGE product bills the quantity of a billable metric")
+
+
+def _check_usage(new: NewProduct | Product, metric: BillableMetric) -> None:
     for field in ("pricing_group_key", "presentation_group_key"):
         names: tuple[str, ...] = getattr(new, field)
         for place, name in enumerate(names):
@@ -122,7 +135,7 @@ def _check_usage(context: Context, new: NewProduct) -> None:
         _check_conversion(new.quantity_conversion)
 
 
-def _check_group_keys(new: NewProduct, metric: BillableMetric) -> None:
+def _check_group_keys(new: NewProduct | Product, metric: BillableMetric) -> None:
     """Both keys of a product together are covered by one group key of its metric.
 
     Source: schemas ``PricingGroupKey`` and ``PresentationGroupKey``. An SQL metric has no group keys to be held to.
@@ -147,17 +160,93 @@ def _check_conversion(conversion: QuantityConversion) -> None:
         raise InvalidRequest(path, f"expected more than 0, received {conversion.conversion_factor}")
 
 
-def _check_composite(context: Context, new: NewProduct) -> None:
+def _check_composite(context: Context, new: NewProduct | Product) -> None:
     """Source: schema ``CreateProductListItemPayload``, which marks ids and tags as required for COMPOSITE.
 
     Assumed: one of the two is enough (section 1.2).  [A-composite-parts]
     """
+    _check_has_parts(new)
+    for index, product_id in enumerate(new.composite_product_ids):
+        active_product(context, product_id, f"composite_product_ids[{index}]")
+
+
+def _check_has_parts(new: NewProduct | Product) -> None:
     if not new.composite_product_ids and not new.composite_tags:
         raise InvalidRequest(
             "composite_product_ids", "missing, and so is composite_tags; a COMPOSITE product needs one of the two"
         )
-    for index, product_id in enumerate(new.composite_product_ids):
-        active_product(context, product_id, f"composite_product_ids[{index}]")
+
+
+def update_product(context: Context, product_id: ProductId, update: ProductUpdate) -> Product:
+    """Change a product from ``update.starting_at`` on. Drafts follow, what is final stands.
+
+    Returns:
+        The product with all of its updates.
+
+    Raises:
+        NotFound: There is no such product, metric or product to be composed.
+        InvalidRequest: The start is not on a full hour, a field is not for this type of product, or the product would
+            break a rule at some time from then on. Source: schema ``UpdateProductListItemPayload``.
+        NotAllowedNow: It is archived, or so is something that it would refer to.
+    """
+    product = active_product(context, product_id, "product_id")
+    if update.starting_at != update.starting_at.replace(minute=0, second=0, microsecond=0):
+        # The wording of the real API, which integrators were seen to match on.
+        raise InvalidRequest("", "Product update effective at is required to be on an hour boundary")
+    _check_changes(context, product, update)
+    changed = msgspec.structs.replace(product, updates=(*product.updates, update))
+    later = sorted({other.starting_at for other in changed.updates if other.starting_at >= update.starting_at})
+    for instant in later:
+        _check_state(context, changed.at(instant), instant)
+    with context.transaction():
+        context.store.products.put(product_id, changed)
+    return changed
+
+
+def _check_changes(context: Context, product: Product, update: ProductUpdate) -> None:
+    """Hold what an update names against the type of its product and against what there is."""
+    changes = update.changes
+    for field in _fields_of_other_types(product.type):
+        if changes.get(field):
+            raise _not_for(product.type, field)
+    if "netsuite_overage_item_id" in changes and product.type not in (ProductType.USAGE, ProductType.COMPOSITE):
+        raise InvalidRequest(
+            "netsuite_overage_item_id", f"{product.type} products have none, only USAGE and COMPOSITE products do"
+        )
+    if "billable_metric_id" in changes:
+        active_billable_metric(context, changes["billable_metric_id"], "billable_metric_id")
+    for index, composed in enumerate(changes.get("composite_product_ids", ())):
+        active_product(context, composed, f"composite_product_ids[{index}]")
+
+
+def _check_state(context: Context, product: Product, instant: datetime) -> None:
+    """Hold a product as it will be from an instant on against the rules for a new one.
+
+    Archived metrics and products stay where they are: only what an update itself names must be active.
+    """
+    try:
+        if product.type is ProductType.USAGE and product.billable_metric_id is not None:
+            _check_usage(product, get_billable_metric(context, product.billable_metric_id))
+        if product.type is ProductType.COMPOSITE:
+            _check_has_parts(product)
+    except InvalidRequest as error:
+        raise InvalidRequest(error.path, f"{error.problem} (from {instant.isoformat()} on)") from None
+
+
+def archive_product(context: Context, product_id: ProductId) -> Product:
+    """Archive a product: rates that it has stay in force, new ones are refused. It cannot be brought back.
+
+    Raises:
+        NotFound: There is none.
+        NotAllowedNow: It is archived already (question 25).
+    """
+    product = get_product(context, product_id)
+    if product.archived_at is not None:
+        raise NotAllowedNow("product_id", f"product {product_id} is archived already")
+    archived = msgspec.structs.replace(product, archived_at=context.now)
+    with context.transaction():
+        context.store.products.put(product_id, archived)
+    return archived
 
 
 def get_product(context: Context, product_id: ProductId) -> Product:

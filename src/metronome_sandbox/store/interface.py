@@ -14,6 +14,7 @@ from typing import Any, Protocol, TypeVar
 from metronome_sandbox.domain.amounts import CreditType
 from metronome_sandbox.domain.balances import Balance
 from metronome_sandbox.domain.catalog import BillableMetric, Customer, Product
+from metronome_sandbox.domain.contract_history import ContractHistory
 from metronome_sandbox.domain.contracts import Contract
 from metronome_sandbox.domain.events import UsageEvent
 from metronome_sandbox.domain.ids import (
@@ -86,10 +87,12 @@ class Store(Protocol):
         invoices_on: By contract, by start of the period; voided ones included.
         contracts_due: One group, ``""``: contracts with a usage invoice to come, the one that ends first first.
         charges_due: One group, ``""``: contracts with a charge to come, the earliest first.
+        grants_due: One group, ``""``: contracts with a recurring commit or credit to grant, the earliest first.
         settled: The invoice that billed a charge, by the charge's id.
         stored_drafts: Imports that wait for their issue date, the earliest first: all of them in the group ``""``, and
             each customer's.
         invoices_drawing_on: By balance: finalized invoices, by the end of their usage.
+        contract_histories: Of contracts that have changed since they were made.
         events_of: By the customer id or alias that the event names, in the order of time.
     """
 
@@ -105,7 +108,9 @@ class Store(Protocol):
     contracts: Table[ContractId, Contract]
     contracts_of: Index[ContractId]
     contracts_due: Index[ContractId]
+    contract_histories: Table[ContractId, ContractHistory]
     charges_due: Index[ContractId]
+    grants_due: Index[ContractId]
     settled: Table[str, InvoiceId]
     balances: Table[BalanceId, Balance]
     balances_of: Index[BalanceId]

@@ -14,6 +14,7 @@ import msgspec
 from metronome_sandbox.domain.amounts import CreditType
 from metronome_sandbox.domain.balances import Balance
 from metronome_sandbox.domain.catalog import BillableMetric, Customer, Product
+from metronome_sandbox.domain.contract_history import ContractHistory
 from metronome_sandbox.domain.contracts import Contract
 from metronome_sandbox.domain.events import UsageEvent
 from metronome_sandbox.domain.ids import (
@@ -209,6 +210,7 @@ class StoreState(msgspec.Struct, frozen=True):
     rate_cards: list[tuple[RateCardId, RateCard]]
     rate_schedules: list[tuple[RateKey, RateSchedule]]
     contracts: list[tuple[ContractId, Contract]]
+    contract_histories: list[tuple[ContractId, ContractHistory]]
     balances: list[tuple[BalanceId, Balance]]
     invoices: list[tuple[InvoiceId, Invoice]]
     settled: list[tuple[str, InvoiceId]]
@@ -241,6 +243,11 @@ class MemoryStore:
             lambda row: ("",) if row.next_charge_at is not None and row.archived_at is None else (),
             lambda row: (row.next_charge_at, row.sequence),
         )
+        grants_due = SortedIndex[ContractId, Contract](
+            lambda row: row.id,
+            lambda row: ("",) if row.next_grant_at is not None and row.archived_at is None else (),
+            lambda row: (row.next_grant_at, row.sequence),
+        )
         invoices_of = SortedIndex[InvoiceId, Invoice](
             lambda row: row.id, lambda row: (row.customer_id,), lambda row: row.order
         )
@@ -270,6 +277,7 @@ class MemoryStore:
         self.contracts_due: Index[ContractId] = contracts_due
         self.balances_of: Index[BalanceId] = balances_of
         self.charges_due: Index[ContractId] = charges_due
+        self.grants_due: Index[ContractId] = grants_due
         self.invoices_of: Index[InvoiceId] = invoices_of
         self.invoices_on: Index[InvoiceId] = invoices_on
         self.stored_drafts: Index[InvoiceId] = stored_drafts
@@ -283,7 +291,10 @@ class MemoryStore:
         self.products: Table[ProductId, Product] = MemoryTable(undo)
         self.rate_cards: Table[RateCardId, RateCard] = MemoryTable(undo)
         self.rate_schedules: Table[RateKey, RateSchedule] = MemoryTable(undo, [rate_keys])
-        self.contracts: Table[ContractId, Contract] = MemoryTable(undo, [contracts_of, contracts_due, charges_due])
+        self.contracts: Table[ContractId, Contract] = MemoryTable(
+            undo, [contracts_of, contracts_due, charges_due, grants_due]
+        )
+        self.contract_histories: Table[ContractId, ContractHistory] = MemoryTable(undo)
         self.balances: Table[BalanceId, Balance] = MemoryTable(undo, [balances_of])
         self.invoices: Table[InvoiceId, Invoice] = MemoryTable(
             undo, [invoices_of, invoices_on, stored_drafts, invoices_drawing_on, drawn]

@@ -5,10 +5,10 @@ from __future__ import annotations
 from metronome_sandbox.api.pagination import page
 from metronome_sandbox.api.requests import Reply, Request
 from metronome_sandbox.api.wire import balances as wire
-from metronome_sandbox.api.wire.common import number
-from metronome_sandbox.domain.balances import BalanceType
+from metronome_sandbox.api.wire.common import number, utc
+from metronome_sandbox.domain.balances import Balance, BalanceType
 from metronome_sandbox.domain.ids import CustomerId
-from metronome_sandbox.services import balances
+from metronome_sandbox.services import balance_edits, balances
 from metronome_sandbox.services.context import Context
 
 
@@ -22,6 +22,65 @@ def create_customer_credit(context: Context, request: Request) -> Reply:
     """``POST /v1/contracts/customerCredits/create``"""
     customer_id, new = wire.parse_create(request.body, is_credit=True)
     return Reply({"data": {"id": balances.create_customer_balance(context, customer_id, new).id}})
+
+
+def edit_commit(context: Context, request: Request) -> Reply:
+    """``POST /v2/contracts/commits/edit``"""
+    return _id(balance_edits.edit_commit(context, *wire.parse_edit(request.body)))
+
+
+def edit_credit(context: Context, request: Request) -> Reply:
+    """``POST /v2/contracts/credits/edit``"""
+    return _id(balance_edits.edit_credit(context, *wire.parse_edit(request.body)))
+
+
+def archive_commit(context: Context, request: Request) -> Reply:
+    """``POST /v2/contracts/commits/archive``"""
+    asked = wire.parse_balance_reference(request.body)
+    return _id(balance_edits.archive_commit(context, asked.customer, asked.balance_id))
+
+
+def archive_credit(context: Context, request: Request) -> Reply:
+    """``POST /v2/contracts/credits/archive``"""
+    asked = wire.parse_balance_reference(request.body)
+    return _id(balance_edits.archive_credit(context, asked.customer, asked.balance_id))
+
+
+def update_commit_end_date(context: Context, request: Request) -> Reply:
+    """``POST /v1/contracts/customerCommits/updateEndDate``"""
+    asked = wire.parse_balance_reference(request.body)
+    access, payments = asked.access_ending_before, asked.invoices_ending_before
+    return _id(
+        balance_edits.update_commit_end_date(
+            context,
+            asked.customer,
+            asked.balance_id,
+            None if access is None else utc(access),
+            None if payments is None else utc(payments),
+        )
+    )
+
+
+def update_credit_end_date(context: Context, request: Request) -> Reply:
+    """``POST /v1/contracts/customerCredits/updateEndDate``"""
+    asked = wire.parse_credit_end(request.body)
+    end = utc(asked.access_ending_before)
+    return _id(balance_edits.update_credit_end_date(context, asked.customer, asked.balance_id, end))
+
+
+def disable_commit_true_up(context: Context, request: Request) -> Reply:
+    """``POST /v1/contracts/commits/disableTrueup``"""
+    return _id(balance_edits.disable_true_up(context, *wire.parse_disable_true_up(request.body)))
+
+
+def add_manual_balance_ledger_entry(context: Context, request: Request) -> Reply:
+    """``POST /v1/contracts/addManualBalanceLedgerEntry``. The answer has no body; see :func:`ingest` of usage."""
+    balance_edits.add_manual_balance_ledger_entry(context, *wire.parse_manual_entry(request.body))
+    return Reply()
+
+
+def _id(balance: Balance) -> Reply:
+    return Reply({"data": {"id": balance.id}})
 
 
 def list_customer_commits(context: Context, request: Request) -> Reply:

@@ -29,3 +29,9 @@ def list_billable_metrics(context: Context, request: Request) -> Reply:
     found = billable_metrics.list_billable_metrics(context, include_archived=query["include_archived"])
     items, cursor = page(found, query["limit"], query.get("next_page"), scope(request.operation.operation_id, query))
     return Reply({"data": [wire.render(metric) for metric in items], "next_page": cursor})
+
+
+def archive_billable_metric(context: Context, request: Request) -> Reply:
+    """``POST /v1/billable-metrics/archive``"""
+    metric_id = wire.parse_archive(request.body)
+    return Reply({"data": {"id": billable_metrics.archive_billable_metric(context, metric_id).id}})

@@ -14,6 +14,7 @@ from metronome_sandbox.domain.contracts import Contract
 from metronome_sandbox.domain.ids import CustomerId
 from metronome_sandbox.services import contracts
 from metronome_sandbox.services.context import Context
+from metronome_sandbox.services.contract_history import history_of
 
 
 def create_contract(context: Context, request: Request) -> Reply:
@@ -30,9 +31,13 @@ def get_contract_v1(context: Context, request: Request) -> Reply:
 
 
 def get_contract_v2(context: Context, request: Request) -> Reply:
-    """``POST /v2/contracts/get``. Nothing edits a contract yet, so ``as_of_date`` makes no difference."""
+    """``POST /v2/contracts/get``"""
     asked = wire.parse_reference(request.body)
     contract = contracts.get_contract(context, asked.customer, asked.contract)
+    if asked.as_of_date is not None:
+        version = history_of(context, contract.id).version_at(utc(asked.as_of_date))
+        if version is not None:
+            return Reply({"data": wire.render_v2(context, version.contract, asked, version.balances)})
     return Reply({"data": wire.render_v2(context, contract, asked)})
 
 

@@ -16,3 +16,13 @@ def list_credit_types(context: Context, request: Request) -> Reply:
     found = credit_types.list_credit_types(context)
     items, cursor = page(found, query["limit"], query.get("next_page"), scope(request.operation.operation_id, query))
     return Reply({"data": [wire.render(credit_type) for credit_type in items], "next_page": cursor})
+
+
+def create_credit_type(context: Context, request: Request) -> Reply:
+    """``POST /v1/credit-types/create``"""
+    return Reply({"data": {"id": credit_types.create_credit_type(context, wire.parse_create(request.body)).id}})
+
+
+def archive_credit_type(context: Context, request: Request) -> Reply:
+    """``POST /v1/credit-types/archive``"""
+    return Reply({"data": {"id": credit_types.archive_credit_type(context, wire.parse_archive(request.body)).id}})

@@ -22,6 +22,20 @@ def get_customer(context: Context, request: Request) -> Reply:
     return Reply({"data": wire.render_detail(customer)})
 
 
+def set_customer_name(context: Context, request: Request) -> Reply:
+    """``POST /v1/customers/{customer_id}/setName``"""
+    customer_id = CustomerId(request.path_parameters["customer_id"])
+    customer = customers.set_customer_name(context, customer_id, wire.parse_set_name(request.body))
+    return Reply({"data": wire.render(customer)})
+
+
+def set_ingest_aliases(context: Context, request: Request) -> Reply:
+    """``POST /v1/customers/{customer_id}/setIngestAliases``. The contract describes no body."""
+    customer_id = CustomerId(request.path_parameters["customer_id"])
+    customers.set_ingest_aliases(context, customer_id, wire.parse_set_ingest_aliases(request.body))
+    return Reply()
+
+
 def archive_customer(context: Context, request: Request) -> Reply:
     """``POST /v1/customers/archive``"""
     customer_id = wire.parse_archive(request.body)

@@ -7,12 +7,13 @@ from datetime import datetime, timedelta
 from metronome_sandbox.api.pagination import page, scan
 from metronome_sandbox.api.requests import Reply, Request
 from metronome_sandbox.api.wire import invoices as wire
+from metronome_sandbox.api.wire import usage as usage_wire
 from metronome_sandbox.api.wire.common import canonical, instant, scope
 from metronome_sandbox.domain.errors import InvalidRequest
 from metronome_sandbox.domain.ids import ContractId, CreditTypeId, CustomerId, InvoiceId
 from metronome_sandbox.domain.invoices import InvoiceStatus
 from metronome_sandbox.domain.usage import WindowSize
-from metronome_sandbox.services import historical_invoices, invoices
+from metronome_sandbox.services import historical_invoices, invoices, previews
 from metronome_sandbox.services.context import Context
 from metronome_sandbox.services.invoices import InvoiceFilter
 
@@ -21,7 +22,7 @@ def create_historical_invoices(context: Context, request: Request) -> Reply:
     """``POST /v1/contracts/createHistoricalInvoices``"""
     batch, preview = wire.parse_create_historical(request.body)
     created = historical_invoices.create_historical_invoices(context, batch, preview=preview)
-    return Reply({"data": [wire.render(context.store, invoice) for invoice in created]})
+    return Reply({"data": [wire.render(context, invoice) for invoice in created]})
 
 
 def get_invoice(context: Context, request: Request) -> Reply:
@@ -29,7 +30,7 @@ def get_invoice(context: Context, request: Request) -> Reply:
     path = request.path_parameters
     invoice = invoices.get_invoice(context, CustomerId(path["customer_id"]), InvoiceId(path["invoice_id"]))
     skip = request.query.get("skip_zero_qty_line_items", False)
-    return Reply({"data": wire.render(context.store, invoice, skip_zero_quantities=skip)})
+    return Reply({"data": wire.render(context, invoice, skip_zero_quantities=skip)})
 
 
 def list_invoices(context: Context, request: Request) -> Reply:
@@ -45,7 +46,7 @@ def list_invoices(context: Context, request: Request) -> Reply:
     else:
         items, cursor = scan(found, chosen.admits, query["limit"], query.get("next_page"), list_scope)
     skip = query.get("skip_zero_qty_line_items", False)
-    data = [wire.render(context.store, invoice, skip_zero_quantities=skip) for invoice in items]
+    data = [wire.render(context, invoice, skip_zero_quantities=skip) for invoice in items]
     return Reply({"data": data, "next_page": cursor})
 
 
@@ -79,8 +80,16 @@ def list_breakdowns(context: Context, request: Request) -> Reply:
     else:
         cursor = None
     skip = query.get("skip_zero_qty_line_items", False)
-    data = [wire.render_breakdown(context.store, invoice, item, skip_zero_quantities=skip) for invoice, item in items]
+    data = [wire.render_breakdown(context, invoice, item, skip_zero_quantities=skip) for invoice, item in items]
     return Reply({"data": data, "next_page": cursor})
+
+
+def preview_events(context: Context, request: Request) -> Reply:
+    """``POST /v1/customers/{customer_id}/previewEvents``"""
+    customer_id = CustomerId(request.path_parameters["customer_id"])
+    events, mode, skip = usage_wire.parse_preview(request.body, customer_id, context.now)
+    found = previews.preview_events(context, customer_id, events, mode)
+    return Reply({"data": [wire.render(context, invoice, skip_zero_quantities=skip) for invoice in found]})
 
 
 def void_invoice(context: Context, request: Request) -> Reply:

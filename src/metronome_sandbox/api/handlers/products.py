@@ -17,7 +17,7 @@ def create_product(context: Context, request: Request) -> Reply:
 
 def get_product(context: Context, request: Request) -> Reply:
     """``POST /v1/contract-pricing/products/get``"""
-    return Reply({"data": wire.render(products.get_product(context, wire.parse_get(request.body)))})
+    return Reply({"data": wire.render(products.get_product(context, wire.parse_get(request.body)), context.now)})
 
 
 def list_products(context: Context, request: Request) -> Reply:
@@ -30,4 +30,15 @@ def list_products(context: Context, request: Request) -> Reply:
         query.get("next_page"),
         scope(request.operation.operation_id, {**query, "archive_filter": archive_filter}),
     )
-    return Reply({"data": [wire.render(product) for product in items], "next_page": cursor})
+    return Reply({"data": [wire.render(product, context.now) for product in items], "next_page": cursor})
+
+
+def update_product(context: Context, request: Request) -> Reply:
+    """``POST /v1/contract-pricing/products/update``"""
+    product_id, update = wire.parse_update(request.body, context.now)
+    return Reply({"data": {"id": products.update_product(context, product_id, update).id}})
+
+
+def archive_product(context: Context, request: Request) -> Reply:
+    """``POST /v1/contract-pricing/products/archive``"""
+    return Reply({"data": {"id": products.archive_product(context, wire.parse_archive(request.body)).id}})

@@ -11,7 +11,6 @@ from metronome_sandbox.api.wire.common import JsonObject, scope
 from metronome_sandbox.domain.rate_cards import RateCard
 from metronome_sandbox.services import rate_cards
 from metronome_sandbox.services.context import Context
-from metronome_sandbox.services.credit_types import get_credit_type
 from metronome_sandbox.services.rate_cards import RateRow
 
 
@@ -34,7 +33,32 @@ def list_rate_cards(context: Context, request: Request) -> Reply:
 
 
 def _render(context: Context, card: RateCard) -> JsonObject:
-    return wire.render(card, get_credit_type(context, card.fiat_credit_type_id))
+    return wire.render(card, context.store.credit_types)
+
+
+def update_rate_card(context: Context, request: Request) -> Reply:
+    """``POST /v1/contract-pricing/rate-cards/update``"""
+    rate_card_id, change = wire.parse_update(request.body)
+    return _id(rate_cards.update_rate_card(context, rate_card_id, change))
+
+
+def archive_rate_card(context: Context, request: Request) -> Reply:
+    """``POST /v1/contract-pricing/rate-cards/archive``"""
+    return _id(rate_cards.archive_rate_card(context, wire.parse_get(request.body)))
+
+
+def set_product_order(context: Context, request: Request) -> Reply:
+    """``POST /v1/contract-pricing/rate-cards/setRateCardProductsOrder``"""
+    return _id(rate_cards.set_product_order(context, *wire.parse_set_order(request.body)))
+
+
+def move_products(context: Context, request: Request) -> Reply:
+    """``POST /v1/contract-pricing/rate-cards/moveRateCardProducts``"""
+    return _id(rate_cards.move_products(context, *wire.parse_move(request.body)))
+
+
+def _id(card: RateCard) -> Reply:
+    return Reply({"data": {"id": card.id}})
 
 
 def add_rate(context: Context, request: Request) -> Reply:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from metronome_sandbox.api.wire.common import JsonObject, WireType, canonical, decode, decoder, present, time
 from metronome_sandbox.domain.catalog import AggregationType, BillableMetric, PropertyFilter, ValueFilter
+from metronome_sandbox.domain.ids import BillableMetricId
 from metronome_sandbox.services.billable_metrics import NewBillableMetric
 
 
@@ -36,7 +37,19 @@ class CreateBillableMetric(WireType):
     custom_fields: dict[str, str] = {}
 
 
+class ArchiveBillableMetric(WireType):
+    """Body of ``archiveBillableMetric-v1``."""
+
+    id: str
+
+
 _CREATE = decoder(CreateBillableMetric)
+_ARCHIVE = decoder(ArchiveBillableMetric)
+
+
+def parse_archive(body: bytes) -> BillableMetricId:
+    """Return the id."""
+    return BillableMetricId(decode(_ARCHIVE, body).id.lower())
 
 
 def parse_create(body: bytes) -> NewBillableMetric:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -23,11 +24,31 @@ from metronome_sandbox.api.wire.common import (
     time,
     utc,
 )
+from metronome_sandbox.api.wire.contract_terms import (
+    ProfessionalServiceInput,
+    RoyaltyInput,
+    ScheduledTermInput,
+    UsageFilterInput,
+    new_scheduled_terms,
+    new_services,
+    new_usage_filter,
+    render_royalties_by_type,
+    render_royalty,
+    render_scheduled_charge,
+    render_scheduled_term,
+    render_service,
+    render_transition,
+    render_usage_filter_history,
+    render_usage_filters,
+    royalty_changes,
+)
 from metronome_sandbox.api.wire.credit_types import render_short as render_credit_type
 from metronome_sandbox.api.wire.rate_cards import WirePrice, WireTaggedSelector, new_price, render_price, render_rate
+from metronome_sandbox.api.wire.recurring import RecurringInput, new_recurring, render_recurring
 from metronome_sandbox.domain.amounts import USD_CENTS, checked
-from metronome_sandbox.domain.balances import BalanceType
-from metronome_sandbox.domain.contracts import Contract
+from metronome_sandbox.domain.balances import Balance, BalanceType
+from metronome_sandbox.domain.contract_history import Amendment
+from metronome_sandbox.domain.contracts import Contract, TransitionType
 from metronome_sandbox.domain.errors import InvalidRequest, NotImitated
 from metronome_sandbox.domain.ids import (
     BalanceId,
@@ -37,6 +58,7 @@ from metronome_sandbox.domain.ids import (
     OverrideId,
     ProductId,
     RateCardId,
+    RecurringId,
 )
 from metronome_sandbox.domain.overrides import (
     Override,
@@ -47,9 +69,12 @@ from metronome_sandbox.domain.overrides import (
     Prioritization,
 )
 from metronome_sandbox.domain.periods import Frequency, StatementDay
+from metronome_sandbox.domain.reseller_royalties import RoyaltyChange
 from metronome_sandbox.services.context import Context
+from metronome_sandbox.services.contract_history import history_of, own_balances
 from metronome_sandbox.services.contracts import ContractRate, NewContract, NewStatementSchedule
 from metronome_sandbox.services.rate_cards import checked_price
+from metronome_sandbox.services.transitions import NewTransition
 from metronome_sandbox.store.interface import Store
 
 
@@ -102,6 +127,20 @@ class OverrideInput(WireType):
     target: str = "LIST_RATE"
 
 
+class FutureInvoices(WireType):
+    """``transition.future_invoice_behavior``."""
+
+    trueup: str | None = None
+
+
+class TransitionInput(WireType):
+    """``transition``."""
+
+    type: str
+    from_contract_id: str
+    future_invoice_behavior: FutureInvoices = msgspec.field(default_factory=FutureInvoices)
+
+
 class CreateContract(WireType):
     """Body of ``createContract-v1``: what the sandbox does with a contract."""
 
@@ -117,6 +156,15 @@ class CreateContract(WireType):
     multiplier_override_prioritization: str = "LOWEST_MULTIPLIER"
     commits: list[BalanceInput] = []
     credits: list[BalanceInput] = []
+    recurring_commits: list[RecurringInput] = []
+    recurring_credits: list[RecurringInput] = []
+    scheduled_charges: list[ScheduledTermInput] = []
+    scheduled_charges_on_usage_invoices: str | None = None
+    discounts: list[ScheduledTermInput] = []
+    professional_services: list[ProfessionalServiceInput] = []
+    reseller_royalties: list[RoyaltyInput] = []
+    usage_filter: UsageFilterInput | None = None
+    transition: TransitionInput | None = None
     net_payment_terms_days: Decimal | None = None
     custom_fields: dict[str, str] = {}
     netsuite_sales_order_id: str | None = None
@@ -127,19 +175,10 @@ class CreateContract(WireType):
 LATER_FEATURES = {
     "package_id": "packages",
     "package_alias": "packages",
-    "usage_filter": "usage filters",
-    "recurring_commits": "recurring commits",
-    "recurring_credits": "recurring credits",
-    "scheduled_charges": "scheduled charges",
-    "scheduled_charges_on_usage_invoices": "scheduled charges on usage invoices",
-    "discounts": "discounts",
-    "professional_services": "professional services",
-    "reseller_royalties": "reseller royalties",
     "subscriptions": "subscriptions",
     "spend_threshold_configuration": "threshold billing",
     "prepaid_balance_threshold_configuration": "threshold billing",
     "spend_trackers": "spend trackers",
-    "transition": "contract transitions",
     "hierarchy_configuration": "account hierarchies",
     "billing_provider_configuration": "billing providers",
     "revenue_system_configuration": "revenue systems",
@@ -172,10 +211,25 @@ def parse_create(body: bytes) -> NewContract:
         rate_card_alias=wire.rate_card_alias,
         uniqueness_key=wire.uniqueness_key,
         statement_schedule=_schedule(wire.usage_statement_schedule),
-        overrides=tuple(_override(item, f"overrides[{index}]") for index, item in enumerate(wire.overrides)),
+        overrides=tuple(new_override(item, f"overrides[{index}]") for index, item in enumerate(wire.overrides)),
         prioritization=canonical(wire.multiplier_override_prioritization, Prioritization),
         commits=tuple(new_balance(item, f"commits[{index}].") for index, item in enumerate(wire.commits)),
         credits=tuple(new_balance(item, f"credits[{index}].") for index, item in enumerate(wire.credits)),
+        recurring_commits=tuple(
+            new_recurring(item, f"recurring_commits[{index}]", is_credit=False)
+            for index, item in enumerate(wire.recurring_commits)
+        ),
+        recurring_credits=tuple(
+            new_recurring(item, f"recurring_credits[{index}]", is_credit=True)
+            for index, item in enumerate(wire.recurring_credits)
+        ),
+        scheduled_charges=new_scheduled_terms(wire.scheduled_charges, "scheduled_charges"),
+        charges_on_usage_invoices=wire.scheduled_charges_on_usage_invoices is not None,
+        discounts=new_scheduled_terms(wire.discounts, "discounts"),
+        professional_services=new_services(wire.professional_services, "professional_services"),
+        reseller_royalties=royalty_changes(wire.reseller_royalties, "reseller_royalties"),
+        usage_filter=None if wire.usage_filter is None else new_usage_filter(wire.usage_filter),
+        transition=None if wire.transition is None else _transition(wire.transition),
         net_payment_terms_days=None if terms is None else checked(terms, "net_payment_terms_days"),
         custom_fields=wire.custom_fields,
         netsuite_sales_order_id=wire.netsuite_sales_order_id,
@@ -196,7 +250,17 @@ def _schedule(wire: ScheduleInput | None) -> NewStatementSchedule:
     )
 
 
-def _override(wire: OverrideInput, path: str) -> Override:
+def _transition(wire: TransitionInput) -> NewTransition:
+    trueup = wire.future_invoice_behavior.trueup
+    return NewTransition(
+        canonical(wire.type, TransitionType),
+        ContractId(wire.from_contract_id.lower()),
+        trueup is None or trueup.upper() != "REMOVE",
+    )
+
+
+def new_override(wire: OverrideInput, path: str) -> Override:
+    """Return an override with an empty id. ``path`` is its own."""
     rate = wire.overwrite_rate
     credit_type_id = None if rate is None else rate.credit_type_id
     return Override(
@@ -232,12 +296,11 @@ def _tier(wire: OverrideTierInput, path: str) -> OverrideTier:
 
 
 def _specifier(wire: OverrideSpecifierInput, path: str) -> OverrideSpecifier:
-    if wire.recurring_commit_ids:
-        raise NotImitated(f"{path}.recurring_commit_ids", "recurring commits")
     if wire.billing_frequency is not None:
         raise NotImitated(f"{path}.billing_frequency", "subscriptions")
     names = (*wire.commit_ids, *wire.any_commit_or_credit_ids)
-    return OverrideSpecifier(specifier(wire), None, tuple(BalanceId(name) for name in names))
+    recurring = (RecurringId(name) for name in wire.recurring_commit_ids)
+    return OverrideSpecifier(specifier(wire), None, tuple(BalanceId(name) for name in names), tuple(recurring))
 
 
 class ContractReference(WireType):
@@ -300,9 +363,13 @@ def parse_list(body: bytes) -> ContractListing:
 
 
 def _balances(
-    context: Context, contract: Contract, asked: ContractReference | ContractListing, *, credit: bool, is_v2: bool
+    context: Context,
+    found: Sequence[Balance],
+    asked: ContractReference | ContractListing,
+    *,
+    credit: bool,
+    is_v2: bool,
 ) -> list[JsonObject]:
-    found = (context.store.balances[balance_id] for balance_id in contract.balance_ids)
     return [
         balances_wire.render(
             context,
@@ -317,22 +384,36 @@ def _balances(
 
 
 def _terms(
-    context: Context, contract: Contract, asked: ContractReference | ContractListing, *, is_v2: bool
+    context: Context,
+    contract: Contract,
+    asked: ContractReference | ContractListing,
+    *,
+    is_v2: bool,
+    balances: Sequence[Balance] | None = None,
 ) -> JsonObject:
-    """Return what both shapes say in the same words."""
+    """Return what both shapes say in the same words.
+
+    Args:
+        balances: Its commits and credits as they were; None as they are.
+    """
+    store = context.store
+    own = own_balances(context, contract) if balances is None else balances
     terms, value = contract.net_payment_terms_days, contract.total_contract_value
     return present(
         name=contract.name,
         rate_card_id=contract.rate_card_id,
         starting_at=time(contract.starting_at),
         ending_before=None if contract.ending_before is None else time(contract.ending_before),
-        commits=_balances(context, contract, asked, credit=False, is_v2=is_v2),
-        credits=_balances(context, contract, asked, credit=True, is_v2=is_v2),
-        recurring_commits=[],
-        recurring_credits=[],
-        overrides=[render_override(context.store, override, is_v2=is_v2) for override in contract.overrides],
-        scheduled_charges=[],
-        transitions=[],
+        commits=_balances(context, own, asked, credit=False, is_v2=is_v2),
+        credits=_balances(context, own, asked, credit=True, is_v2=is_v2),
+        recurring_commits=render_recurring(context.store, contract, is_credit=False),
+        recurring_credits=render_recurring(context.store, contract, is_credit=True),
+        overrides=[render_override(store, override, is_v2=is_v2) for override in contract.overrides],
+        scheduled_charges=[render_scheduled_charge(store, charge) for charge in contract.scheduled_charges],
+        scheduled_charges_on_usage_invoices="ALL" if contract.charges_on_usage_invoices else None,
+        discounts=[render_scheduled_term(store, discount) for discount in contract.discounts] or None,
+        professional_services=[render_service(service) for service in contract.professional_services] or None,
+        transitions=[render_transition(transition) for transition in contract.transitions],
         usage_statement_schedule={
             "frequency": contract.statement_schedule.frequency.value,
             "billing_anchor_date": time(contract.statement_schedule.anchor),
@@ -347,28 +428,83 @@ def _terms(
 
 
 def render_v1(context: Context, contract: Contract, asked: ContractReference | ContractListing) -> JsonObject:
-    """Return the v1 shape. Without amendments, what was agreed first is what holds now."""
-    terms = _terms(context, contract, asked, is_v2=False)
+    """Return the v1 shape: what was agreed first, what was added by amendments, and what holds now."""
+    history = history_of(context, contract.id)
+    current = _terms_v1(context, contract, asked)
+    first = next(iter(history.versions), None)
+    initial = current if first is None else _terms_v1(context, first.contract, asked, first.balances)
     return present(
         id=contract.id,
         customer_id=contract.customer_id,
         uniqueness_key=contract.uniqueness_key,
-        initial=terms,
-        current=terms,
-        amendments=[],
+        initial=initial,
+        current=current,
+        amendments=[render_amendment(context, amendment, asked) for amendment in history.amendments],
+        scheduled_charges_on_usage_invoices="ALL" if contract.charges_on_usage_invoices else None,
         custom_fields=contract.custom_fields,
         archived_at=None if contract.archived_at is None else time(contract.archived_at),
     )
 
 
-def render_v2(context: Context, contract: Contract, asked: ContractReference | ContractListing) -> JsonObject:
-    """Return the v2 shape. Source: a sample in guide "Edit a contract" for the lists that are empty."""
+def _terms_v1(
+    context: Context,
+    contract: Contract,
+    asked: ContractReference | ContractListing,
+    balances: Sequence[Balance] | None = None,
+) -> JsonObject:
+    return {
+        **_terms(context, contract, asked, is_v2=False, balances=balances),
+        **present(
+            usage_filter=render_usage_filter_history(contract, context.now),
+            reseller_royalties=[render_royalty(royalty) for royalty in contract.reseller_royalties] or None,
+        ),
+    }
+
+
+def render_amendment(context: Context, amendment: Amendment, asked: ContractReference | ContractListing) -> JsonObject:
+    """Return an amendment, with what it added as it was then."""
+    store, added = context.store, amendment.added
+    return present(
+        id=amendment.id,
+        starting_at=time(amendment.starting_at),
+        commits=_balances(context, added.commits, asked, credit=False, is_v2=False),
+        credits=_balances(context, added.credits, asked, credit=True, is_v2=False),
+        overrides=[render_override(store, override, is_v2=False) for override in added.overrides],
+        scheduled_charges=[render_scheduled_charge(store, charge) for charge in added.scheduled_charges],
+        discounts=[render_scheduled_term(store, discount) for discount in added.discounts] or None,
+        professional_services=[render_service(service) for service in added.professional_services] or None,
+        reseller_royalties=[_amended_royalty(change) for change in added.reseller_royalties] or None,
+        netsuite_sales_order_id=amendment.netsuite_sales_order_id,
+        salesforce_opportunity_id=amendment.salesforce_opportunity_id,
+        created_at=time(amendment.created_at),
+        created_by=ACTOR,
+    )
+
+
+def _amended_royalty(change: RoyaltyChange) -> JsonObject:
+    """Return a change of a royalty without its products, which this shape does not name."""
+    named = ("applicable_product_ids", "applicable_product_tags")
+    return {key: value for key, value in render_royalty(change).items() if key not in named}
+
+
+def render_v2(
+    context: Context,
+    contract: Contract,
+    asked: ContractReference | ContractListing,
+    balances: Sequence[Balance] | None = None,
+) -> JsonObject:
+    """Return the v2 shape. Source: a sample in guide "Edit a contract" for the lists that are empty.
+
+    Args:
+        balances: Its commits and credits as they were; None as they are.
+    """
     return present(
         id=contract.id,
         customer_id=contract.customer_id,
         uniqueness_key=contract.uniqueness_key,
-        **_terms(context, contract, asked, is_v2=True),
-        usage_filter=[],
+        **_terms(context, contract, asked, is_v2=True, balances=balances),
+        usage_filter=render_usage_filters(contract),
+        reseller_royalties=render_royalties_by_type(contract.reseller_royalties) or None,
         subscriptions=[],
         has_more={"commits": False, "credits": False},
         multiplier_override_prioritization=contract.prioritization.value,
@@ -382,12 +518,16 @@ def render_created(context: Context, contract: Contract) -> JsonObject:
     asked = ContractReference(contract.customer_id, contract.id)
     whole = render_v2(context, contract, asked)
     whole |= {key: value for key, value in _terms(context, contract, asked, is_v2=False).items() if key in _AS_IN_V1}
-    for field in ("total_contract_value", "netsuite_sales_order_id", "salesforce_opportunity_id", "archived_at"):
+    for field in _NOT_IN_CREATED:
         whole.pop(field, None)
     return {"id": contract.id, "contract": whole}
 
 
 _AS_IN_V1 = ("commits", "credits", "overrides")
+_NOT_IN_CREATED = (
+    *("total_contract_value", "netsuite_sales_order_id", "salesforce_opportunity_id", "archived_at"),
+    *("discounts", "professional_services", "reseller_royalties"),
+)
 
 
 def render_override(store: Store, override: Override, *, is_v2: bool) -> JsonObject:
@@ -422,12 +562,16 @@ def render_override(store: Store, override: Override, *, is_v2: bool) -> JsonObj
         target=override.target.value if override.is_commit_specific else None,
     )
     if price is not None and not is_v2:
-        rendered |= {**render_price(price), "credit_type": render_credit_type(unit)}
+        without_minimum = msgspec.structs.replace(price, minimum=None)  # the older fields have no place for it
+        rendered |= {**render_price(without_minimum), "credit_type": render_credit_type(unit)}
     return rendered
 
 
 def _render_specifier(value: OverrideSpecifier) -> JsonObject:
-    return {**render_specifier(value.target), **present(commit_ids=list(value.balance_ids) or None)}
+    return {
+        **render_specifier(value.target),
+        **present(commit_ids=list(value.balance_ids) or None, recurring_commit_ids=list(value.recurring_ids) or None),
+    }
 
 
 def render_rate_row(store: Store, row: ContractRate) -> JsonObject:

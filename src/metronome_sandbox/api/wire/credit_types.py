@@ -2,8 +2,35 @@
 
 from __future__ import annotations
 
-from metronome_sandbox.api.wire.common import JsonObject
+from metronome_sandbox.api.wire.common import JsonObject, WireType, decode, decoder
 from metronome_sandbox.domain.amounts import CreditType
+from metronome_sandbox.domain.ids import CreditTypeId
+
+
+class CreateCreditType(WireType):
+    """Body of ``createCreditType-v1``."""
+
+    name: str
+
+
+class ArchiveCreditType(WireType):
+    """Body of ``archiveCreditType-v1``."""
+
+    id: str
+
+
+_CREATE = decoder(CreateCreditType)
+_ARCHIVE = decoder(ArchiveCreditType)
+
+
+def parse_create(body: bytes) -> str:
+    """Return the name."""
+    return decode(_CREATE, body).name
+
+
+def parse_archive(body: bytes) -> CreditTypeId:
+    """Return the id."""
+    return CreditTypeId(decode(_ARCHIVE, body).id.lower())
 
 
 def render(credit_type: CreditType) -> JsonObject:

@@ -29,7 +29,21 @@ class ArchiveCustomer(WireType):
     id: str
 
 
+class SetName(WireType):
+    """Body of ``setCustomerName-v1``."""
+
+    name: str
+
+
+class SetIngestAliases(WireType):
+    """Body of ``setIngestAliases-v1``."""
+
+    ingest_aliases: tuple[str, ...]
+
+
 _CREATE = decoder(CreateCustomer)
+_SET_NAME = decoder(SetName)
+_SET_ALIASES = decoder(SetIngestAliases)
 _ARCHIVE = decoder(ArchiveCustomer)
 
 
@@ -45,6 +59,16 @@ def parse_create(body: bytes) -> NewCustomer:
             raise NotImitated(field, "billing providers and revenue systems")
     aliases = wire.ingest_aliases if wire.external_id is None else (*wire.ingest_aliases, wire.external_id)
     return NewCustomer(wire.name, aliases, wire.custom_fields)
+
+
+def parse_set_name(body: bytes) -> str:
+    """Return the new name."""
+    return decode(_SET_NAME, body).name
+
+
+def parse_set_ingest_aliases(body: bytes) -> tuple[str, ...]:
+    """Return the new aliases."""
+    return decode(_SET_ALIASES, body).ingest_aliases
 
 
 def parse_archive(body: bytes) -> CustomerId:

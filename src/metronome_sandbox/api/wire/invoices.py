@@ -20,16 +20,21 @@ from metronome_sandbox.api.wire.common import (
     number,
     utc,
 )
+from metronome_sandbox.api.wire.contract_terms import render_invoice_royalty
+from metronome_sandbox.api.wire.credit_types import render_short as render_credit_type
 from metronome_sandbox.domain.amounts import checked
 from metronome_sandbox.domain.balances import BalanceType
 from metronome_sandbox.domain.breakdowns import Breakdown
 from metronome_sandbox.domain.catalog import ProductType
+from metronome_sandbox.domain.contracts import Contract
 from metronome_sandbox.domain.ids import ContractId, CreditTypeId, CustomerId, InvoiceId, ProductId, group_values
-from metronome_sandbox.domain.invoices import BillableStatus, Invoice, LineItem
+from metronome_sandbox.domain.invoices import BillableStatus, BilledTerm, Invoice, LineItem, LineType
 from metronome_sandbox.domain.periods import BoundedPeriod
+from metronome_sandbox.domain.reseller_royalties import royalty_of
+from metronome_sandbox.domain.scheduled_charges import ProfessionalService, ScheduledTerm
 from metronome_sandbox.domain.usage import WindowSize
+from metronome_sandbox.services.context import Context
 from metronome_sandbox.services.historical_invoices import HistoricalInvoice, HistoricalLine, Subtotal
-from metronome_sandbox.store.interface import Store
 
 
 class SubtotalInput(WireType):
@@ -150,7 +155,7 @@ COMMIT_TYPES = {
 """A credit shows as a prepaid commit. Source: field ``InvoiceLineItem.commit_type``."""
 
 
-def render(store: Store, invoice: Invoice, *, skip_zero_quantities: bool = False) -> JsonObject:
+def render(context: Context, invoice: Invoice, *, skip_zero_quantities: bool = False) -> JsonObject:
     """Return an invoice. Custom fields and tags of what it refers to are as they are now.
 
     Args:
@@ -158,6 +163,7 @@ def render(store: Store, invoice: Invoice, *, skip_zero_quantities: bool = False
 
     Assumed: ``external_invoice`` is null for ever, for the sandbox has no billing provider (Q40).  [A-external-invoice]
     """
+    store = context.store
     contract = store.contracts[invoice.contract_id]
     credit_type = {"id": invoice.credit_type_id, "name": store.credit_types[invoice.credit_type_id].name}
     lines = invoice.lines
@@ -170,7 +176,7 @@ def render(store: Store, invoice: Invoice, *, skip_zero_quantities: bool = False
         "type": invoice.type.value,
         "status": invoice.status.value,
         "credit_type": credit_type,
-        "line_items": [_line_item(store, line, credit_type) for line in lines],
+        "line_items": [_line_item(context, contract, line, credit_type) for line in lines],
         "total": number(invoice.total),
         "issued_at": invoice_time(invoice.issued_at),
         "billable_status": invoice.billable_status.value,
@@ -188,24 +194,58 @@ def render(store: Store, invoice: Invoice, *, skip_zero_quantities: bool = False
         rendered["netsuite_sales_order_id"] = contract.netsuite_sales_order_id
     if contract.salesforce_opportunity_id is not None:
         rendered["salesforce_opportunity_id"] = contract.salesforce_opportunity_id
+    royalty = _royalty(context, contract, invoice)
+    if royalty is not None:
+        rendered["reseller_royalty"] = royalty
     if invoice.regenerated_from_invoice_id is not None:
         rendered["regenerated_from_invoice_id"] = invoice.regenerated_from_invoice_id
     return rendered
 
 
-def _line_item(store: Store, line: LineItem, credit_type: JsonObject) -> JsonObject:
-    product = store.products[line.product_id]
+def _royalty(context: Context, contract: Contract, invoice: Invoice) -> JsonObject | None:
+    """Return ``reseller_royalty`` of an invoice, or None."""
+    if not contract.reseller_royalties:
+        return None
+    product_ids = dict.fromkeys(line.product_id for line in invoice.lines)
+    products = (
+        context.store.products[product_id].at(context.now) for product_id in product_ids if product_id is not None
+    )
+    instant = invoice.issued_at if invoice.period is None else invoice.period.starting_at
+    royalty = royalty_of(contract.reseller_royalties, products, instant)
+    return None if royalty is None else render_invoice_royalty(royalty)
+
+
+def _term(contract: Contract, term: BilledTerm) -> JsonObject:
+    """Return what a scheduled line says of the charge, discount or service that it bills."""
+    terms: tuple[ScheduledTerm | ProfessionalService, ...] = (
+        *contract.scheduled_charges,
+        *contract.discounts,
+        *contract.professional_services,
+    )
+    custom_fields = next(item.custom_fields for item in terms if item.id == term.id)
+    rendered: JsonObject = {f"{term.kind}_id": term.id, f"{term.kind}_custom_fields": custom_fields}
+    if term.metadata is not None:
+        rendered["metadata"] = term.metadata
+    return rendered
+
+
+def _line_item(context: Context, contract: Contract, line: LineItem, credit_type: JsonObject) -> JsonObject:
+    store = context.store
+    if line.credit_type_id is not None:
+        credit_type = render_credit_type(store.credit_types[line.credit_type_id])
     rendered: JsonObject = {
         "type": line.type.value,
         "name": line.name,
-        "product_id": line.product_id,
-        "product_type": PRODUCT_TYPES[product.type],
-        "product_custom_fields": product.custom_fields,
         "total": number(line.total),
         "credit_type": credit_type,
     }
-    if product.tags:
-        rendered["product_tags"] = list(product.tags)
+    if line.product_id is not None:
+        product = store.products[line.product_id].at(context.now)
+        rendered["product_id"] = line.product_id
+        rendered["product_type"] = PRODUCT_TYPES[product.type]
+        rendered["product_custom_fields"] = product.custom_fields
+        if product.tags:
+            rendered["product_tags"] = list(product.tags)
     if line.quantity is not None:
         rendered["quantity"] = number(line.quantity)
     if line.unit_price is not None:
@@ -225,11 +265,15 @@ def _line_item(store: Store, line: LineItem, credit_type: JsonObject) -> JsonObj
             "starting_at": str(number(line.tier.starting_at)),
             "size": None if size is None else str(number(size)),
         }
+    if line.term is not None:
+        rendered |= _term(contract, line.term)
     if line.applied is not None:
         balance = store.balances[line.applied.id]
         rendered["commit_id"] = line.applied.id
         rendered["commit_type"] = COMMIT_TYPES[line.applied.type]
         rendered["commit_custom_fields"] = balance.custom_fields
+        if line.type is LineType.COMMIT_PURCHASE and line.applied.type is BalanceType.POSTPAID:
+            rendered["postpaid_commit"] = {"id": line.applied.id}
         if line.applied.segment_id is not None:
             rendered["commit_segment_id"] = line.applied.segment_id
             rendered["applied_commit_or_credit"] = {"id": line.applied.id, "type": line.applied.type.value}
@@ -237,12 +281,12 @@ def _line_item(store: Store, line: LineItem, credit_type: JsonObject) -> JsonObj
 
 
 def render_breakdown(
-    store: Store, invoice: Invoice, breakdown: Breakdown, *, skip_zero_quantities: bool = False
+    context: Context, invoice: Invoice, breakdown: Breakdown, *, skip_zero_quantities: bool = False
 ) -> JsonObject:
     """Return a window of an invoice: the whole invoice with the window's lines and total."""
     window = msgspec.structs.replace(invoice, lines=breakdown.lines, total=breakdown.total)
     return {
-        **render(store, window, skip_zero_quantities=skip_zero_quantities),
+        **render(context, window, skip_zero_quantities=skip_zero_quantities),
         "breakdown_start_timestamp": invoice_time(breakdown.window.starting_at),
         "breakdown_end_timestamp": invoice_time(breakdown.window.ending_before),
     }

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from decimal import Decimal
+from typing import Any
+
+from msgspec import UNSET, UnsetType
 
 from metronome_sandbox.api.wire.common import (
     ACTOR,
@@ -14,9 +18,17 @@ from metronome_sandbox.api.wire.common import (
     number,
     present,
     time,
+    utc,
 )
 from metronome_sandbox.domain.amounts import MAX_DECIMAL_PLACES
-from metronome_sandbox.domain.catalog import Product, ProductType, QuantityConversion, QuantityRounding
+from metronome_sandbox.domain.catalog import (
+    CHANGEABLE,
+    Product,
+    ProductType,
+    ProductUpdate,
+    QuantityConversion,
+    QuantityRounding,
+)
 from metronome_sandbox.domain.errors import InvalidRequest
 from metronome_sandbox.domain.ids import BillableMetricId, ProductId
 from metronome_sandbox.services.products import ArchiveFilter, NewProduct
@@ -60,6 +72,34 @@ class CreateProduct(WireType):
     custom_fields: dict[str, str] = {}
 
 
+class UpdateProduct(WireType):
+    """Body of ``updateProduct-v1``; what is not there stays as it is."""
+
+    product_id: str
+    starting_at: datetime
+    name: str | UnsetType = UNSET
+    tags: tuple[str, ...] | UnsetType = UNSET
+    billable_metric_id: str | UnsetType = UNSET
+    composite_product_ids: tuple[str, ...] | UnsetType = UNSET
+    composite_tags: tuple[str, ...] | UnsetType = UNSET
+    exclude_free_usage: bool | UnsetType = UNSET
+    include_composite_spend: bool | UnsetType = UNSET
+    is_refundable: bool | UnsetType = UNSET
+    pricing_group_key: tuple[str, ...] | UnsetType = UNSET
+    presentation_group_key: tuple[str, ...] | UnsetType = UNSET
+    quantity_conversion: WireConversion | UnsetType | None = UNSET
+    quantity_rounding: WireRounding | UnsetType | None = UNSET
+    netsuite_internal_item_id: str | UnsetType = UNSET
+    netsuite_overage_item_id: str | UnsetType = UNSET
+    sql_breakdown_granularity: str | UnsetType = UNSET
+
+
+class ArchiveProduct(WireType):
+    """Body of ``archiveProductListItem-v1``."""
+
+    product_id: str
+
+
 class GetProduct(WireType):
     """Body of ``getProduct-v1``."""
 
@@ -73,6 +113,8 @@ class ListProducts(WireType):
 
 
 _CREATE = decoder(CreateProduct)
+_UPDATE = decoder(UpdateProduct)
+_ARCHIVE = decoder(ArchiveProduct)
 _GET = decoder(GetProduct)
 _LIST = decoder(ListProducts)
 
@@ -129,6 +171,30 @@ def _rounding(wire: WireRounding) -> QuantityRounding:
     return QuantityRounding(wire.rounding_method.upper(), int(places))
 
 
+def parse_update(body: bytes, now: datetime) -> tuple[ProductId, ProductUpdate]:
+    """Return the product and how it changes; ``now`` is when the update is made."""
+    wire = decode(_UPDATE, body)
+    changes: dict[str, Any] = {name: value for name in CHANGEABLE if (value := getattr(wire, name)) is not UNSET}
+    if "billable_metric_id" in changes:
+        changes["billable_metric_id"] = BillableMetricId(changes["billable_metric_id"].lower())
+    if "composite_product_ids" in changes:
+        changes["composite_product_ids"] = tuple(
+            ProductId(product_id.lower()) for product_id in changes["composite_product_ids"]
+        )
+    if changes.get("quantity_conversion") is not None:
+        changes["quantity_conversion"] = _conversion(changes["quantity_conversion"])
+    if changes.get("quantity_rounding") is not None:
+        changes["quantity_rounding"] = _rounding(changes["quantity_rounding"])
+    if "sql_breakdown_granularity" in changes:
+        changes["sql_breakdown_granularity"] = changes["sql_breakdown_granularity"].upper()
+    return ProductId(wire.product_id.lower()), ProductUpdate(now, utc(wire.starting_at), **changes)
+
+
+def parse_archive(body: bytes) -> ProductId:
+    """Return the id."""
+    return ProductId(decode(_ARCHIVE, body).product_id.lower())
+
+
 def parse_get(body: bytes) -> ProductId:
     """Return the id."""
     return ProductId(decode(_GET, body).id.lower())
@@ -139,54 +205,70 @@ def parse_list(body: bytes) -> ArchiveFilter:
     return decode(_LIST, body).archive_filter
 
 
-def render(product: Product) -> JsonObject:
-    """Return a product. Nothing changes a product yet, so it is now what it was in the beginning.
+def render(product: Product, now: datetime) -> JsonObject:
+    """Return a product: as it was created, as it is at ``now``, and what changed it in the order of making.
 
     Assumed: a state that holds from the beginning has no ``starting_at`` (question 53).  [A-initial-state]
+    Assumed: ``current`` was made, and starts, when the update did that was made last of those that have begun.
+    [A-current-state]
     """
+    begun = [update for update in product.updates if update.starting_at <= now]
+    made_at, starting_at = (begun[-1].created_at, begun[-1].starting_at) if begun else (product.created_at, None)
     return {
         "id": product.id,
         "type": product.type,
         "archived_at": None if product.archived_at is None else time(product.archived_at),
-        "initial": _render_state(product),
-        "current": _render_state(product),
-        "updates": [],
+        "initial": _render_state(product, product.created_at, None),
+        "current": _render_state(product.at(now), made_at, starting_at),
+        "updates": [_render_update(update) for update in product.updates],
         "custom_fields": product.custom_fields,
     }
 
 
-def _render_state(product: Product) -> JsonObject:
+_LISTS = ("composite_product_ids", "composite_tags", "pricing_group_key", "presentation_group_key")
+_NOT_SHOWN = ("sql_breakdown_granularity",)
+
+
+def _render_state(product: Product, made_at: datetime, starting_at: datetime | None) -> JsonObject:
     """Return what can change of a product; fields that other types have are left out."""
+    fields = {name: getattr(product, name) for name in CHANGEABLE}
+    fields |= {name: fields[name] or None for name in _LISTS}
     return present(
-        name=product.name,
-        created_at=time(product.created_at),
+        created_at=time(made_at),
         created_by=ACTOR,
-        tags=list(product.tags),
-        billable_metric_id=product.billable_metric_id,
-        composite_product_ids=list(product.composite_product_ids) or None,
-        composite_tags=list(product.composite_tags) or None,
+        starting_at=None if starting_at is None else time(starting_at),
         composite_scope=product.composite_scope,
-        exclude_free_usage=product.exclude_free_usage,
-        include_composite_spend=product.include_composite_spend,
-        is_refundable=product.is_refundable,
-        pricing_group_key=list(product.pricing_group_key) or None,
-        presentation_group_key=list(product.presentation_group_key) or None,
-        quantity_conversion=_render_conversion(product.quantity_conversion),
-        quantity_rounding=_render_rounding(product.quantity_rounding),
-        netsuite_internal_item_id=product.netsuite_internal_item_id,
-        netsuite_overage_item_id=product.netsuite_overage_item_id,
+        **_render_fields(fields),
     )
 
 
-def _render_conversion(conversion: QuantityConversion | None) -> JsonObject | None:
-    if conversion is None:
-        return None
+def _render_update(update: ProductUpdate) -> JsonObject:
+    """Return an update with the fields that it changes; one that takes a conversion or rounding away shows null."""
+    return {
+        "created_at": time(update.created_at),
+        "created_by": ACTOR,
+        "starting_at": time(update.starting_at),
+        **_render_fields(update.changes),
+    }
+
+
+def _render_fields(fields: dict[str, Any]) -> JsonObject:
+    shown: JsonObject = {}
+    for name, value in fields.items():
+        if isinstance(value, QuantityConversion):
+            shown[name] = _render_conversion(value)
+        elif isinstance(value, QuantityRounding):
+            shown[name] = _render_rounding(value)
+        elif name not in _NOT_SHOWN:
+            shown[name] = list(value) if isinstance(value, tuple) else value
+    return shown
+
+
+def _render_conversion(conversion: QuantityConversion) -> JsonObject:
     return present(
         name=conversion.name, conversion_factor=number(conversion.conversion_factor), operation=conversion.operation
     )
 
 
-def _render_rounding(rounding: QuantityRounding | None) -> JsonObject | None:
-    if rounding is None:
-        return None
+def _render_rounding(rounding: QuantityRounding) -> JsonObject:
     return {"rounding_method": rounding.rounding_method, "decimal_places": rounding.decimal_places}

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
+
+import msgspec
 
 from metronome_sandbox.api.wire.common import (
     ACTOR,
@@ -21,14 +22,24 @@ from metronome_sandbox.api.wire.common import (
 )
 from metronome_sandbox.api.wire.credit_types import render_short as render_credit_type
 from metronome_sandbox.domain.amounts import USD_CENTS, CreditType
-from metronome_sandbox.domain.errors import NotImitated
 from metronome_sandbox.domain.ids import CreditTypeId, GroupValues, ProductId, RateCardId, group_values
-from metronome_sandbox.domain.rate_cards import BillingFrequency, Price, RateCard, RateCardAlias, RateType, Tier
+from metronome_sandbox.domain.lookups import Lookup
+from metronome_sandbox.domain.rate_cards import (
+    BillingFrequency,
+    CreditTypeConversion,
+    Price,
+    RateCard,
+    RateCardAlias,
+    RateType,
+    Tier,
+)
 from metronome_sandbox.services.rate_cards import (
     AddedRate,
     NewPrice,
     NewRate,
     NewRateCard,
+    ProductMove,
+    RateCardChange,
     RateRow,
     RateScheduleQuery,
     RateSelector,
@@ -46,15 +57,53 @@ class WireAlias(WireType):
     ending_before: datetime | None = None
 
 
+class WireConversion(WireType):
+    """What a custom pricing unit is worth."""
+
+    custom_credit_type_id: str
+    fiat_per_custom_credit: Decimal
+
+
 class CreateRateCard(WireType):
     """Body of ``createRateCard-v1``."""
 
     name: str
     description: str | None = None
     fiat_credit_type_id: str = USD_CENTS
-    credit_type_conversions: list[Any] = []
+    credit_type_conversions: tuple[WireConversion, ...] = ()
     aliases: tuple[WireAlias, ...] = ()
     custom_fields: dict[str, str] = {}
+
+
+class UpdateRateCard(WireType):
+    """Body of ``updateRateCard-v1``."""
+
+    rate_card_id: str
+    name: str | None = None
+    description: str | None = None
+    aliases: tuple[WireAlias, ...] | None = None
+    add_credit_type_conversions: tuple[WireConversion, ...] = ()
+
+
+class SetProductOrder(WireType):
+    """Body of ``setRateCardProductsOrder-v1``."""
+
+    rate_card_id: str
+    product_order: tuple[str, ...]
+
+
+class WireProductMove(WireType):
+    """One of ``product_moves``."""
+
+    product_id: str
+    position: Decimal
+
+
+class MoveProducts(WireType):
+    """Body of ``moveRateCardProducts-v1``."""
+
+    rate_card_id: str
+    product_moves: tuple[WireProductMove, ...]
 
 
 class GetRateCard(WireType):
@@ -64,23 +113,64 @@ class GetRateCard(WireType):
 
 
 _CREATE = decoder(CreateRateCard)
+_UPDATE = decoder(UpdateRateCard)
+_SET_ORDER = decoder(SetProductOrder)
+_MOVE = decoder(MoveProducts)
 _GET = decoder(GetRateCard)
 
 
 def parse_create(body: bytes) -> NewRateCard:
     """Return the command."""
     wire = decode(_CREATE, body)
-    if wire.credit_type_conversions:
-        raise NotImitated("credit_type_conversions", "custom pricing units")
     return NewRateCard(
         name=wire.name,
         description=wire.description,
         fiat_credit_type_id=CreditTypeId(wire.fiat_credit_type_id.lower()),
-        aliases=tuple(
-            RateCardAlias(alias.name, _utc(alias.starting_at), _utc(alias.ending_before)) for alias in wire.aliases
-        ),
+        aliases=_aliases(wire.aliases),
         custom_fields=wire.custom_fields,
+        conversions=_conversions(wire.credit_type_conversions),
     )
+
+
+def _aliases(wire: tuple[WireAlias, ...]) -> tuple[RateCardAlias, ...]:
+    return tuple(RateCardAlias(alias.name, _utc(alias.starting_at), _utc(alias.ending_before)) for alias in wire)
+
+
+def _conversions(wire: tuple[WireConversion, ...]) -> tuple[CreditTypeConversion, ...]:
+    return tuple(
+        CreditTypeConversion(CreditTypeId(each.custom_credit_type_id.lower()), each.fiat_per_custom_credit)
+        for each in wire
+    )
+
+
+def parse_update(body: bytes) -> tuple[RateCardId, RateCardChange]:
+    """Return the card and how it changes."""
+    wire = decode(_UPDATE, body)
+    return RateCardId(wire.rate_card_id.lower()), RateCardChange(
+        name=wire.name,
+        description=wire.description,
+        aliases=None if wire.aliases is None else _aliases(wire.aliases),
+        added_conversions=_conversions(wire.add_credit_type_conversions),
+    )
+
+
+def parse_set_order(body: bytes) -> tuple[RateCardId, list[ProductId]]:
+    """Return the card and the products that come first on it."""
+    wire = decode(_SET_ORDER, body)
+    return RateCardId(wire.rate_card_id.lower()), [ProductId(product_id.lower()) for product_id in wire.product_order]
+
+
+def parse_move(body: bytes) -> tuple[RateCardId, list[ProductMove]]:
+    """Return the card and the moves. A place far beyond the end is the end, however large the number."""
+    wire = decode(_MOVE, body)
+    return RateCardId(wire.rate_card_id.lower()), [
+        ProductMove(ProductId(move.product_id.lower()), int(min(move.position, Decimal(MANY_PRODUCTS))))
+        for move in wire.product_moves
+    ]
+
+
+MANY_PRODUCTS = 10**9
+"""More than any card has."""
 
 
 def parse_get(body: bytes) -> RateCardId:
@@ -88,21 +178,31 @@ def parse_get(body: bytes) -> RateCardId:
     return RateCardId(decode(_GET, body).id.lower())
 
 
-def render(card: RateCard, currency: CreditType) -> JsonObject:
-    """Return a card, without its rates."""
+def render(card: RateCard, units: Lookup[CreditTypeId, CreditType]) -> JsonObject:
+    """Return a card, without its rates. What a unit is worth comes in as a number and goes out as text.
+
+    Source: schema ``CreditTypeConversion``; ``archived_at`` was seen on the real API.
+    """
     return present(
         id=card.id,
         name=card.name,
         created_at=time(card.created_at),
         created_by=ACTOR,
         description=card.description,
-        fiat_credit_type=render_credit_type(currency),
-        credit_type_conversions=[],
+        fiat_credit_type=render_credit_type(units[card.fiat_credit_type_id]),
+        credit_type_conversions=[
+            {
+                "custom_credit_type": render_credit_type(units[conversion.custom_credit_type_id]),
+                "fiat_per_custom_credit": str(number(conversion.fiat_per_custom_credit)),
+            }
+            for conversion in card.conversions
+        ],
         aliases=[
             present(name=alias.name, starting_at=_time(alias.starting_at), ending_before=_time(alias.ending_before))
             for alias in card.aliases
         ],
         custom_fields=card.custom_fields,
+        archived_at=_time(card.archived_at),
     )
 
 
@@ -203,9 +303,10 @@ def _frequency(spelling: str | None) -> BillingFrequency | None:
 
 
 def render_added(added: AddedRate) -> JsonObject:
-    """Return a rate just added. It has no id."""
+    """Return a rate just added. It has no id, and its schema has no place for a minimum."""
+    rate = render_rate(msgspec.structs.replace(added.rate.price, minimum=None), added.credit_type)
     return present(
-        **render_rate(added.rate.price, added.credit_type),
+        **rate,
         pricing_group_values=_group_values(added.pricing_group_values),
         commit_rate=None if added.rate.commit_price is None else render_price(added.rate.commit_price),
     )
@@ -218,12 +319,13 @@ def render_rate(price: Price, credit_type: CreditType) -> JsonObject:
 
 def render_price(price: Price) -> JsonObject:
     """Return a price without its unit: schema ``CommitRate``."""
+    minimum = None if price.minimum is None else {"minimum": number(price.minimum)}
     if price.is_flat:
-        return {"rate_type": price.rate_type, "price": number(price.tiers[0].price)}
+        return present(rate_type=price.rate_type, price=number(price.tiers[0].price), minimum_config=minimum)
     tiers = [
         present(size=None if tier.size is None else number(tier.size), price=number(tier.price)) for tier in price.tiers
     ]
-    return {"rate_type": price.rate_type, "tiers": tiers}
+    return present(rate_type=price.rate_type, tiers=tiers, minimum_config=minimum)
 
 
 # Reading rates -------------------------------------------------------------------------------------------------------

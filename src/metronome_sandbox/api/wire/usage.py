@@ -11,6 +11,8 @@ import msgspec
 from metronome_sandbox.api.wire.common import WireType, decode, decoder, utc
 from metronome_sandbox.domain.errors import InvalidRequest
 from metronome_sandbox.domain.events import UsageEvent
+from metronome_sandbox.domain.ids import CustomerId
+from metronome_sandbox.services.previews import PreviewMode
 
 _RFC_3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
 _Aware = Annotated[datetime, msgspec.Meta(tz=True)]
@@ -26,7 +28,25 @@ class WireEvent(WireType):
     properties: dict[str, msgspec.Raw] = {}
 
 
+class WirePreviewEvent(WireType):
+    """One event of ``previewCustomerEvents-v1``, which names its customer in the path."""
+
+    event_type: str
+    timestamp: str | None = None
+    transaction_id: str | None = None
+    properties: dict[str, msgspec.Raw] = {}
+
+
+class PreviewEvents(WireType):
+    """Body of ``previewCustomerEvents-v1``."""
+
+    events: tuple[WirePreviewEvent, ...]
+    mode: PreviewMode = PreviewMode.REPLACE
+    skip_zero_qty_line_items: bool = False
+
+
 _INGEST = decoder(list[WireEvent])
+_PREVIEW = decoder(PreviewEvents)
 _TEXT = decoder(str)
 
 
@@ -42,7 +62,7 @@ def parse_ingest(body: bytes, received_at: datetime) -> list[UsageEvent]:
             transaction_id=wire.transaction_id,
             customer_id=wire.customer_id,
             event_type=wire.event_type,
-            timestamp=_timestamp(wire.timestamp, index),
+            timestamp=_timestamp(wire.timestamp, f"[{index}].timestamp"),
             properties=_properties(wire.properties),
             received_at=received_at,
         )
@@ -50,7 +70,30 @@ def parse_ingest(body: bytes, received_at: datetime) -> list[UsageEvent]:
     ]
 
 
-def _timestamp(text: str, index: int) -> datetime:
+def parse_preview(body: bytes, customer_id: CustomerId, now: datetime) -> tuple[list[UsageEvent], PreviewMode, bool]:
+    """Return the events of a customer, how they stand to stored ones, and whether to leave lines of zero out.
+
+    An event without a time happens now; one without an id is like no other.
+
+    Raises:
+        InvalidRequest: A timestamp is not RFC 3339.
+    """
+    wire = decode(_PREVIEW, body)
+    events = [
+        UsageEvent(
+            transaction_id=each.transaction_id or f"preview {customer_id} {index}",
+            customer_id=customer_id,
+            event_type=each.event_type,
+            timestamp=now if each.timestamp is None else _timestamp(each.timestamp, f"events[{index}].timestamp"),
+            properties=_properties(each.properties),
+            received_at=now,
+        )
+        for index, each in enumerate(wire.events)
+    ]
+    return events, wire.mode, wire.skip_zero_qty_line_items
+
+
+def _timestamp(text: str, path: str) -> datetime:
     """Assumed: any fraction of a second is taken, microseconds are kept (question 8.9).  [A-event-fractions]"""
     try:
         if _RFC_3339.fullmatch(text):
@@ -58,9 +101,7 @@ def _timestamp(text: str, index: int) -> datetime:
     except (msgspec.ValidationError, OverflowError):
         pass
     shown = text if len(text) <= 40 else text[:40] + "…"
-    raise InvalidRequest(
-        f"[{index}].timestamp", f"{shown!r} is not RFC 3339; expected a date-time with an offset: 2024-08-15T10:00:00Z"
-    )
+    raise InvalidRequest(path, f"{shown!r} is not RFC 3339; expected a date-time with an offset: 2024-08-15T10:00:00Z")
 
 
 def _properties(values: dict[str, msgspec.Raw]) -> dict[str, str]:

@@ -1,0 +1,207 @@
+"""Recurring commits and credits on the wire. Source: schemas ``RecurringCommit``, ``RecurringCredit``, their inputs."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from msgspec import field
+
+from metronome_sandbox.api.wire.balances import SpecifierInput, render_specifier, specifier
+from metronome_sandbox.api.wire.common import JsonObject, WireType, canonical, number, present, time, utc
+from metronome_sandbox.domain.amounts import checked
+from metronome_sandbox.domain.balances import BalanceType, SpendingRate
+from metronome_sandbox.domain.contracts import Contract
+from metronome_sandbox.domain.errors import InvalidRequest, NotImitated
+from metronome_sandbox.domain.ids import CreditTypeId, ProductId, RecurringId
+from metronome_sandbox.domain.periods import Frequency
+from metronome_sandbox.domain.recurring import Proration, Recurring, Rounding, RoundingMethod, UnitAmount
+from metronome_sandbox.services.recurring import NewRecurring
+from metronome_sandbox.store.interface import Store
+
+MAX_DURATION = 1200
+
+
+class AmountInput(WireType):
+    """``access_amount`` or ``invoice_amount``."""
+
+    unit_price: Decimal
+    credit_type_id: str
+    quantity: Decimal | None = None
+    access_type: str | None = None
+
+
+class DurationInput(WireType):
+    """``commit_duration``."""
+
+    value: Decimal
+
+
+class RoundingInput(WireType):
+    """A part of ``proration_rounding``."""
+
+    rounding_method: str
+    decimal_places: int
+
+
+class RoundingsInput(WireType):
+    """``proration_rounding``."""
+
+    access: RoundingInput | None = None
+    invoice: RoundingInput | None = None
+
+
+class RecurringInput(WireType):
+    """An item of ``recurring_commits`` or ``recurring_credits``."""
+
+    product_id: str
+    access_amount: AmountInput
+    priority: Decimal
+    starting_at: datetime
+    commit_duration: DurationInput
+    name: str | None = None
+    description: str | None = None
+    invoice_amount: AmountInput | None = None
+    ending_before: datetime | None = None
+    recurrence_frequency: str | None = None
+    proration: str = "FIRST_AND_LAST"
+    proration_rounding: RoundingsInput = field(default_factory=RoundingsInput)
+    rate_type: str = "LIST_RATE"
+    applicable_product_ids: list[str] = []
+    applicable_product_tags: tuple[str, ...] = ()
+    specifiers: list[SpecifierInput] = []
+    rollover_fraction: Decimal | None = None
+    netsuite_sales_order_id: str | None = None
+    subscription_config: dict[str, Any] | None = None
+    hierarchy_configuration: dict[str, Any] | None = None
+    temporary_id: str | None = None
+
+
+def new_recurring(wire: RecurringInput, path: str, *, is_credit: bool) -> NewRecurring:
+    """Return the command for one recurring commit or credit.
+
+    Raises:
+        InvalidRequest: A quantity is missing, or stands beside a subscription; the duration is no number of periods.
+        NotImitated: It depends on seats or on a hierarchy, or counts units.
+    """
+    _refuse_what_comes_later(wire, path)
+    price, fraction = wire.invoice_amount, wire.rollover_fraction
+    frequency, roundings = wire.recurrence_frequency, wire.proration_rounding
+    return NewRecurring(
+        Recurring(
+            id=RecurringId(""),
+            type=BalanceType.CREDIT if is_credit else BalanceType.PREPAID,
+            product_id=ProductId(wire.product_id.lower()),
+            access=_amount(wire.access_amount, f"{path}.access_amount"),
+            priority=checked(wire.priority, f"{path}.priority"),
+            starting_at=utc(wire.starting_at),
+            duration=_duration(wire.commit_duration.value, f"{path}.commit_duration.value"),
+            name=wire.name,
+            description=wire.description,
+            price=None if price is None or is_credit else _amount(price, f"{path}.invoice_amount"),
+            ending_before=None if wire.ending_before is None else utc(wire.ending_before),
+            frequency=None if frequency is None else canonical(frequency, Frequency),
+            proration=canonical(wire.proration, Proration),
+            access_rounding=_rounding(roundings.access),
+            price_rounding=_rounding(roundings.invoice),
+            rate_type=canonical(wire.rate_type, SpendingRate),
+            applicable_product_ids=tuple(ProductId(value.lower()) for value in wire.applicable_product_ids),
+            applicable_product_tags=wire.applicable_product_tags,
+            specifiers=tuple(specifier(item) for item in wire.specifiers),
+            rollover_fraction=None if fraction is None else checked(fraction, f"{path}.rollover_fraction"),
+            netsuite_sales_order_id=wire.netsuite_sales_order_id,
+        ),
+        wire.temporary_id,
+    )
+
+
+def _refuse_what_comes_later(wire: RecurringInput, path: str) -> None:
+    """Refuse what the sandbox would otherwise silently leave out."""
+    if wire.subscription_config is not None:
+        if wire.access_amount.quantity is not None:
+            raise InvalidRequest(
+                f"{path}.access_amount.quantity", "must not specify a quantity if a subscription is configured"
+            )
+        raise NotImitated(f"{path}.subscription_config", "grants that depend on seats")
+    if wire.hierarchy_configuration is not None:
+        raise NotImitated(f"{path}.hierarchy_configuration", "account hierarchies")
+    if wire.access_amount.access_type not in (None, "SPEND"):
+        raise NotImitated(f"{path}.access_amount.access_type", "balances that count units (QUANTITY)")
+
+
+def _amount(wire: AmountInput, path: str) -> UnitAmount:
+    if wire.quantity is None:
+        raise InvalidRequest(f"{path}.quantity", "is missing; only a grant for the seats of a subscription has none")
+    return UnitAmount(
+        checked(wire.unit_price, f"{path}.unit_price"),
+        checked(wire.quantity, f"{path}.quantity"),
+        CreditTypeId(wire.credit_type_id.lower()),
+    )
+
+
+def _duration(value: Decimal, path: str) -> int:
+    """Return a number of periods.
+
+    Assumed: it is a whole number, at least 1 and at most 1,200.  [A-grant-duration]
+    """
+    if value != value.to_integral_value() or not 1 <= value <= MAX_DURATION:
+        raise InvalidRequest(path, f"{value:.6g} is not a whole number of periods from 1 to {MAX_DURATION}")
+    return int(value)
+
+
+def _rounding(wire: RoundingInput | None) -> Rounding | None:
+    return None if wire is None else Rounding(RoundingMethod(wire.rounding_method), wire.decimal_places)
+
+
+def render_recurring(store: Store, contract: Contract, *, is_credit: bool) -> list[JsonObject]:
+    """Return a contract's recurring commits, or its recurring credits, in the order they were added."""
+    return [_render(store, contract, item) for item in contract.recurring if _is_credit(item) is is_credit]
+
+
+def _is_credit(recurring: Recurring) -> bool:
+    return recurring.type is BalanceType.CREDIT
+
+
+def _render(store: Store, contract: Contract, recurring: Recurring) -> JsonObject:
+    fraction, frequency, price = recurring.rollover_fraction, recurring.frequency, recurring.price
+    roundings = present(
+        access=_render_rounding(recurring.access_rounding), invoice=_render_rounding(recurring.price_rounding)
+    )
+    return present(
+        id=recurring.id,
+        contract={"id": contract.id},
+        name=recurring.name,
+        description=recurring.description,
+        product={"id": recurring.product_id, "name": store.products[recurring.product_id].name},
+        access_amount=_render_amount(recurring.access),
+        invoice_amount=None if price is None else _render_amount(price),
+        priority=number(recurring.priority),
+        starting_at=time(recurring.starting_at),
+        ending_before=None if recurring.ending_before is None else time(recurring.ending_before),
+        anchor_date=time(recurring.rhythm(contract.statement_schedule).anchor),
+        commit_duration={"value": recurring.duration, "unit": "PERIODS"},
+        recurrence_frequency=None if frequency is None else frequency.value,
+        proration=recurring.proration.value,
+        proration_rounding=roundings or None,
+        rate_type=recurring.rate_type.value,
+        applicable_product_ids=list(recurring.applicable_product_ids) or None,
+        applicable_product_tags=list(recurring.applicable_product_tags) or None,
+        specifiers=[render_specifier(item) for item in recurring.specifiers] or None,
+        rollover_fraction=None if fraction is None else number(fraction),
+        netsuite_sales_order_id=recurring.netsuite_sales_order_id,
+    )
+
+
+def _render_amount(amount: UnitAmount) -> JsonObject:
+    return {
+        "unit_price": number(amount.unit_price),
+        "quantity": number(amount.quantity),
+        "credit_type_id": amount.credit_type_id,
+    }
+
+
+def _render_rounding(rounding: Rounding | None) -> JsonObject | None:
+    if rounding is None:
+        return None
+    return {"rounding_method": rounding.method.value, "decimal_places": rounding.decimal_places}

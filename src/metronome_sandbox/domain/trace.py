@@ -1,0 +1,79 @@
+"""What pricing notes as it goes, so that an invoice can be explained by the figures that made it.
+
+Notes are the values that were used, not copies: a rate, a price, the ids of overrides, the key that a balance was
+sorted by. :mod:`~metronome_sandbox.domain.explanation` turns them into sentences when somebody asks.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import msgspec
+
+from metronome_sandbox.domain.balances import SpendingOrder
+from metronome_sandbox.domain.catalog import QuantityConversion, QuantityRounding
+from metronome_sandbox.domain.ids import BalanceId, GroupValues, ProductId, RateCardId, SegmentId
+from metronome_sandbox.domain.overrides import Choice
+from metronome_sandbox.domain.periods import BoundedPeriod
+from metronome_sandbox.domain.rate_cards import Price, Rate
+
+
+class Pricing(msgspec.Struct, frozen=True):
+    """How the units of a line got their price.
+
+    Attributes:
+        rate: The entry of the card.
+        price: What the line's tier is a part of: the rate after the winning override.
+        choice: The overrides that competed.
+    """
+
+    rate: Rate
+    price: Price
+    choice: Choice
+
+
+class QueuedSegment(msgspec.Struct, frozen=True):
+    """A segment in the order of spending, also one that has nothing left or paid for nothing.
+
+    Attributes:
+        before: What the invoice found of it.
+        order: The key it was sorted by; None where it was alone.
+    """
+
+    balance_id: BalanceId
+    segment_id: SegmentId
+    before: Decimal
+    order: SpendingOrder | None = None
+
+
+class Measure(msgspec.Struct, frozen=True):
+    """How what was metered of a product and group became the billed quantity.
+
+    Attributes:
+        during: The stretch of the billing period that has this conversion and rounding.
+        metered, converted, billed: As counted, after the conversion, after the rounding.
+    """
+
+    product_id: ProductId
+    pricing_group_values: GroupValues
+    presentation_group_values: GroupValues
+    during: BoundedPeriod
+    metered: Decimal
+    converted: Decimal
+    billed: Decimal
+    conversion: QuantityConversion | None = None
+    rounding: QuantityRounding | None = None
+
+
+class Trace(msgspec.Struct, frozen=True):
+    """What was noted about an invoice as a whole; its lines have a :class:`Pricing` each.
+
+    Attributes:
+        rate_card_id: Where the rates stand.
+        queue: The segments open to the contract in the period, in the order of spending.
+        measures: Of products that convert or round; none on an import.
+    """
+
+    rate_card_id: RateCardId | None
+    queue: tuple[QueuedSegment, ...] = ()
+    measures: tuple[Measure, ...] = ()

@@ -1,0 +1,379 @@
+"""Bodies of the operations that change contracts: what is read from them, and what the history shows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from functools import cache
+from typing import Any, cast
+
+import msgspec
+import orjson
+import pytest
+
+from metronome_sandbox.api.operations import HANDLERS
+from metronome_sandbox.api.requests import Request, encode
+from metronome_sandbox.api.wire.contract_edits import LATER_EDITS, AmendBody, EditBody, ServiceInvoiceBody, ServiceLine
+from metronome_sandbox.api.wire.contracts import LATER_FEATURES, CreateContract
+from metronome_sandbox.domain.errors import InvalidRequest, NotImitated
+from metronome_sandbox.services.context import Context
+from metronome_sandbox.services.credit_types import seed
+from metronome_sandbox.services.ids import IdFactory
+from metronome_sandbox.spec.document import Document
+from metronome_sandbox.spec.validation import Operation, operations_of
+from metronome_sandbox.store.memory import MemoryStore, StoreState
+
+JULY, AUGUST, SEPTEMBER, END = (f"2024-{month}-01T00:00:00Z" for month in ("07", "08", "09", "12"))
+Call = Callable[..., Any]
+
+
+@cache
+def operations() -> dict[str, Operation]:
+    return {operation.operation_id: operation for operation in operations_of(Document.load())}
+
+
+@pytest.fixture
+def context() -> Context:
+    tenant = Context(MemoryStore(), lambda: datetime(2024, 8, 15, tzinfo=UTC), IdFactory())
+    seed(tenant)
+    return tenant
+
+
+@pytest.fixture
+def call(context: Context) -> Call:
+    """Calls an operation as the gateway does: the contract checks what goes in and what comes out."""
+
+    def call(operation_id: str, **body: Any) -> Any:
+        operation = operations()[operation_id]
+        raw = orjson.dumps(body)
+        assert operation.body_is_valid(body), operation.body_findings(body)
+        request = Request(operation, cast(Any, None), cast(Any, None), {}, {}, raw, [])
+        reply = HANDLERS[operation_id](context, request)
+        assert operation.response_findings(reply.status, reply.data) == []
+        return orjson.loads(encode(reply.data))
+
+    return call
+
+
+@pytest.fixture
+def product(call: Call) -> str:
+    return call("createProduct-v1", name="Fee", type="FIXED")["data"]["id"]
+
+
+@pytest.fixture
+def contract(call: Call) -> dict[str, str]:
+    """The customer and contract that a call names."""
+    customer = call("createCustomer-v1", name="Acme")["data"]["id"]
+    made = call("createContract-v1", customer_id=customer, starting_at=JULY, name="first")["data"]["id"]
+    return {"customer_id": customer, "contract_id": made}
+
+
+def fee(product: str, *items: Mapping[str, Any], **others: Any) -> dict[str, Any]:
+    return {"product_id": product, "schedule": {"schedule_items": list(items)}, **others}
+
+
+def access(amount: float = 100) -> dict[str, Any]:
+    return {"schedule_items": [{"amount": amount, "starting_at": AUGUST, "ending_before": SEPTEMBER}]}
+
+
+@pytest.mark.parametrize(
+    ("operation_id", "decoded", "later"),
+    [
+        ("createContract-v1", CreateContract, LATER_FEATURES),
+        ("editContract-v2", EditBody, LATER_EDITS),
+        ("amendContract-v1", AmendBody, {}),
+        ("scheduleProServicesInvoice-v1", ServiceInvoiceBody, {}),
+    ],
+)
+def test_every_field_of_a_body_is_read_or_refused(
+    operation_id: str, decoded: type[msgspec.Struct], later: Mapping[str, str]
+) -> None:
+    document = Document.load()
+    path = operations()[operation_id].path
+    body = document.resolve(document.tree["paths"][path])["post"]["requestBody"]
+    schema = document.resolve(document.resolve(body)["content"]["application/json"]["schema"])
+
+    assert set(schema["properties"]) == {*decoded.__struct_fields__, *later}
+
+
+def test_every_field_of_a_service_line_is_read() -> None:
+    schema = Document.load().tree["components"]["schemas"]["ProServicesLineItemInput"]
+
+    assert set(schema["properties"]) == set(ServiceLine.__struct_fields__)
+
+
+def test_an_edit_answers_what_it_added_and_the_history_says_the_same(
+    call: Call, contract: dict[str, str], product: str
+) -> None:
+    answer = call(
+        "editContract-v2",
+        **contract,
+        uniqueness_key="sweetened",
+        update_contract_name="second",
+        update_contract_end_date=END,
+        add_credits=[{"product_id": product, "name": "Goodwill", "access_schedule": access(0.5), "priority": 1}],
+        add_scheduled_charges=[fee(product, {"timestamp": SEPTEMBER, "unit_price": 2, "quantity": 3})],
+    )["data"]
+
+    edit = answer["edit"]
+    [charge] = edit["add_scheduled_charges"]
+    [item] = charge["schedule"]["schedule_items"]
+    assert (item["unit_price"], item["quantity"], item["amount"], item["invoice_id"]) == (2, 3, 6, None)
+    [credit] = edit["add_credits"]
+    assert (credit["type"], credit["name"], credit["priority"], credit["rate_type"]) == (
+        "CREDIT",
+        "Goodwill",
+        1,
+        "LIST_RATE",
+    )
+    assert credit["access_schedule"]["schedule_items"][0]["amount"] == 0.5
+    assert {key: edit[key] for key in sorted(edit) if not key.startswith("add_")} == {
+        "id": answer["id"],
+        "timestamp": "2024-08-15T00:00:00.000Z",
+        "uniqueness_key": "sweetened",
+        "update_contract_end_date": "2024-12-01T00:00:00.000Z",
+        "update_contract_name": "second",
+    }
+    assert call("getContractEditHistory-v2", **contract)["data"] == [edit]
+
+
+def test_the_history_shows_changes_as_they_were_sent(call: Call, contract: dict[str, str], product: str) -> None:
+    added = call(
+        "editContract-v2",
+        **contract,
+        add_commits=[{"type": "prepaid", "product_id": product, "access_schedule": access()}],
+        add_scheduled_charges=[fee(product, {"timestamp": SEPTEMBER, "amount": 6}, {"timestamp": END, "amount": 6})],
+    )["data"]["edit"]
+    [commit], [charge] = added["add_commits"], added["add_scheduled_charges"]
+    first, second = (item["id"] for item in charge["schedule"]["schedule_items"])
+
+    edit = call(
+        "editContract-v2",
+        **contract,
+        update_commits=[
+            {
+                "commit_id": commit["id"].upper(),
+                "priority": None,
+                "rate_type": "list_rate",
+                "access_schedule": {
+                    "update_schedule_items": [
+                        {"id": commit["access_schedule"]["schedule_items"][0]["id"], "amount": 99.5}
+                    ]
+                },
+            }
+        ],
+        update_scheduled_charges=[
+            {
+                "scheduled_charge_id": charge["id"],
+                "invoice_schedule": {
+                    "add_schedule_items": [{"timestamp": "2024-10-01T02:00:00+02:00", "amount": 1}],
+                    "update_schedule_items": [{"id": first, "unit_price": 2, "quantity": 4}],
+                    "remove_schedule_items": [{"id": second}],
+                },
+            }
+        ],
+    )["data"]["edit"]
+
+    assert edit["update_commits"] == [
+        {
+            "id": commit["id"],
+            "priority": None,
+            "rate_type": "LIST_RATE",
+            "access_schedule": {
+                "update_schedule_items": [{"id": commit["access_schedule"]["schedule_items"][0]["id"], "amount": 99.5}]
+            },
+        }
+    ]
+    assert edit["update_scheduled_charges"] == [
+        {
+            "id": charge["id"],
+            "invoice_schedule": {
+                "add_schedule_items": [{"timestamp": "2024-10-01T00:00:00.000Z", "amount": 1}],
+                "update_schedule_items": [{"id": first, "unit_price": 2, "quantity": 4}],
+                "remove_schedule_items": [{"id": second}],
+            },
+        }
+    ]
+    [shown] = call("getContract-v2", **contract)["data"]["scheduled_charges"]
+    assert [(item["timestamp"], item["amount"]) for item in shown["schedule"]["schedule_items"]] == [
+        ("2024-09-01T00:00:00.000Z", 8),  # 2 * 4
+        ("2024-10-01T00:00:00.000Z", 1),
+    ]
+
+
+def test_v1_tells_what_was_agreed_first_from_what_holds_now(call: Call, contract: dict[str, str], product: str) -> None:
+    amendment = call(
+        "amendContract-v1",
+        **contract,
+        starting_at=AUGUST,
+        credits=[{"product_id": product, "access_schedule": access()}],
+        scheduled_charges=[fee(product, {"timestamp": SEPTEMBER, "amount": 6}, name="Fee")],
+        netsuite_sales_order_id="7",
+    )["data"]["id"]
+    call("editContract-v2", **contract, update_contract_name=None)
+
+    shown = call("getContract-v1", **contract)["data"]
+
+    assert (shown["initial"]["name"], shown["current"].get("name")) == ("first", None)
+    assert [len(shown[each]["scheduled_charges"]) for each in ("initial", "current")] == [0, 1]
+    [amended] = shown["amendments"]
+    assert (amended["id"], amended["starting_at"], amended["netsuite_sales_order_id"]) == (
+        amendment,
+        "2024-08-01T00:00:00.000Z",
+        "7",
+    )
+    assert amended["scheduled_charges"] == shown["current"]["scheduled_charges"]
+    assert amended["credits"] == shown["current"]["credits"]
+
+
+def test_v2_reads_a_contract_as_of_a_date(call: Call, contract: dict[str, str], product: str) -> None:
+    call(
+        "editContract-v2",
+        **contract,
+        update_contract_name="second",
+        add_credits=[{"product_id": product, "access_schedule": access()}],
+    )
+
+    before = call("getContract-v2", **contract, as_of_date="2024-08-14T23:00:00Z")["data"]
+    after = call("getContract-v2", **contract, as_of_date="2024-08-15T00:00:00Z", include_balance=True)["data"]
+
+    assert (before["name"], before["credits"]) == ("first", [])
+    assert (after["name"], [credit["balance"] for credit in after["credits"]]) == ("second", [100])
+
+
+def test_usage_filters_read_back_in_both_shapes(call: Call, contract: dict[str, str]) -> None:
+    assert call("getContract-v2", **contract)["data"]["usage_filter"] == []
+    for start, values in ((JULY, ["atlas"]), (SEPTEMBER, ["atlas", "borealis"])):
+        assert (
+            call("setUsageFilter-v1", **contract, group_key="project", group_values=values, starting_at=start) is None
+        )
+
+    first = {"group_key": "project", "group_values": ["atlas"], "starting_at": "2024-07-01T00:00:00.000Z"}
+    second = {**first, "group_values": ["atlas", "borealis"], "starting_at": "2024-09-01T00:00:00.000Z"}
+    shown = call("getContract-v1", **contract)["data"]
+    assert shown["current"]["usage_filter"] == {"initial": first, "current": first, "updates": [second]}
+    assert "usage_filter" not in shown["initial"]
+    assert call("getContract-v2", **contract)["data"]["usage_filter"] == [
+        {**first, "ending_before": second["starting_at"]},
+        second,
+    ]
+    history = call("getContractEditHistory-v2", **contract)["data"]
+    assert [entry["add_usage_filters"] for entry in history] == [[first], [second]]
+
+
+def test_an_invoice_names_the_charge_the_discount_and_the_royalty(
+    call: Call, contract: dict[str, str], product: str
+) -> None:
+    call(
+        "editContract-v2",
+        **contract,
+        add_scheduled_charges=[fee(product, {"timestamp": AUGUST, "amount": 6}, custom_fields={"po": "1"})],
+        add_discounts=[fee(product, {"timestamp": AUGUST, "amount": 2}, name="Off")],
+        add_reseller_royalties=[
+            {
+                "reseller_type": "AWS",
+                "fraction": 0.25,
+                "netsuite_reseller_id": "ns-7",
+                "starting_at": JULY,
+                "applicable_product_ids": [product],
+                "aws_options": {"aws_offer_id": "o-1"},
+            }
+        ],
+        add_professional_services=[
+            {"product_id": product, "unit_price": 5, "quantity": 2, "max_amount": 10, "description": "Work"}
+        ],
+    )
+    now = call("getContract-v2", **contract)["data"]
+    [service] = now["professional_services"]
+
+    [invoice] = call(
+        "scheduleProServicesInvoice-v1",
+        **contract,
+        issued_at=AUGUST,
+        line_items=[{"professional_service_id": service["id"], "amount": 10, "metadata": "July"}],
+    )["data"]
+
+    [line] = invoice["line_items"]
+    assert (line["type"], line["professional_service_id"], line["metadata"]) == ("scheduled", service["id"], "July")
+    assert (invoice["type"], invoice["status"], invoice["total"]) == ("SCHEDULED", "FINALIZED", 10)
+    assert invoice["reseller_royalty"] == {
+        "reseller_type": "AWS",
+        "netsuite_reseller_id": "ns-7",
+        "fraction": "0.25",
+        "aws_options": {"aws_offer_id": "o-1"},
+    }
+    [royalty] = now["reseller_royalties"]
+    assert (royalty["reseller_type"], royalty["segments"][0]["aws_offer_id"]) == ("AWS", "o-1")
+    billed = now["scheduled_charges"][0]["schedule"]["schedule_items"][0]["invoice_id"]
+    assert billed == now["discounts"][0]["schedule"]["schedule_items"][0]["invoice_id"] != invoice["id"]
+
+
+def test_a_transition_reads_back_on_both_contracts(call: Call, contract: dict[str, str]) -> None:
+    transition = {
+        "type": "renewal",
+        "from_contract_id": contract["contract_id"],
+        "future_invoice_behavior": {"trueup": "REMOVE"},
+    }
+    new = call("createContract-v1", customer_id=contract["customer_id"], starting_at=SEPTEMBER, transition=transition)[
+        "data"
+    ]
+
+    link = {"type": "RENEWAL", "from_contract_id": contract["contract_id"], "to_contract_id": new["id"]}
+    assert new["contract"]["transitions"] == [link]
+    old = call("getContract-v1", **contract)["data"]
+    assert (old["initial"]["transitions"], old["current"]["transitions"]) == ([], [link])
+    assert old["current"]["ending_before"] == "2024-09-01T00:00:00.000Z"
+
+
+def test_what_an_edit_cannot_do_yet_is_refused_by_name(call: Call, contract: dict[str, str], product: str) -> None:
+    gated = {
+        "type": "PREPAID",
+        "product_id": product,
+        "access_schedule": access(),
+        "payment_gate_config": {"payment_gate_type": "EXTERNAL"},
+    }
+    with pytest.raises(NotImitated, match=r"^add_commits\[0\]\.payment_gate_config: "):
+        call("editContract-v2", **contract, add_commits=[gated])
+    with pytest.raises(NotImitated, match=r"^archive_spend_trackers: "):
+        call("editContract-v2", **contract, archive_spend_trackers=["a"])
+    with pytest.raises(NotImitated, match=r"^custom_fields: "):
+        call("amendContract-v1", **contract, starting_at=AUGUST, custom_fields={"a": "b"})
+
+
+def test_a_service_line_has_one_price(call: Call, contract: dict[str, str]) -> None:
+    service = {"professional_service_id": contract["contract_id"]}
+    for line, message in (
+        ({**service, "amount": 1, "quantity": 1}, r"^line_items\[0\]\.amount: cannot stand beside"),
+        ({**service, "unit_price": 1}, r"^line_items\[0\]\.amount: is missing"),
+    ):
+        with pytest.raises(InvalidRequest, match=message):
+            call("scheduleProServicesInvoice-v1", **contract, issued_at=AUGUST, line_items=[line])
+
+
+def test_a_changed_contract_survives_a_snapshot(
+    context: Context, call: Call, contract: dict[str, str], product: str
+) -> None:
+    call(
+        "editContract-v2",
+        **contract,
+        update_contract_name=None,
+        add_scheduled_charges=[fee(product, {"timestamp": SEPTEMBER, "amount": 1 / 3})],
+        add_reseller_royalties=[
+            {
+                "reseller_type": "GCP",
+                "fraction": 0.25,
+                "netsuite_reseller_id": "ns-7",
+                "starting_at": JULY,
+                "ending_before": None,
+                "applicable_product_tags": ["ai"],
+            }
+        ],
+    )
+    call("amendContract-v1", **contract, starting_at=AUGUST)
+    before = call("getContract-v1", **contract), call("getContractEditHistory-v2", **contract)
+    saved = msgspec.json.encode(context.store.dump())
+
+    context.store = MemoryStore(msgspec.json.decode(saved, type=StoreState))
+
+    assert msgspec.json.encode(context.store.dump()) == saved
+    assert (call("getContract-v1", **contract), call("getContractEditHistory-v2", **contract)) == before

@@ -1,0 +1,723 @@
+"""Contracts through time: edits and their history, amendments, transitions, usage filters, moved issue dates."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pytest
+from builders import number, override, utc
+from worlds import World, headline
+
+from metronome_sandbox.domain.catalog import AggregationType, ProductType, PropertyFilter, ValueFilter
+from metronome_sandbox.domain.contract_history import ContractEdit
+from metronome_sandbox.domain.contracts import Contract, TransitionType
+from metronome_sandbox.domain.errors import (
+    ContractNotFound,
+    InvalidRequest,
+    NotAllowedNow,
+    NotFound,
+    NotImitated,
+    UniquenessKeyTaken,
+)
+from metronome_sandbox.domain.ids import ContractId, InvoiceId
+from metronome_sandbox.domain.invoices import Invoice
+from metronome_sandbox.domain.overrides import OverrideSpecifier
+from metronome_sandbox.domain.payment_schedules import Payment
+from metronome_sandbox.domain.reseller_royalties import ResellerType, RoyaltyChange
+from metronome_sandbox.services import billable_metrics, contract_edits, contracts, products
+from metronome_sandbox.services.balance_edits import BalanceChange, PaymentChange
+from metronome_sandbox.services.balances import NewPayments, balance_now
+from metronome_sandbox.services.contract_edits import AmendContract, EditContract, ScheduledChargeChange
+from metronome_sandbox.services.contract_history import history_of
+from metronome_sandbox.services.contract_terms import NewTerms
+from metronome_sandbox.services.scheduled_charges import NewScheduledTerm
+from metronome_sandbox.services.transitions import NewTransition
+from metronome_sandbox.services.usage_filters import NewUsageFilter
+
+
+def contract_of(world: World, name: str = "contract") -> Contract:
+    return world.store.contracts[world.contracts[name]]
+
+
+def edit(world: World, /, on: str = "contract", **fields: Any) -> ContractEdit:
+    contract = contract_of(world, on)
+    new = EditContract(customer_id=contract.customer_id, contract_id=contract.id, **fields)
+    return contract_edits.edit_contract(world.context, new)
+
+
+def charge(world: World, name: str, *payments: tuple[str, str]) -> NewScheduledTerm:
+    items = tuple(Payment(utc(at), number(amount)) for at, amount in payments)
+    return NewScheduledTerm(world.commitment, NewPayments(items), name)
+
+
+def headlines(world: World, **conditions: Any) -> list[str]:
+    return [headline(one) for one in world.invoices(**conditions)]
+
+
+def scheduled(world: World) -> list[Invoice]:
+    return world.invoices(type="SCHEDULED")
+
+
+@pytest.fixture
+def world() -> World:
+    """August 15 on a contract since August 1; P costs 1000."""
+    world = World("2024-08-15")
+    world.product("P", "1000")
+    world.contract(starting_at="2024-08-01")
+    return world
+
+
+# --- G21: the scope of a commit is widened
+
+
+@pytest.fixture
+def reads() -> World:
+    """A prepaid commit of 100000 for Reads only; 10 Reads and 10 Writes in February, 3 and 2 in March."""
+    world = World("2025-02-01")
+    world.product("Reads", "1000")
+    world.product("Writes", "500")
+    commit = world.prepaid("C", ("100000", "2025-01-01..2026-01-01"), products=["Reads"])
+    world.contract(starting_at="2025-02-01", commits=[commit])
+    for product in ("Reads", "Writes"):
+        world.use(product, "2025-02-01", "10")
+    world.travel("2025-03-10")
+    world.use("Reads", "2025-03-02", "3")
+    world.use("Writes", "2025-03-02", "2")
+    return world
+
+
+def widen(world: World) -> None:
+    edit(world, update_commits=((world.balance("C").id, BalanceChange(applicable_product_ids=())),))
+
+
+def test_g21_a_commit_for_one_product_leaves_the_other_to_be_paid(reads: World) -> None:
+    assert reads.lines(reads.invoice("2025-02")) == [
+        "Reads 10 @ 1000 = 10000 [C]",
+        "C applied -10000",
+        "Writes 10 @ 500 = 5000",
+    ]
+    assert headlines(reads) == ["USAGE 2025-02 FINALIZED 2025-03-02 5000", "USAGE 2025-03 DRAFT 2025-04-02 1000"]
+    assert reads.left("C") == "87000"  # 100000 - 10 * 1000 - 3 * 1000
+
+
+def test_g21b_a_wider_scope_covers_the_whole_draft_and_leaves_final_invoices_alone(reads: World) -> None:
+    widen(reads)
+
+    assert headlines(reads) == ["USAGE 2025-02 FINALIZED 2025-03-02 5000", "USAGE 2025-03 DRAFT 2025-04-02 0"]
+    assert reads.lines(reads.invoice("2025-03")) == [
+        "Reads 3 @ 1000 = 3000 [C]",
+        "C applied -3000",
+        "Writes 2 @ 500 = 1000 [C]",
+        "C applied -1000",
+    ]
+    assert reads.left("C") == "86000"  # 87000 - 2 * 500
+
+
+def test_g21c_void_and_regenerate_takes_the_edit_into_a_final_invoice(reads: World) -> None:
+    widen(reads)
+
+    reads.regenerate(reads.void(reads.invoice("2025-02")))
+
+    february = reads.invoice("2025-02")
+    assert reads.lines(february) == [
+        "Reads 10 @ 1000 = 10000 [C]",
+        "C applied -10000",
+        "Writes 10 @ 500 = 5000 [C]",
+        "C applied -5000",
+    ]
+    assert headline(february) == "USAGE 2025-02 FINALIZED 2025-03-02 0"
+    assert reads.left("C") == "81000"  # 100000 - 15000 - 4000
+
+
+# --- edits
+
+
+def test_an_edit_adds_terms_and_drafts_follow_at_once(world: World) -> None:
+    world.use("P", "2024-08-02", "10")
+
+    made = edit(
+        world,
+        add=NewTerms(
+            commits=(world.prepaid("C", ("4000", "2024-08"), payments=[("2024-08-20", "4000")]),),
+            credits=(world.credit("R", ("1000", "2024-08")),),
+            overrides=(override(multiplier="0.8", product=world.products["P"], starting_at="2024-08-01"),),
+            scheduled_charges=(charge(world, "Fee", ("2024-08-20", "70")),),
+            discounts=(charge(world, "Off", ("2024-08-20", "20")),),
+        ),
+    )
+
+    assert world.lines(world.invoice("2024-08")) == [
+        "P 1.25 @ 800 = 1000 [R]",  # free before paid; 1000 * 0.8 = 800 each
+        "R applied -1000",
+        "P 5 @ 800 = 4000 [C]",
+        "C applied -4000",
+        "P 3.75 @ 800 = 3000",  # 10 - 1.25 - 5
+    ]
+    assert headlines(world, type="SCHEDULED") == ["SCHEDULED DRAFT 2024-08-20 4050"]  # 4000 + 70 - 20
+    assert [one.name for one in (*made.added.commits, *made.added.credits)] == ["C", "R"]
+    assert [one.name for one in (*made.added.scheduled_charges, *made.added.discounts)] == ["Fee", "Off"]
+    assert len(made.added.overrides) == 1
+
+
+def test_an_override_is_taken_out(world: World) -> None:
+    world.use("P", "2024-08-02", "10")
+    edit(world, add=NewTerms(overrides=(override(multiplier="0.5", starting_at="2024-08-01"),)))
+    assert world.lines(world.invoice("2024-08")) == ["P 10 @ 500 = 5000"]
+    (added,) = contract_of(world).overrides
+
+    edit(world, remove_overrides=(added.id,))
+
+    assert world.lines(world.invoice("2024-08")) == ["P 10 @ 1000 = 10000"]
+
+
+def test_an_override_of_an_edit_may_name_a_commit_of_the_same_edit(world: World) -> None:
+    world.use("P", "2024-08-02", "10")
+    cheaper = override(
+        multiplier="0.5", starting_at="2024-08-01", commit_specific=True, specifiers=(specifier_for("mine"),)
+    )
+
+    edit(
+        world,
+        add=NewTerms(commits=(world.prepaid("C", ("1000", "2024-08"), temporary_id="mine"),), overrides=(cheaper,)),
+    )
+
+    assert world.lines(world.invoice("2024-08")) == [
+        "P 2 @ 500 = 1000 [C]",  # half the price for what C pays
+        "C applied -1000",
+        "P 8 @ 1000 = 8000",
+    ]
+
+
+def specifier_for(name: str) -> Any:
+    return OverrideSpecifier(balance_ids=(name,))  # type: ignore[arg-type]
+
+
+def test_name_end_and_payment_terms_change_and_null_clears_them(world: World) -> None:
+    edit(world, name="Acme", ending_before=utc("2024-12-01"), net_payment_terms_days=number(30))
+    changed = contract_of(world)
+    assert (changed.name, changed.ending_before) == ("Acme", utc("2024-12-01"))
+    assert changed.net_payment_terms_days == 30
+
+    edit(world, name=None, ending_before=None, net_payment_terms_days=None)
+
+    cleared = contract_of(world)
+    assert (cleared.name, cleared.ending_before, cleared.net_payment_terms_days) == (None, None, None)
+
+
+def test_what_an_edit_does_not_name_stays(world: World) -> None:
+    edit(world, name="Acme", ending_before=utc("2024-12-01"))
+
+    edit(world)
+
+    assert (contract_of(world).name, contract_of(world).ending_before) == ("Acme", utc("2024-12-01"))
+
+
+def test_an_edit_that_fails_in_one_place_changes_nothing(world: World) -> None:
+    before = world.dump()
+
+    with pytest.raises(NotFound, match="no override nowhere"):
+        edit(
+            world,
+            name="Acme",
+            add=NewTerms(commits=(world.prepaid("C", ("1", "2024-08")),)),
+            remove_overrides=("nowhere",),
+        )
+    with pytest.raises(InvalidRequest, match=r"^add_overrides\[0\]\.multiplier: -1 is less than 0"):
+        edit(
+            world,
+            add=NewTerms(
+                credits=(world.credit("R", ("1", "2024-08")),),
+                overrides=(override(multiplier="-1", starting_at="2024-08-01"),),
+            ),
+        )
+
+    assert world.dump() == before
+
+
+def test_a_uniqueness_key_is_good_for_one_edit_and_a_contract_may_have_the_same(world: World) -> None:
+    world.contract("other", uniqueness_key="key")
+    edit(world, name="A", uniqueness_key="key")
+
+    with pytest.raises(UniquenessKeyTaken):
+        edit(world, name="B", uniqueness_key="key")
+
+    assert contract_of(world).name == "A"
+
+
+def test_an_end_before_a_final_invoice_is_refused_on_request(world: World) -> None:
+    world.travel("2024-10-05")
+    with pytest.raises(InvalidRequest, match=r"^update_contract_end_date: .* is before the end of finalized invoice"):
+        edit(world, ending_before=utc("2024-09-15"), allow_ending_before_finalized_invoice=False)
+
+    edit(world, ending_before=utc("2024-09-15"))
+
+    assert headlines(world) == ["USAGE 2024-08 FINALIZED 2024-09-02 0", "USAGE 2024-09 FINALIZED 2024-10-02 0"]
+
+
+def test_an_archived_contract_cannot_be_edited(world: World) -> None:
+    contract = contract_of(world)
+    contracts.archive_contract(world.context, contract.customer_id, contract.id, void_invoices=False)
+
+    with pytest.raises(NotAllowedNow, match="is archived"):
+        edit(world, name="A")
+
+
+def test_a_commit_is_archived_by_an_edit_and_only_on_its_own_contract(world: World) -> None:
+    world.use("P", "2024-08-02", "1")
+    edit(world, add=NewTerms(commits=(world.prepaid("C", ("1000", "2024-08")),)))
+    assert headline(world.invoice("2024-08")) == "USAGE 2024-08 DRAFT 2024-09-02 0"
+    world.contract("other", starting_at="2024-09-01")
+    with pytest.raises(NotFound):
+        edit(world, "other", archive_commits=(world.balance("C").id,))
+    with pytest.raises(NotFound):
+        edit(world, archive_credits=(world.balance("C").id,))
+
+    edit(world, archive_commits=(world.balance("C").id,))
+
+    assert headline(world.invoice("2024-08")) == "USAGE 2024-08 DRAFT 2024-09-02 1000"
+
+
+# --- scheduled charges
+
+
+@pytest.fixture
+def charged(world: World) -> World:
+    """A fee of 10 on August 20 and September 20; the first is final."""
+    edit(world, add=NewTerms(scheduled_charges=(charge(world, "Fee", ("2024-08-20", "10"), ("2024-09-20", "10")),)))
+    world.travel("2024-08-25")
+    return world
+
+
+def change_fee(world: World, **fields: Any) -> None:
+    (fee,) = contract_of(world).scheduled_charges
+    edit(world, update_scheduled_charges=(ScheduledChargeChange(fee.id, BalanceChange(**fields)),))
+
+
+def item(world: World, place: int) -> str:
+    (fee,) = contract_of(world).scheduled_charges
+    return fee.schedule.items[place].id
+
+
+def test_dates_of_a_charge_are_added_changed_and_removed(charged: World) -> None:
+    change_fee(
+        charged,
+        added_payments=(Payment(utc("2024-10-20"), number(5), number(3)),),
+        changed_payments=(PaymentChange(item(charged, 1), timestamp=utc("2024-09-25"), unit_price=number(12)),),
+    )
+    assert headlines(charged, type="SCHEDULED") == [
+        "SCHEDULED FINALIZED 2024-08-20 10",
+        "SCHEDULED DRAFT 2024-09-25 12",
+        "SCHEDULED DRAFT 2024-10-20 15",  # 3 * 5
+    ]
+
+    change_fee(charged, removed_payments=(item(charged, 2),))
+
+    assert headlines(charged, type="SCHEDULED") == [
+        "SCHEDULED FINALIZED 2024-08-20 10",
+        "SCHEDULED DRAFT 2024-09-25 12",
+    ]
+
+
+def test_a_date_that_comes_to_a_final_invoice_gets_one_of_its_own(charged: World) -> None:
+    change_fee(charged, added_payments=(Payment(utc("2024-08-20"), number(7)),))
+
+    first, second, _ = scheduled(charged)
+    assert [headline(first), headline(second)] == [
+        "SCHEDULED FINALIZED 2024-08-20 10",
+        "SCHEDULED FINALIZED 2024-08-20 7",
+    ]
+    assert first.id != second.id
+
+
+def test_what_is_on_a_final_invoice_can_neither_change_nor_go_and_on_a_void_one_not_go(charged: World) -> None:
+    path = r"^update_scheduled_charges\[0\]\.invoice_schedule\."
+    for fields in (
+        {"changed_payments": (PaymentChange(item(charged, 0), unit_price=number(1)),)},
+        {"removed_payments": (item(charged, 0),)},
+    ):
+        with pytest.raises(NotAllowedNow, match=f"{path}.* FINALIZED invoice"):
+            change_fee(charged, **fields)
+    (invoice, _) = scheduled(charged)
+    charged.void(invoice)
+    with pytest.raises(NotAllowedNow, match=f"{path}.* VOID invoice"):
+        change_fee(charged, removed_payments=(item(charged, 0),))
+
+    change_fee(charged, changed_payments=(PaymentChange(item(charged, 0), unit_price=number(8)),))
+
+    assert headline(charged.regenerate(invoice)) == "SCHEDULED FINALIZED 2024-08-20 8"
+
+
+def test_a_charge_is_archived_once_its_final_invoices_are_void(charged: World) -> None:
+    (fee,) = contract_of(charged).scheduled_charges
+    (invoice, _) = scheduled(charged)
+    with pytest.raises(NotAllowedNow, match=r"^archive_scheduled_charges\[0\]\.id: .* void it first"):
+        edit(charged, archive_scheduled_charges=(fee.id,))
+    charged.void(invoice)
+
+    edit(charged, archive_scheduled_charges=(fee.id,))
+
+    assert headlines(charged, type="SCHEDULED") == ["SCHEDULED VOID 2024-08-20 10"]
+    with pytest.raises(NotAllowedNow, match=r"nothing that invoice .* billed is left"):
+        charged.regenerate(invoice)
+    with pytest.raises(NotAllowedNow, match="is archived already"):
+        edit(charged, archive_scheduled_charges=(fee.id,))
+
+
+# --- history
+
+
+def test_the_history_lists_edits_ends_and_filters_in_their_order(world: World) -> None:
+    world.contract("bare", starting_at="2024-08-01", without_card=True)
+    contract = contract_of(world, "bare")
+    edit(world, "bare", name="Acme", uniqueness_key="key")
+    world.travel("2024-08-16")
+    contracts.update_contract_end_date(world.context, contract.customer_id, contract.id, utc("2024-12-01"))
+    chosen = NewUsageFilter("project", ("atlas",), utc("2024-09-01"))
+    contract_edits.set_usage_filter(world.context, contract.customer_id, contract.id, chosen)
+
+    first, second, third = contract_edits.get_edit_history(world.context, contract.customer_id, contract.id)
+
+    assert (first.timestamp, first.name, first.uniqueness_key) == (utc("2024-08-15"), "Acme", "key")
+    assert (second.timestamp, second.ending_before) == (utc("2024-08-16"), utc("2024-12-01"))
+    assert [one.starting_at for one in third.usage_filters] == [utc("2024-09-01")]
+    assert len({first.id, second.id, third.id}) == 3
+
+
+def test_a_contract_reads_as_it_was_at_a_date(world: World) -> None:
+    contract = contract_of(world)
+    world.travel("2024-08-16")
+    edit(world, name="second", add=NewTerms(commits=(world.prepaid("C", ("1", "2024-08")),)))
+    world.travel("2024-08-17")
+    edit(world, name="third")
+    history = history_of(world.context, contract.id)
+
+    def name_at(at: str) -> str | None:
+        version = history.version_at(utc(at))
+        return "now" if version is None else version.contract.name
+
+    assert [name_at(at) for at in ("2024-07-01", "2024-08-15T23:59", "2024-08-16", "2024-08-16T23:59")] == [
+        "contract",
+        "contract",
+        "second",
+        "second",
+    ]
+    assert name_at("2024-08-17") == "now"
+    assert [len(version.balances) for version in history.versions] == [0, 1]
+
+
+# --- amendments
+
+
+def test_an_amendment_adds_terms_and_changes_nothing_else(world: World) -> None:
+    world.use("P", "2024-08-02", "10")
+    contract = contract_of(world)
+
+    made = contract_edits.amend_contract(
+        world.context,
+        AmendContract(
+            customer_id=contract.customer_id,
+            contract_id=contract.id,
+            starting_at=utc("2024-08-10"),
+            add=NewTerms(
+                credits=(world.credit("R", ("3000", "2024-08")),),
+                scheduled_charges=(charge(world, "Fee", ("2024-09-01", "5")),),
+            ),
+            total_contract_value=number(1000),
+        ),
+    )
+
+    assert headlines(world) == ["USAGE 2024-08 DRAFT 2024-09-02 7000", "SCHEDULED DRAFT 2024-09-01 5"][::-1]
+    assert [one.name for one in made.added.credits] == ["R"]
+    assert contract_of(world).total_contract_value == 1000
+    assert history_of(world.context, contract.id).amendments == (made,)
+    assert contract_edits.get_edit_history(world.context, contract.customer_id, contract.id) == ()
+
+
+def test_an_amendment_starts_inside_of_its_contract(world: World) -> None:
+    contract = contract_of(world)
+
+    with pytest.raises(InvalidRequest, match=r"^starting_at: .* is outside of the contract's time"):
+        contract_edits.amend_contract(
+            world.context,
+            AmendContract(customer_id=contract.customer_id, contract_id=contract.id, starting_at=utc("2024-07-01")),
+        )
+
+
+# --- royalties
+
+
+def test_the_first_royalty_of_a_type_is_whole_and_later_ones_change_it(world: World) -> None:
+    whole = RoyaltyChange(
+        ResellerType.AWS, number("0.1"), "ns-1", utc("2024-08-01"), applicable_product_ids=(world.products["P"],)
+    )
+    with pytest.raises(InvalidRequest, match=r"^add_reseller_royalties\[0\]\.fraction: is missing"):
+        edit(world, add=NewTerms(reseller_royalties=(RoyaltyChange(ResellerType.AWS),)))
+    edit(world, add=NewTerms(reseller_royalties=(whole,)))
+
+    later = RoyaltyChange(ResellerType.AWS, number("0.2"), starting_at=utc("2024-09-01"))
+    edit(world, add=NewTerms(reseller_royalties=(later,)))
+
+    assert [(one.fraction, one.starting_at, one.ending_before) for one in contract_of(world).reseller_royalties] == [
+        (number("0.1"), utc("2024-08-01"), utc("2024-09-01")),
+        (number("0.2"), utc("2024-09-01"), None),
+    ]
+
+
+# --- transitions
+
+
+def followed(world: World, starting_at: str, kind: str = "RENEWAL", **others: Any) -> Contract:
+    transition = NewTransition(TransitionType(kind), world.contracts["old"], **others)
+    return world.contract("new", starting_at=starting_at, transition=transition)
+
+
+@pytest.fixture
+def old() -> World:
+    """August 15; a contract since June with a monthly fee of 10 until December, and usage in every half of August."""
+    world = World("2024-08-15")
+    world.product("P", "1000")
+    fee = charge(world, "Fee", *((f"2024-{month:02}-01", "10") for month in range(6, 13)))
+    commit = world.prepaid("C", ("100000", "2024-06-01..2025-06-01"), rollover_fraction=number("0.5"))
+    world.contract("old", starting_at="2024-06-01", scheduled_charges=(fee,), commits=[commit])
+    world.use("P", "2024-08-05", "1")
+    world.use("P", "2024-08-12", "2")
+    return world
+
+
+@pytest.mark.parametrize("kind", ["RENEWAL", "SUPERSEDE"])
+def test_the_earlier_contract_ends_where_the_later_one_starts_and_both_link(old: World, kind: str) -> None:
+    new = followed(old, "2024-08-10", kind)
+
+    before = contract_of(old, "old")
+    assert before.ending_before == utc("2024-08-10")
+    (link,) = before.transitions
+    assert (link.type, link.from_contract_id, link.to_contract_id) == (kind, before.id, new.id)
+    assert new.transitions == (link,)
+    fees = [headline(one) for one in scheduled(old)]
+    assert fees == [f"SCHEDULED FINALIZED 2024-{month:02}-01 10" for month in (6, 7, 8)]
+
+
+def test_in_the_middle_of_a_period_the_draft_is_cut_in_two(old: World) -> None:
+    followed(old, "2024-08-10", "SUPERSEDE")
+
+    usage = [one for one in old.invoices(type="USAGE") if one.period and one.period.starting_at >= utc("2024-08-01")]
+    assert [headline(one) for one in usage] == [
+        "USAGE 2024-08-01..2024-08-10 FINALIZED 2024-08-11 0",  # 1 * 1000, paid by C
+        "USAGE 2024-08-10..2024-09-01 DRAFT 2024-09-02 2000",  # 2 * 1000, C ended with its contract
+    ]
+
+
+def test_at_the_start_of_the_period_all_usage_moves_and_an_empty_invoice_stays(old: World) -> None:
+    draft = old.invoice("2024-08")
+
+    followed(old, "2024-08-01", "SUPERSEDE")
+
+    empty = next(one for one in old.invoices(type="USAGE") if one.id == draft.id)
+    assert headline(empty) == "USAGE 2024-08-01..2024-08-01 FINALIZED 2024-08-15 0"
+    assert empty.lines == ()
+    assert headline(old.invoice("2024-08")) == "USAGE 2024-08 DRAFT 2024-09-02 3000"  # (1 + 2) * 1000
+
+
+def test_a_renewal_rolls_over_what_its_fraction_lets_through_and_supersede_nothing(old: World) -> None:
+    new = followed(old, "2024-08-10")
+
+    (rolled,) = new.balance_ids
+    assert old.store.balances[rolled].rolled_over_from is not None
+    # At most 0.5 * 100000 = 50000 of the 99000 left; 2 * 1000 used since.
+    balance = next(one for one in old.store.balances.values() if one.id == rolled)
+    assert balance_now(old.context, balance) == 48000
+    assert headline(old.invoice("2024-08-10..2024-09-01")) == "USAGE 2024-08-10..2024-09-01 DRAFT 2024-09-02 0"
+
+
+def test_supersede_rolls_nothing_over(old: World) -> None:
+    assert followed(old, "2024-08-10", "SUPERSEDE").balance_ids == ()
+
+
+@pytest.mark.parametrize(("kind", "keeps"), [("RENEWAL", True), ("RENEWAL", False), ("SUPERSEDE", False)])
+def test_a_true_up_of_the_earlier_contract_stays_or_goes_as_asked(kind: str, keeps: bool) -> None:
+    world = World("2024-08-15")
+    world.product("P", "1000")
+    world.contract("old", starting_at="2024-06-01", commits=[world.postpaid("C", "50000", "2024-06-01..2024-12-01")])
+    world.use("P", "2024-07-31", "1")  # 1000 of August are final on September 2
+
+    followed(world, "2024-08-01", kind, keeps_true_ups=keeps)
+    world.travel("2024-12-05")
+
+    billed = [headline(one) for one in scheduled(world)]
+    assert billed == (["SCHEDULED FINALIZED 2024-12-01 50000"] if keeps else [])
+
+
+def test_a_contract_that_ended_before_is_only_linked(old: World) -> None:
+    contract = contract_of(old, "old")
+    contracts.update_contract_end_date(old.context, contract.customer_id, contract.id, utc("2024-08-10"))
+
+    new = followed(old, "2024-09-01")
+
+    assert contract_of(old, "old").ending_before == utc("2024-08-10")
+    assert contract_of(old, "old").transitions == new.transitions
+    assert new.balance_ids == ()
+
+
+def test_a_contract_cannot_follow_one_that_starts_later_or_is_not_its_customers(old: World) -> None:
+    with pytest.raises(InvalidRequest, match=r"^starting_at: .* is before contract .* starts"):
+        followed(old, "2024-05-01")
+    with pytest.raises(ContractNotFound):
+        old.contract("new", customer="Globex", transition=NewTransition(TransitionType.RENEWAL, old.contracts["old"]))
+
+
+# --- usage filters
+
+
+@pytest.fixture
+def projects() -> World:
+    """P costs 1000 and its metric can be cut by project; on August 2 and 14 atlas used 1 and borealis 2."""
+    world = World("2024-08-15")
+    metric = billable_metrics.NewBillableMetric(
+        "P",
+        aggregation_type=AggregationType.SUM,
+        aggregation_key="quantity",
+        event_type_filter=ValueFilter(("P",)),
+        property_filters=(PropertyFilter("quantity", exists=True), PropertyFilter("project", exists=True)),
+        group_keys=(("project",),),
+    )
+    new = products.NewProduct(
+        "P",
+        ProductType.USAGE,
+        billable_metric_id=billable_metrics.create_billable_metric(world.context, metric).id,
+    )
+    world.products["P"] = products.create_product(world.context, new).id
+    world.rate("P", "1000")
+    world.customer()
+    for at in ("2024-08-02", "2024-08-14"):
+        world.use("P", at, "1", project="atlas")
+        world.use("P", at, "2", project="borealis")
+    return world
+
+
+def filter_on(*values: str, starting_at: str | None = None, key: str = "project") -> NewUsageFilter:
+    return NewUsageFilter(key, values, None if starting_at is None else utc(starting_at))
+
+
+def totals(world: World, names: Sequence[str]) -> Mapping[str, str]:
+    by_contract = {one.contract_id: str(one.total) for one in world.invoices(type="USAGE")}
+    return {name: by_contract[world.contracts[name]] for name in names}
+
+
+def test_usage_filters_divide_a_customers_usage_between_contracts(projects: World) -> None:
+    projects.contract("atlas", starting_at="2024-08-01", usage_filter=filter_on("atlas"))
+    projects.contract("rest", starting_at="2024-08-01", usage_filter=filter_on("borealis", "castor"))
+    projects.contract("all", starting_at="2024-08-01")
+
+    assert totals(projects, ["atlas", "rest", "all"]) == {
+        "atlas": "2000",  # 2 * 1 * 1000
+        "rest": "4000",  # 2 * 2 * 1000
+        "all": "6000",
+    }
+
+
+def test_a_filter_that_is_set_later_counts_from_its_start_on(projects: World) -> None:
+    contract = projects.contract("shared", starting_at="2024-08-01", usage_filter=filter_on("atlas"))
+    assert totals(projects, ["shared"]) == {"shared": "2000"}  # 1 + 1
+
+    contract_edits.set_usage_filter(
+        projects.context, contract.customer_id, contract.id, filter_on("atlas", "borealis", starting_at="2024-08-10")
+    )
+
+    assert totals(projects, ["shared"]) == {"shared": "4000"}  # 1, then 1 + 2
+    (entry,) = contract_edits.get_edit_history(projects.context, contract.customer_id, contract.id)
+    assert [one.group_values for one in entry.usage_filters] == [("atlas", "borealis")]
+
+
+def test_final_invoices_keep_the_usage_they_had(projects: World) -> None:
+    contract = projects.contract("shared", starting_at="2024-08-01")
+    projects.travel("2024-09-05")
+
+    contract_edits.set_usage_filter(
+        projects.context, contract.customer_id, contract.id, filter_on("atlas", starting_at="2024-08-01")
+    )
+
+    august = projects.invoice("2024-08")
+    assert headline(august) == "USAGE 2024-08 FINALIZED 2024-09-02 6000"
+    assert headline(projects.regenerate(projects.void(august))) == "USAGE 2024-08 FINALIZED 2024-09-02 2000"
+
+
+def test_a_filter_needs_values_a_group_key_and_a_start_in_the_contract(projects: World) -> None:
+    for chosen, message in (
+        (filter_on(), r"^usage_filter\.group_values: is empty"),
+        (filter_on("eu", key="region"), r"^usage_filter\.group_key: metric 'P' of 'P' .* has no compound group key"),
+        (filter_on("atlas", starting_at="2024-07-01"), r"^usage_filter\.starting_at: .* outside of the contract"),
+    ):
+        with pytest.raises(InvalidRequest, match=message):
+            projects.contract("refused", starting_at="2024-08-01", usage_filter=chosen)
+
+
+# --- issue dates
+
+
+def move(world: World, invoice: Invoice, to: str) -> None:
+    contract_edits.update_invoice_issue_date(world.context, invoice.id, utc(to))
+
+
+def test_a_scheduled_draft_is_issued_at_another_time_while_its_charge_keeps_its_date(world: World) -> None:
+    edit(world, add=NewTerms(scheduled_charges=(charge(world, "Fee", ("2024-08-20", "10"), ("2024-09-20", "10")),)))
+    first, _ = scheduled(world)
+
+    move(world, first, "2024-08-25")
+    assert headlines(world, type="SCHEDULED") == ["SCHEDULED DRAFT 2024-08-25 10", "SCHEDULED DRAFT 2024-09-20 10"]
+    world.travel("2024-08-24")
+    assert headlines(world, type="SCHEDULED")[0] == "SCHEDULED DRAFT 2024-08-25 10"
+    world.travel("2024-08-25")
+
+    final = scheduled(world)[0]
+    assert (headline(final), final.id) == ("SCHEDULED FINALIZED 2024-08-25 10", first.id)
+    (fee,) = contract_of(world).scheduled_charges
+    assert fee.schedule.items[0].timestamp == utc("2024-08-20")
+
+
+def test_a_time_that_is_over_makes_the_draft_final_at_once(world: World) -> None:
+    edit(world, add=NewTerms(scheduled_charges=(charge(world, "Fee", ("2024-08-20", "10")),)))
+
+    move(world, scheduled(world)[0], "2024-08-10")
+
+    assert headlines(world, type="SCHEDULED") == ["SCHEDULED FINALIZED 2024-08-10 10"]
+
+
+def test_an_import_that_waits_can_be_moved_as_well() -> None:
+    world = World("2024-08-15")
+    world.product("P", "1000")
+    world.imported()
+    (waiting,) = world.import_(world.historical("2024-07", {"P": "1"}, issue_date="2024-09-01"))
+
+    move(world, waiting, "2024-10-01")
+    world.travel("2024-09-15")
+
+    assert headline(world.invoice("2024-07")) == "USAGE 2024-07 DRAFT 2024-10-01 1000"
+
+
+def test_only_drafts_move_and_not_behind_the_end_of_the_contract(world: World) -> None:
+    edit(
+        world,
+        ending_before=utc("2024-12-01"),
+        add=NewTerms(scheduled_charges=(charge(world, "Fee", ("2024-08-10", "10"), ("2024-09-20", "10")),)),
+    )
+    final, draft = scheduled(world)
+
+    with pytest.raises(NotAllowedNow, match=r"^invoice_id: invoice .* is FINALIZED; only a DRAFT can be moved"):
+        move(world, final, "2024-09-01")
+    with pytest.raises(InvalidRequest, match=r"^issue_date: .* is after the contract's end"):
+        move(world, draft, "2024-12-01T01:00")
+    with pytest.raises(NotImitated, match="other issue dates for the invoices of billing periods"):
+        move(world, world.invoice("2024-08"), "2024-09-10")
+    with pytest.raises(NotFound):
+        contract_edits.update_invoice_issue_date(world.context, InvoiceId("nowhere"), utc("2024-09-01"))
+
+
+def test_a_contract_of_another_customer_is_not_found(world: World) -> None:
+    world.customer("Globex")
+    stranger = EditContract(
+        customer_id=world.customers["Globex"], contract_id=ContractId(world.contracts["contract"]), name="B"
+    )
+
+    with pytest.raises(ContractNotFound):
+        contract_edits.edit_contract(world.context, stranger)
