@@ -1,10 +1,9 @@
 """Golden tables: rows that a finance person can check by hand, priced by the domain.
 
-A table is a list of rows; the classes below say what a row may hold, and an unknown key
-fails. Figures are worked out from the reference, with the arithmetic beside them, and never pasted from output. A row
-says every line of every invoice in order: what it leaves out, a line may not have (no tier, no balance, the invoice's
-own window).
-Numbers are text and compared exactly; only a quantity that comes from a division may be ``approx`` to some places.
+A table is a list of rows; the classes below say what a row may hold, and an unknown key fails. Figures are worked out
+from the reference, with the arithmetic beside them, and never pasted from output. A row says every line of every
+invoice in order: what it leaves out, a line may not have (no tier, no balance, the invoice's own window). Numbers are
+text and compared exactly; only a quantity that comes from a division may be ``approx`` to some places.
 
 ``canaries.yaml`` holds rows with one fault each; a test proves that the runner rejects every one, for that fault.
 """
@@ -240,7 +239,6 @@ class Row(Strict):
     balances: list[BalanceIs] = []
     overrides: list[OverrideIs] = []
     prioritization: Prioritization = Prioritization.LOWEST_MULTIPLIER
-    contract_ending_before: str | None = None
     ledgers: list[LedgerIs] = []
     preview: bool = False
 
@@ -258,15 +256,16 @@ def _price(flat: Decimal | None, tiers: Tiers | None) -> Price | None:
 
 def _book(row: Row) -> PriceBook:
     special = {each.name: each for each in row.products}
+    unpriced = special.keys() - {each.product for each in row.rates}
+    if unpriced:
+        raise RowError(f"products without a rate: {sorted(unpriced)}")
     products: dict[str, Product] = {}
     schedules: dict[tuple[str, Any], RateSchedule] = {}
     for each in row.rates:
-        about = special.pop(each.product, None)
-        if about is not None or each.product not in products:
-            about = about or ProductIs(each.product)
-            products[each.product] = builders.product(
-                about.name, tags=about.tags, pricing=about.pricing, presentation=about.presentation
-            )
+        about = special.get(each.product, ProductIs(each.product))
+        products[each.product] = builders.product(
+            about.name, tags=about.tags, pricing=about.pricing, presentation=about.presentation
+        )
         price = _price(each.price, each.tiers)
         if price is None:
             raise RowError(f"the rate of {each.product} has no price")
@@ -280,8 +279,6 @@ def _book(row: Row) -> PriceBook:
         key = each.product, group_values(each.pricing)
         before = schedules.get(key) or builders.rate_schedule(product=each.product, pricing=each.pricing)
         schedules[key] = builders.with_rate(before, entry)
-    if special:
-        raise RowError(f"products without a rate: {sorted(special)}")
     return builders.price_book(products.values(), schedules.values())
 
 
@@ -402,10 +399,9 @@ def _segment_id(name: str) -> str:
 
 
 def _check_line(where: str, about: LineIs, line: LineItem, during: BoundedPeriod) -> None:
-    is_application = about.applied is not None
     paying = about.applied or about.paid_by
     window = builders.period(about.during) if about.during else during
-    _differ(where, "type", LineType.APPLIED_COMMIT_OR_CREDIT if is_application else LineType.USAGE, line.type)
+    _differ(where, "type", LineType.APPLIED_COMMIT_OR_CREDIT if about.applied else LineType.USAGE, line.type)
     _differ(where, "product", about.product, line.product_id)
     _differ(where, "balance", paying and _segment_id(paying), line.applied and line.applied.segment_id)
     _differ(where, "total", about.total, line.total)
@@ -419,20 +415,17 @@ def _check_line(where: str, about: LineIs, line: LineItem, during: BoundedPeriod
     _differ(where, "window", window, BoundedPeriod(line.starting_at, line.ending_before))
     _differ(where, "pricing group values", group_values(about.pricing), line.pricing_group_values)
     _differ(where, "presentation group values", group_values(about.presentation), line.presentation_group_values)
-    suffix = " applied" if is_application else f" - Tier {about.tier[0]}" if about.tier else ""
-    _differ(
-        where, "name", f"{(about.applied or '').split('/')[0] if is_application else about.product}{suffix}", line.name
-    )
+    if about.applied is not None:
+        name = f"{about.applied.partition('/')[0]} applied"
+    else:
+        name = about.product if about.tier is None else f"{about.product} - Tier {about.tier[0]}"
+    _differ(where, "name", name, line.name)
 
 
 def _check_lines(where: str, wanted: Sequence[LineIs], got: Sequence[LineItem], during: BoundedPeriod) -> None:
     for place, (about, line) in enumerate(zip(wanted, got, strict=False), start=1):
-        is_usage = about.applied is None
-        if (
-            is_usage is (about.quantity is None)
-            or is_usage is (about.unit_price is None)
-            or (about.applied and about.paid_by)
-        ):
+        figures = [about.quantity is not None, about.unit_price is not None, about.applied is None]
+        if len(set(figures)) > 1 or (about.applied and about.paid_by):
             raise RowError(f"{where}, line {place}: a usage line says quantity and unit_price, an application neither")
         _check_line(f"{where}, line {place}", about, line, during)
     _differ(where, "number of lines", len(wanted), len(got))
@@ -444,6 +437,7 @@ def _check_invoice(billed: Billed) -> None:
     _differ(where, "total", about.total, priced.total)
     draws = {draw.segment_id: draw.amount for draw in priced.draws}
     _differ(where, "draws", {_segment_id(name): amount for name, amount in about.draws.items()}, draws)
+    _differ(where, "number of draws", len(draws), len(priced.draws))
     for breakdown in about.breakdowns:
         _check_breakdown(f"{where}, {breakdown.size}", breakdown, billed)
 
@@ -506,7 +500,6 @@ def check(raw: Any) -> None:
     book = _book(row)
     balances = [_balance(number, each) for number, each in enumerate(row.balances, start=1)]
     contract = builders.contract(
-        ending_before=row.contract_ending_before,
         overrides=[_override(number, each) for number, each in enumerate(row.overrides, start=1)],
         prioritization=row.prioritization,
     )

@@ -33,6 +33,10 @@ GENERAL_CODES = ("BadRequest", "InvalidArgument")
 ``getSubscriptionSeatsHistory-v1``."""
 
 
+NOT_RETRIED = ((b"x-should-retry", b"false"),)
+"""Keeps an SDK from trying again what will not change. Source: SDKs obey this header before anything else."""
+
+
 class Refusal(Exception):
     """An answer that the HTTP edge gives on its own, before an operation is reached.
 

@@ -25,7 +25,7 @@ from metronome_sandbox.api import errors
 from metronome_sandbox.api.auth import CONTROL_HEADER, authenticate, check_control_token
 from metronome_sandbox.api.connexion_parts import Specification, SpecMiddleware
 from metronome_sandbox.api.docs import Pages
-from metronome_sandbox.api.errors import Refusal
+from metronome_sandbox.api.errors import NOT_RETRIED, Refusal
 from metronome_sandbox.api.idempotency import IDEMPOTENCY_KEY, Kept, fingerprint_of, key_of
 from metronome_sandbox.api.reading import (
     CONTENT_TYPE,
@@ -130,7 +130,9 @@ class Gateway(SpecMiddleware):  # type: ignore[misc]
                     check_control_token(headers.get(CONTROL_HEADER), self._settings)
             if route.operation is None or route.handler is None:
                 raise Refusal(
-                    501, f"{route.operation_id} ({route.method} {route.path}) is not imitated by this sandbox yet"
+                    501,
+                    f"{route.operation_id} ({route.method} {route.path}) is not imitated by this sandbox yet",
+                    NOT_RETRIED,
                 )
             if len(headers.get(CONTENT_LENGTH, b"")) >= self._max_body_digits:
                 check_length(headers[CONTENT_LENGTH], self._max_body)
@@ -240,7 +242,7 @@ class Gateway(SpecMiddleware):  # type: ignore[misc]
 
     def _error(self, operation: Operation, error: DomainError) -> Reply:
         status, data = errors.answer(operation, error)
-        reply = Reply(data, status, encode(data))
+        reply = Reply(data, status, encode(data), headers=NOT_RETRIED if status == 501 else ())
         if not operation.response_is_valid(status, data):
             # The caller is better off with the message than without it: noted as our bug, sent all the same.
             reply.findings = self._note_break(operation, status, data)

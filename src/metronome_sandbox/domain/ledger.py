@@ -65,7 +65,7 @@ def ledger(balance: Balance, posted: Iterable[PostedDraw], now: datetime) -> tup
     entries: list[LedgerEntry] = []
     for segment in balance.segments:
         mine = [item for item in drawn if item.draw.segment_id == segment.id]
-        if segment.starting_at <= now and not _was_archived_before(balance, segment):
+        if segment.amount and segment.starting_at <= now and not _was_archived_before(balance, segment):
             entries.append(_grant(balance, segment))
         entries += (
             LedgerEntry(

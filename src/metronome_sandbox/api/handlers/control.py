@@ -89,10 +89,11 @@ def restore_snapshot(context: Context, request: Request) -> Reply:
 
 
 def load_scenario(context: Context, request: Request) -> Reply:
-    """``POST /sandbox/scenarios/{name}``"""
+    """``POST /sandbox/scenarios/{name}``: in place of everything the tenant has; ``reset`` goes back to it."""
     name = request.path_parameters["name"]
-    world, ids = request.server.worlds.with_scenario(_world(request), name)
+    world, ids = request.server.worlds.playing(name)
     request.tenant.inhabit(world)
+    request.tenant.scenario = name
     return Reply({"name": name, "ids": ids})
 
 

@@ -50,6 +50,8 @@ def parse_advance(body: bytes, now: datetime) -> datetime:
         return utc(wire.to)
     by = wire.by or ""
     try:
+        if by.endswith("T"):
+            raise ValueError(by)  # isodate takes "PT" for no time at all
         duration = isodate.parse_duration(by)
         instant = now + duration
     except (isodate.ISO8601Error, OverflowError, ArithmeticError, ValueError, TypeError):
