@@ -182,7 +182,8 @@ def regenerate_invoice(context: Context, invoice_id: InvoiceId) -> Invoice:
 
     Raises:
         NotFound: There is none.
-        NotAllowedNow: It is not void, its contract is archived, or its period was billed again already.
+        NotAllowedNow: It is not void, its contract is archived, its period was billed again already, or an imported
+            quantity has no rate any more.
     """
     voided = _stored_or_draft(context, invoice_id)
     store = context.store
@@ -215,7 +216,10 @@ def _again(context: Context, voided: Invoice) -> Invoice:
     taken = taken_before(context, contract, voided.period.starting_at)
     if voided.is_imported:
         again_id = usage_invoice_id(context, contract.id, voided.period)
-        return msgspec.structs.replace(reprice(context, voided, taken), id=again_id)
+        try:
+            return msgspec.structs.replace(reprice(context, voided, taken), id=again_id)
+        except InvalidRequest as error:
+            raise NotAllowedNow("id", error.problem) from None
     fresh = draft(context, contract, _inside(contract, voided.period, voided.id), taken)
     return msgspec.structs.replace(fresh, issued_at=voided.issued_at)
 

@@ -17,7 +17,7 @@ from metronome_sandbox.domain.ids import BalanceId, ContractId, CustomerId, Invo
 from metronome_sandbox.domain.invoices import Invoice, InvoiceStatus
 from metronome_sandbox.domain.periods import billing_periods
 from metronome_sandbox.services.context import Context
-from metronome_sandbox.services.drafts import draft, payment_invoice, reprice, taken_before, usage_invoice_id
+from metronome_sandbox.services.drafts import draft, payment_invoice, taken_before, usage_invoice_id, waiting_import
 
 
 class Event(msgspec.Struct, frozen=True):
@@ -104,7 +104,7 @@ def _finalize_import(context: Context, invoice_id: str) -> Invoice | None:
     if invoice.period is None:
         return None
     contract = store.contracts[invoice.contract_id]
-    priced = reprice(context, invoice, taken_before(context, contract, invoice.period.starting_at))
+    priced = waiting_import(context, invoice, taken_before(context, contract, invoice.period.starting_at))
     final = msgspec.structs.replace(priced, status=InvoiceStatus.FINALIZED)
     store.invoices.put(final.id, final)
     return final

@@ -56,10 +56,18 @@ def advance_clock(context: Context, request: Request) -> Reply:
 
 
 def _travel(context: Context, request: Request, to: datetime) -> Reply:
-    """Move the clock and answer with what happened between then and now."""
-    before = context.now
-    request.tenant.clock.freeze(wire.sensible(to))
-    events: list[Event] = travel(context, before) if to > before else []
+    """Move the clock and answer with what happened between then and now. A journey that fails has not begun."""
+    before, clock = context.now, request.tenant.clock
+    was_frozen = clock.is_frozen
+    clock.freeze(to)
+    try:
+        events: list[Event] = travel(context, before) if to > before else []
+    except BaseException:
+        if was_frozen:
+            clock.freeze(before)
+        else:
+            clock.thaw()
+        raise
     return Reply(
         {
             **wire.render_clock(context.now, is_frozen=True),

@@ -40,7 +40,7 @@ def parse_ingest(body: bytes, received_at: datetime) -> list[UsageEvent]:
     return [
         UsageEvent(
             transaction_id=wire.transaction_id,
-            customer_id=wire.customer_id,
+            customer_id=_customer(wire.customer_id),
             event_type=wire.event_type,
             timestamp=_timestamp(wire.timestamp, index),
             properties=_properties(wire.properties),
@@ -48,6 +48,14 @@ def parse_ingest(body: bytes, received_at: datetime) -> list[UsageEvent]:
         )
         for index, wire in enumerate(events)
     ]
+
+
+_UUID = re.compile(r"[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
+
+
+def _customer(name: str) -> str:
+    """Return an id in its canonical spelling, an alias as it is."""
+    return name.lower() if _UUID.fullmatch(name) else name
 
 
 def _timestamp(text: str, index: int) -> datetime:
