@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -10,7 +11,7 @@ import click
 from rich.console import Console
 
 from bench import cases, report
-from bench.servers import mocks, take_second_core
+from bench.servers import CORES, mocks, take_second_core
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -30,6 +31,9 @@ def main(quick: bool, only_compare: bool, document: Path | None) -> None:
     def say(text: str) -> None:
         click.echo(text, err=True)
 
+    if os.getloadavg()[0] > len(CORES) / 2:
+        # Measured: each change of process empties caches, and what has more code and data fills more of them again.
+        say("the machine is busy; the sandbox suffers more from that than bare ASGI does, so ratios come out low")
     take_second_core()
     with TemporaryDirectory() as folder:
         compared = cases.compare(effort, others, Path(folder), say)

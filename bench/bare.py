@@ -1,6 +1,6 @@
 """The ceiling: parse the body, answer JSON of the same kind and size, and do nothing else.
 
-``python -m bench.bare PORT ANSWERS`` serves with the settings of ``metronome-sandbox serve``. ANSWERS is a JSON file
+``python bench/bare.py PORT ANSWERS`` serves with the settings of ``metronome-sandbox serve``. ANSWERS is a JSON file
 with an answer for each method, recorded from the sandbox; it is encoded anew for every request, as a real answer is.
 """
 

@@ -82,18 +82,26 @@ def of_bare(compared: Mapping[str, Compared], name: str, case: str) -> float:
     return median([turn.load.rate / ceiling.load.rate for turn, ceiling in pairs])
 
 
+def best_cpu_us(compared: Mapping[str, Compared], name: str, case: str) -> float:
+    """Return microseconds of CPU time for a request in the round that neighbours disturbed least."""
+    return min(turn.cpu_us for turn in compared[name].turns[case])
+
+
 def of_bare_cpu(compared: Mapping[str, Compared], name: str, case: str) -> float:
-    """Return the same for requests in a second of CPU time. On a machine without neighbours the two are equal."""
-    pairs = zip(compared[name].turns[case], compared[BARE].turns[case], strict=True)
-    return median([ceiling.cpu_us / turn.cpu_us for turn, ceiling in pairs])
+    """Return what :func:`of_bare` comes to on a machine without neighbours."""
+    return best_cpu_us(compared, BARE, case) / best_cpu_us(compared, name, case)
 
 
 def print_report(console: Console, compared: Mapping[str, Compared], figures: list[Figure], effort: Effort) -> None:
     """Print the tables."""
     cores = "the servers on one core, the load on another" if IS_PINNED else "servers and load share the only core"
-    load = f"{effort.rounds} rounds of {effort.seconds} s in turns, medians"
-    console.print(f"{GENERATOR}, {CONNECTIONS} connections, {load}; {cores}.")
-    console.print("Neighbours on the machine eat into rates; CPU time for a request they leave alone.")
+    turns = f"{effort.rounds} rounds of {effort.seconds} s in turns"
+    console.print(
+        f"{GENERATOR}, {CONNECTIONS} connections, {turns}; {cores}. Rates and latencies are medians. "
+        "Neighbours on the machine eat into them, so the server's CPU time for a request is there too, of the best "
+        "round; targets are held against that."
+    )
+    console.print()
     console.print(_requests(compared))
     for refusal in _refusals(compared):
         console.print(refusal)
@@ -113,7 +121,7 @@ def _requests(compared: Mapping[str, Compared]) -> Table:
                 f"{median([turn.load.p50 for turn in turns]):.2f}",
                 f"{median([turn.load.p99 for turn in turns]):.2f}",
                 f"{of_bare(compared, name, case):.3f}",
-                f"{median([turn.cpu_us for turn in turns]):,.0f}",
+                f"{best_cpu_us(compared, name, case):,.0f}",
                 f"{of_bare_cpu(compared, name, case):.3f}",
             )
         table.add_section()

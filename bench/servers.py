@@ -80,7 +80,8 @@ BILLING_PATH = "/v1/credit-types/list"
 
 def bare(answers: Path) -> Kind:
     """Return the bare ASGI application that gives these answers."""
-    return Kind("bare ASGI", lambda port: [sys.executable, "-m", "bench.bare", str(port), str(answers)], "/")
+    program = str(Path(__file__).with_name("bare.py"))
+    return Kind("bare ASGI", lambda port: [sys.executable, program, str(port), str(answers)], "/")
 
 
 def mocks(document: Path) -> list[Kind]:

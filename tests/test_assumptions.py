@@ -29,7 +29,9 @@ def test_every_assumption_in_a_docstring_carries_a_mark():
     unmarked = []
     for path in sorted((ROOT / "src").rglob("*.py")):
         text = path.read_text(encoding="utf-8")
-        for found in re.finditer(r"Assumed:?(.*?)(?=\n\s*\n|\"\"\"|\n\s*Assumed|\n\s*Source:|\n\s*Raises:)", text, re.DOTALL):
+        for found in re.finditer(
+            r"Assumed:?(.*?)(?=\n\s*\n|\"\"\"|\n\s*Assumed|\n\s*Source:|\n\s*Raises:)", text, re.DOTALL
+        ):
             following = text[found.start() : found.end() + 60]
             if not MARK.search(following):
                 unmarked.append(f"{path.relative_to(ROOT)}: {found.group(0)[:60]!r}")

@@ -492,9 +492,10 @@ def _segment(amount: Number, during: str) -> NewSegment:
 
 def plain(value: Decimal) -> str:
     """A number without exponent and trailing zeros; six places of one that comes from a division."""
+    value = value.normalize()
     if -value.as_tuple().exponent > 18:  # type: ignore[operator]
         return f"~{value:.6f}"
-    return f"{value.normalize():f}" if value else "0"
+    return f"{value:f}" if value else "0"
 
 
 def shown_time(instant: datetime) -> str:

@@ -85,6 +85,7 @@ def test_what_is_not_imitated_is_answered_501_and_names_itself(call, path, opera
     answer = call("POST", path, {})
 
     assert answer.status == 501
+    assert dict(answer.headers)["x-should-retry"] == "false"  # an SDK would wait and try again in vain
     assert answer.json == {"message": f"{operation} (POST {path}) is not imitated by this sandbox yet"}
 
 

@@ -6,6 +6,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from metronome_sandbox.api.idempotency import IdempotencyKeys, Kept
+
 NEW = "/v1/things"
 NOON = datetime(2024, 8, 1, 12, tzinfo=UTC)
 
@@ -103,6 +105,14 @@ def test_the_oldest_answer_goes_when_there_are_too_many(serve):
 
     assert call("POST", NEW, {"name": "y"}, headers=with_key("a")).status == 200
     assert call("POST", NEW, {"name": "y"}, headers=with_key("c")).status == 409
+
+
+def test_the_oldest_answers_go_when_all_together_are_too_long():
+    keys = IdempotencyKeys(limit=10, limit_bytes=10)
+    for key, length in (("a", 4), ("b", 4), ("c", 4), ("d", 11)):
+        keys.remember(("POST", NEW, key), Kept(b"", NOON, 200, b"x" * length, "", ()))
+        kept = [name for name in "abcd" if keys.recall(("POST", NEW, name), b"", NOON)]
+        assert kept == {"a": ["a"], "b": ["a", "b"], "c": ["b", "c"], "d": []}[key]
 
 
 def test_a_key_of_255_characters_is_fine(call):

@@ -1,8 +1,8 @@
 """The snippets of a page of Markdown: found, and run as a reader would who pastes one after the other.
 
 ``console`` blocks are commands after ``$ `` with what they print below them. ``python`` blocks are programs or, when
-they hold a test, pytest files; a ``text`` block below one is what it prints. In all of these ``...`` stands for anything.
-A block below the comment ``<!-- not run by the tests -->`` is left alone.
+they hold a test, pytest files; a ``text`` block below one is what it prints. ``...`` in them stands for anything. What
+stands below the comment ``<!-- not run by the tests -->`` is left alone.
 """
 
 from __future__ import annotations

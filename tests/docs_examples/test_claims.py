@@ -9,6 +9,7 @@ from typing import Any
 import click
 import pytest
 from docs_examples.snippets import ROOT, table
+from metronome import APIStatusError
 
 from metronome_sandbox.api.operations import HANDLERS
 from metronome_sandbox.api.settings import Settings
@@ -19,7 +20,6 @@ from metronome_sandbox.spec.document import CONTROL, Document
 
 README = ROOT / "README.md"
 CALL = re.compile(r"`((?:GET|PUT|POST|DELETE) /[^`]+)`")
-TERM = re.compile(r"`([a-z_]+)`(?=[^`]* of a contract|, `)")
 
 
 def calls_in(column: str, heading: str) -> list[str]:
@@ -59,7 +59,6 @@ def test_the_readme_names_the_limits_as_they_are():
 
 Ask = Callable[[Any, Any], Any]
 AT = "2024-07-01T00:00:00Z"
-SOMETHING = [{"anything": "at all"}]
 
 
 def term(name: str, value: Any) -> Ask:
@@ -229,8 +228,6 @@ def url():
 
 @pytest.mark.parametrize("feature", NOT_YET)
 def test_what_is_not_imitated_is_refused_with_501(url: str, feature: str):
-    from metronome import APIStatusError
-
     token = f"not-yet-{feature}".replace(" ", "-")
     with client_of(url, token, None, is_own=True).with_options(max_retries=0) as client:
         ids = client.post("/sandbox/scenarios/acme", cast_to=object)["ids"]

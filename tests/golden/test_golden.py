@@ -1,10 +1,9 @@
 """Golden tables: rows that a finance person can check by hand, priced by the domain.
 
-A table is a list of rows; the classes below say what a row may hold, and an unknown key
-fails. Figures are worked out from the reference, with the arithmetic beside them, and never pasted from output. A row
-says every line of every invoice in order: what it leaves out, a line may not have (no tier, no balance, the invoice's
-own window).
-Numbers are text and compared exactly; only a quantity that comes from a division may be ``approx`` to some places.
+A table is a list of rows; the classes below say what a row may hold, and an unknown key fails. Figures are worked out
+from the reference, with the arithmetic beside them, and never pasted from output. A row says every line of every
+invoice in order: what it leaves out, a line may not have (no tier, no balance, the invoice's own window). Numbers are
+text and compared exactly; only a quantity that comes from a division may be ``approx`` to some places.
 
 ``canaries.yaml`` holds rows with one fault each; a test proves that the runner rejects every one, for that fault.
 """
@@ -318,6 +317,9 @@ def _price(flat: Decimal | None, tiers: Tiers | None) -> Price | None:
 
 def _book(row: Row) -> PriceBook:
     special = {each.name: each for each in row.products}
+    unpriced = special.keys() - {each.product for each in row.rates}
+    if unpriced:
+        raise RowError(f"products without a rate: {sorted(unpriced)}")
     products: dict[str, Product] = {}
     schedules: dict[tuple[str, Any], RateSchedule] = {}
     for each in row.rates:
@@ -463,8 +465,8 @@ def _segment_id(name: str) -> str:
 
 
 def _check_line(where: str, about: LineIs, line: LineItem, during: BoundedPeriod) -> None:
-    is_application = about.applied is not None
     paying = about.applied or about.paid_by
+    is_application = about.applied is not None
     window = builders.period(about.during) if about.during else during
     usual = LineType.CPU_CONVERSION if about.converts else LineType.USAGE
     _differ(where, "type", LineType.APPLIED_COMMIT_OR_CREDIT if is_application else usual, line.type)
@@ -490,12 +492,8 @@ def _check_line(where: str, about: LineIs, line: LineItem, during: BoundedPeriod
 
 def _check_lines(where: str, wanted: Sequence[LineIs], got: Sequence[LineItem], during: BoundedPeriod) -> None:
     for place, (about, line) in enumerate(zip(wanted, got, strict=False), start=1):
-        is_usage = about.applied is None
-        if (
-            is_usage is (about.quantity is None)
-            or is_usage is (about.unit_price is None)
-            or (about.applied and about.paid_by)
-        ):
+        figures = [about.quantity is not None, about.unit_price is not None, about.applied is None]
+        if len(set(figures)) > 1 or (about.applied and about.paid_by):
             raise RowError(f"{where}, line {place}: a usage line says quantity and unit_price, an application neither")
         _check_line(f"{where}, line {place}", about, line, during)
     _differ(where, "number of lines", len(wanted), len(got))
@@ -507,6 +505,7 @@ def _check_invoice(billed: Billed) -> None:
     _differ(where, "total", about.total, priced.total)
     draws = {draw.segment_id: draw.amount for draw in priced.draws}
     _differ(where, "draws", {_segment_id(name): amount for name, amount in about.draws.items()}, draws)
+    _differ(where, "number of draws", len(draws), len(priced.draws))
     for breakdown in about.breakdowns:
         _check_breakdown(f"{where}, {breakdown.size}", breakdown, billed)
 
@@ -569,7 +568,6 @@ def check(raw: Any) -> None:
     book = _book(row)
     balances = [_balance(number, each) for number, each in enumerate(row.balances, start=1)]
     contract = builders.contract(
-        ending_before=row.contract_ending_before,
         overrides=[_override(number, each) for number, each in enumerate(row.overrides, start=1)],
         prioritization=row.prioritization,
     )

@@ -10,16 +10,19 @@ services put the right things together: what is stored, what a draft sees, what 
 
 from __future__ import annotations
 
+import asyncio
 import re
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import httpx
 import msgspec
 import pytest
 import yaml
 from worlds import World, headline, shown_period
 
+from metronome_sandbox.api.app import create_app
 from metronome_sandbox.domain.errors import InvalidRequest
 from metronome_sandbox.domain.invoices import Invoice
 from metronome_sandbox.services.historical_invoices import HistoricalInvoice
@@ -252,3 +255,216 @@ def test_every_worked_example_of_an_import_has_a_row() -> None:
     named = {found for row in ROWS for found in re.findall(r"G\d+[a-z]?\b", row.source)}
 
     assert WORKED_EXAMPLES - named == set()
+
+
+# The guide itself, call by call --------------------------------------------------------------------------------------
+
+USD = {"id": "2714e483-4ff1-48e4-9e25-ac732e8f24f2", "name": "USD (cents)"}
+
+
+class Guide:
+    """A tenant of a server in this process on 15 August 2024, with what the guide takes for granted."""
+
+    def __init__(self) -> None:
+        self.app = create_app()
+        self.call("PUT", "/sandbox/clock", {"now": "2024-08-15T00:00:00Z"})
+        metric = self.make(
+            "/v1/billable-metrics/create",
+            name="calls",
+            aggregation_type="SUM",
+            aggregation_key="calls",
+            property_filters=[{"name": "calls", "exists": True}],
+        )
+        self.product = self.make(
+            "/v1/contract-pricing/products/create", name="P", type="USAGE", billable_metric_id=metric
+        )
+        self.fixed = self.make("/v1/contract-pricing/products/create", name="Commitment", type="FIXED")
+        self.card = self.make("/v1/contract-pricing/rate-cards/create", name="List prices")
+        self.call(
+            "POST",
+            "/v1/contract-pricing/rate-cards/addRate",
+            {
+                "rate_card_id": self.card,
+                "product_id": self.product,
+                "starting_at": "2024-01-01T00:00:00.000Z",
+                "entitled": True,
+                "rate_type": "FLAT",
+                "price": 1000,
+            },
+        )
+        self.customer = self.make("/v1/customers", name="Acme Inc")
+
+    def call(self, method: str, path: str, body: Any = None) -> Any:
+        async def send() -> httpx.Response:
+            transport = httpx.ASGITransport(app=self.app)
+            async with httpx.AsyncClient(transport=transport, base_url="http://sandbox") as client:
+                return await client.request(method, path, json=body, headers={"Authorization": "Bearer guide"})
+
+        answer = asyncio.run(send())
+        assert answer.status_code == 200, answer.text
+        assert not self.app.server.contract_breaks
+        return answer.json()
+
+    def make(self, path: str, **body: Any) -> str:
+        return str(self.call("POST", path, body)["data"]["id"])
+
+    def contract(self, **terms: Any) -> str:
+        """The guide's request, word for word, and what else was agreed."""
+        return self.make(
+            "/v1/contracts/create",
+            customer_id=self.customer,
+            rate_card_id=self.card,
+            starting_at="2024-06-01T00:00:00.000Z",
+            usage_statement_schedule={
+                "frequency": "monthly",
+                "invoice_generation_starting_at": "2024-08-01T00:00:00.000Z",
+            },
+            **terms,
+        )
+
+    def historical(self, contract: str, month: int, **line: Any) -> dict[str, Any]:
+        """An invoice of the guide's import requests."""
+        start, end = f"2024-{month:02}-01T00:00:00.000Z", f"2024-{month + 1:02}-01T00:00:00.000Z"
+        window = {"inclusive_start_date": start, "exclusive_end_date": end}
+        return {
+            "customer_id": self.customer,
+            "contract_id": contract,
+            "credit_type_id": USD["id"],
+            **window,
+            "issue_date": f"2024-{month + 1:02}-03T00:00:00.000Z",
+            "usage_line_items": [{"product_id": self.product, **window, **line}],
+        }
+
+    def import_(self, *batch: dict[str, Any], preview: bool) -> list[dict[str, Any]]:
+        body = {"invoices": list(batch), "preview": preview}
+        found: list[dict[str, Any]] = self.call("POST", "/v1/contracts/createHistoricalInvoices", body)["data"]
+        return found
+
+    def invoices(self) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = self.call("GET", f"/v1/customers/{self.customer}/invoices")["data"]
+        return found
+
+
+def test_the_guides_two_months_through_the_api() -> None:
+    guide = Guide()
+    contract = guide.contract()
+    (august,) = guide.invoices()
+    assert (august["status"], august["start_timestamp"]) == ("DRAFT", "2024-08-01T00:00:00+00:00")
+    batch = guide.historical(contract, 6, quantity=10), guide.historical(contract, 7, quantity=20)
+
+    previewed = guide.import_(*batch, preview=True)
+    assert guide.invoices() == [august]
+    imported = guide.import_(*batch, preview=False)
+
+    assert [one["total"] for one in previewed] == [one["total"] for one in imported] == [10000, 20000]
+    assert guide.invoices() == [*imported, august]
+    assert {one["external_invoice"] for one in imported} == {None}  # not sent to a billing provider
+
+
+def test_the_guides_breakdown_sample_through_the_api() -> None:
+    guide = Guide()
+    contract = guide.contract()
+    day = {"inclusive_start_date": "2024-06-01T00:00:00.000Z", "exclusive_end_date": "2024-06-02T00:00:00.000Z"}
+    june = guide.historical(contract, 6, subtotals_with_quantity=[{**day, "quantity": 1}])
+
+    (imported,) = guide.import_({**june, "breakdown_granularity": "day"}, preview=False)
+
+    query = "starting_on=2024-06-01T00:00:00Z&ending_before=2024-07-01T00:00:00Z&window_size=day"
+    found = guide.call("GET", f"/v1/customers/{guide.customer}/invoices/breakdowns?{query}")
+    (window,) = found["data"]
+    assert (imported["total"], window["total"], window["id"]) == (1000, 1000, imported["id"])
+    assert window["breakdown_start_timestamp"] == "2024-06-01T00:00:00+00:00"
+    assert window["breakdown_end_timestamp"] == "2024-06-02T00:00:00+00:00"
+
+
+def test_an_imported_invoice_has_the_shape_of_the_reference() -> None:
+    """The July invoice of G24, and the ledger of its commit: reference, section 5.6."""
+    guide = Guide()
+    contract = guide.contract(
+        commits=[
+            {
+                "name": "Prepaid Commit",
+                "type": "PREPAID",
+                "product_id": guide.fixed,
+                "access_schedule": {
+                    "schedule_items": [
+                        {
+                            "amount": 25000,
+                            "starting_at": "2024-06-01T00:00:00.000Z",
+                            "ending_before": "2025-06-01T00:00:00.000Z",
+                        }
+                    ]
+                },
+            }
+        ]
+    )
+
+    june, july = guide.import_(
+        guide.historical(contract, 6, quantity=10), guide.historical(contract, 7, quantity=20), preview=False
+    )
+
+    balances = guide.call(
+        "POST",
+        "/v1/contracts/customerBalances/list",
+        {
+            "customer_id": guide.customer,
+            "include_contract_balances": True,
+            "include_ledgers": True,
+            "include_balance": True,
+        },
+    )
+    (commit,) = balances["data"]
+    (segment,) = commit["access_schedule"]["schedule_items"]
+    on_line = {
+        "product_id": guide.product,
+        "product_type": "UsageProductListItem",
+        "credit_type": USD,
+        "starting_at": "2024-07-01T00:00:00+00:00",
+        "ending_before": "2024-08-01T00:00:00+00:00",
+        "product_custom_fields": {},
+    }
+    by_commit = {
+        "commit_id": commit["id"],
+        "commit_segment_id": segment["id"],
+        "commit_type": "PrepaidCommit",
+        "applied_commit_or_credit": {"id": commit["id"], "type": "PREPAID"},
+        "commit_custom_fields": {},
+    }
+    assert july == {
+        "id": july["id"],
+        "customer_id": guide.customer,
+        "contract_id": contract,
+        "type": "USAGE",
+        "status": "FINALIZED",
+        "total": 5000,  # 20 * 1000 - 15000
+        "start_timestamp": "2024-07-01T00:00:00+00:00",
+        "end_timestamp": "2024-08-01T00:00:00+00:00",
+        "issued_at": "2024-08-03T00:00:00+00:00",
+        "credit_type": USD,
+        "external_invoice": None,
+        "billable_status": "billable",
+        "custom_fields": {},
+        "customer_custom_fields": {},
+        "contract_custom_fields": {},
+        "line_items": [
+            {"type": "usage", "name": "P", "quantity": 15, "unit_price": 1000, "total": 15000, **on_line, **by_commit},
+            {
+                "type": "applied_commit_or_credit",
+                "name": "Prepaid Commit applied",
+                "total": -15000,
+                **on_line,
+                **by_commit,
+            },
+            {"type": "usage", "name": "P", "quantity": 5, "unit_price": 1000, "total": 5000, **on_line},
+        ],
+    }
+    assert commit["balance"] == 0
+    entries = [
+        (one["type"].removeprefix("PREPAID_COMMIT_"), one["timestamp"][:10], one["amount"]) for one in commit["ledger"]
+    ]
+    assert entries == [
+        ("SEGMENT_START", "2024-06-01", 25000),
+        ("AUTOMATED_INVOICE_DEDUCTION", "2024-07-01", -10000),
+        ("AUTOMATED_INVOICE_DEDUCTION", "2024-08-01", -15000),
+    ]
+    assert [one.get("invoice_id") for one in commit["ledger"]] == [None, june["id"], july["id"]]

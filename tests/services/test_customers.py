@@ -1,83 +1,97 @@
-"""Customers after their creation: names and the aliases that usage goes by."""
+"""Customers: who is billed."""
 
 from __future__ import annotations
 
 import pytest
+from builders import utc
 from worlds import World
 
 from metronome_sandbox.domain.errors import CustomerNotFound, IngestAliasTaken, NotAllowedNow
 from metronome_sandbox.domain.ids import CustomerId
-from metronome_sandbox.services import billable_metrics, contracts, customers
-from metronome_sandbox.services.billable_metrics import NewBillableMetric
-from metronome_sandbox.services.customers import list_customers, set_customer_name, set_ingest_aliases
+from metronome_sandbox.services import contracts, customers
+from metronome_sandbox.services.customers import NewCustomer
+
+NOWHERE = "00000000-0000-4000-8000-000000000000"
 
 
 @pytest.fixture
 def world() -> World:
-    world = World("2024-08-15")
-    world.product("P", "1000")
-    world.contract(starting_at="2024-08-01")
-    world.customer("Globex", "globex")
-    return world
+    return World("2024-08-15")
 
 
-def test_a_name_is_changed_and_cut_where_it_is_too_long(world: World) -> None:
-    renamed = set_customer_name(world.context, world.customers["Acme"], "A" * 200)
+def test_a_customer_has_its_fields_and_the_tenants_time(world: World) -> None:
+    made = customers.create_customer(world.context, NewCustomer("Acme", ("acme",), {"tier": "gold"}))
 
-    assert customers.get_customer(world.context, renamed.id).name == "A" * 160
-
-
-def test_an_alias_brings_the_usage_that_named_it_before(world: World) -> None:
-    world.use("P", "2024-08-02", "3", name="acme-eu")
-    assert world.invoice("2024-08").total == 0
-
-    set_ingest_aliases(world.context, world.customers["Acme"], ["acme-eu", "acme-us", "acme-eu"])
-
-    assert world.invoice("2024-08").total == 3000
-    assert customers.get_customer(world.context, world.customers["Acme"]).ingest_aliases == ("acme-eu", "acme-us")
+    assert customers.get_customer(world.context, made.id) == made
+    assert (made.name, made.ingest_aliases, made.custom_fields) == ("Acme", ("acme",), {"tier": "gold"})
+    assert made.created_at == made.updated_at == utc("2024-08-15")
+    assert made.archived_at is None
 
 
-def test_an_alias_moves_when_it_is_taken_away_first(world: World) -> None:
-    acme, globex = world.customers["Acme"], world.customers["Globex"]
+def test_names_need_not_differ(world: World) -> None:
+    first, second = (customers.create_customer(world.context, NewCustomer("Acme")) for _ in range(2))
+
+    assert first.id != second.id
+
+
+def test_a_long_name_is_cut(world: World) -> None:
+    made = customers.create_customer(world.context, NewCustomer("x" * 161))
+
+    assert made.name == "x" * 160
+
+
+def test_an_alias_belongs_to_one_customer_and_nothing_is_kept_of_a_clash(world: World) -> None:
+    owner = customers.create_customer(world.context, NewCustomer("Acme", ("acme",)))
+    before, ids = world.dump(), dict(world.context.ids.counts)
+
+    with pytest.raises(IngestAliasTaken, match=f"'acme' already belongs to customer {owner.id}"):
+        customers.create_customer(world.context, NewCustomer("Other", ("other", "acme")))
+
+    assert (world.dump(), world.context.ids.counts) == (before, ids)
+    customers.create_customer(world.context, NewCustomer("Other", ("other", "Acme")))  # case matters
+
+
+def test_an_alias_that_is_there_twice_counts_once(world: World) -> None:
+    made = customers.create_customer(world.context, NewCustomer("Acme", ("a", "b", "a")))
+
+    assert made.ingest_aliases == ("a", "b")
+
+
+def test_an_archived_customer_keeps_its_aliases(world: World) -> None:
+    made = customers.create_customer(world.context, NewCustomer("Acme", ("acme",)))
+    contracts.archive_customer(world.context, made.id)
+
     with pytest.raises(IngestAliasTaken):
-        set_ingest_aliases(world.context, acme, ["globex"])
-
-    set_ingest_aliases(world.context, globex, [])
-    set_ingest_aliases(world.context, acme, ["globex"])
-
-    assert [one.id for one in list_customers(world.context, ingest_alias="globex")] == [acme]
-    with pytest.raises(IngestAliasTaken):
-        set_ingest_aliases(world.context, globex, ["globex"])
-    with pytest.raises(IngestAliasTaken):
-        customers.create_customer(world.context, customers.NewCustomer("Third", ("globex",)))
+        customers.create_customer(world.context, NewCustomer("Next", ("acme",)))
 
 
-def test_aliases_of_an_archived_customer_stay_taken(world: World) -> None:
-    acme, globex = world.customers["Acme"], world.customers["Globex"]
-    contracts.archive_customer(world.context, globex)
+def test_customers_are_listed_in_the_order_of_creation_archived_ones_apart(world: World) -> None:
+    made = [customers.create_customer(world.context, NewCustomer(name, (name.lower(),))) for name in ("C", "A", "B")]
+    contracts.archive_customer(world.context, made[1].id)
 
-    with pytest.raises(NotAllowedNow):
-        set_ingest_aliases(world.context, globex, [])
-    with pytest.raises(NotAllowedNow):
-        set_customer_name(world.context, globex, "Gone")
-    with pytest.raises(IngestAliasTaken):
-        set_ingest_aliases(world.context, acme, ["globex"])
-    with pytest.raises(CustomerNotFound):
-        set_ingest_aliases(world.context, CustomerId("nobody"), [])
+    def names(**conditions: object) -> str:
+        return "".join(one.name for one in customers.list_customers(world.context, **conditions))  # type: ignore[arg-type]
+
+    assert names() == "CB"
+    assert names(only_archived=True) == "A"
+    assert names(ingest_alias="c") == "C"
+    assert names(ingest_alias="a") == ""
+    assert names(ingest_alias="a", only_archived=True) == "A"
+    assert names(ingest_alias="nobody") == ""
+    assert names(customer_ids=[made[2].id.upper(), NOWHERE]) == "B"
+    assert names(customer_ids=[]) == ""
 
 
-def test_a_metric_is_archived_once_and_its_products_go_on(world: World) -> None:
-    metric_id = world.store.products[world.products["P"]].billable_metric_id
-    assert metric_id is not None
-    world.use("P", "2024-08-02", "3")
+def test_an_archived_customer_is_read_and_not_written(world: World) -> None:
+    made = customers.create_customer(world.context, NewCustomer("Acme"))
+    contracts.archive_customer(world.context, made.id)
 
-    billable_metrics.archive_billable_metric(world.context, metric_id)
+    assert customers.get_customer(world.context, made.id).archived_at == utc("2024-08-15")
+    with pytest.raises(NotAllowedNow, match=f"customer_id: customer {made.id} is archived"):
+        customers.active_customer(world.context, made.id, "customer_id")
 
-    assert world.invoice("2024-08").total == 3000
-    assert billable_metrics.list_billable_metrics(world.context) == []
-    with pytest.raises(NotAllowedNow):
-        billable_metrics.archive_billable_metric(world.context, metric_id)
-    another = billable_metrics.create_billable_metric(world.context, NewBillableMetric("SQL", sql="SELECT 1")).id
-    with pytest.raises(NotAllowedNow):
-        world.update("P", "2024-08-10", billable_metric_id=metric_id)
-    assert world.update("P", "2024-08-10", billable_metric_id=another).updates
+
+def test_a_customer_that_does_not_exist(world: World) -> None:
+    for call in (customers.get_customer, contracts.archive_customer):
+        with pytest.raises(CustomerNotFound, match=f"no customer {NOWHERE}"):
+            call(world.context, CustomerId(NOWHERE))

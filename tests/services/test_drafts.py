@@ -99,13 +99,17 @@ def test_late_usage_counts_while_the_grace_period_runs(world: World) -> None:
 
 
 def test_usage_of_the_first_instant_counts_and_of_the_end_does_not(world: World) -> None:
-    world.contract(starting_at="2024-08-01", ending_before="2024-08-10")
-    world.travel("2024-08-15")
-    for at, quantity in (("2024-07-31T23:59:59", "1"), ("2024-08-01", "10"), ("2024-08-10", "100")):
-        world.use("P", at, quantity)
-    world.contract("other", starting_at="2024-08-01")
+    world.contract(starting_at="2024-08-01", ending_before="2024-08-15")
 
-    assert world.lines(world.invoice("2024-08")) == ["P 110 @ 1000 = 110000"]
+    for at, quantity in (
+        ("2024-07-31T23:59:59", "1"),
+        ("2024-08-01", "10"),
+        ("2024-08-14T23:59:59", "100"),
+        ("2024-08-15", "1000"),
+    ):
+        world.use("P", at, quantity)
+
+    assert world.lines(world.invoice("2024-08-01..2024-08-15")) == ["P 110 @ 1000 = 110000"]
 
 
 def test_usage_under_an_alias_is_the_customers(world: World) -> None:

@@ -15,7 +15,7 @@ from worlds import World, headline
 
 from metronome_sandbox.domain.amounts import USD_CENTS
 from metronome_sandbox.domain.catalog import QuantityConversion, QuantityRounding
-from metronome_sandbox.domain.errors import InvalidRequest, NotFound
+from metronome_sandbox.domain.errors import InvalidRequest, NotAllowedNow, NotFound
 from metronome_sandbox.domain.ids import ContractId, CreditTypeId, CustomerId, OverrideId, ProductId
 from metronome_sandbox.domain.invoices import BillableStatus, InvoiceStatus, InvoiceType
 from metronome_sandbox.domain.overrides import Override, OverrideType
@@ -708,3 +708,44 @@ def test_what_a_previewed_draft_says_is_what_the_import_shows_afterwards(world: 
     shown = [invoices.get_invoice(world.context, one.customer_id, one.id) for one in imported]
     assert [world.lines(one) for one in previewed] == [world.lines(one) for one in imported]
     assert [world.lines(one) for one in imported] == [world.lines(one) for one in shown]
+
+
+def without_rate(world: World) -> None:
+    """Take P's rate of June away: an entry with the same start takes the place of the first one."""
+    world.rate("P", "1000", starting_at="2000-01-01", ending_before="2024-06-01")
+
+
+def test_an_import_that_waits_is_shown_without_what_has_no_rate_any_more(world: World) -> None:
+    world.product("Q", "5")
+    waiting, by_day = world.import_(
+        world.historical("2024-06", {"P": "10", "Q": "2"}, issue_date="2024-09-01"),
+        world.historical(
+            "2024-07", {"P": {"2024-07-01": "1", "2024-07-02": "2"}}, issue_date="2024-09-01", granularity="DAY"
+        ),
+    )
+    without_rate(world)
+    world.rate("P", "7", starting_at="2024-07-02")
+
+    assert [world.lines(one) for one in world.invoices()[:2]] == [
+        ["Q 2 @ 5 = 10"],
+        ["(2024-07-02..2024-08-01) P 2 @ 7 = 14"],
+    ]
+    assert world.breakdowns("DAY", "2024-07") == {"2024-07-02": ["(2024-07-02..2024-08-01) P 2 @ 7 = 14"]}
+    world.travel("2024-09-03")
+    assert [headline(one) for one in world.invoices()[:2]] == [
+        "USAGE 2024-06 FINALIZED 2024-09-01 10",
+        "USAGE 2024-07 FINALIZED 2024-09-01 14",
+    ]
+    assert [one.id for one in world.invoices()[:2]] == [waiting.id, by_day.id]
+
+
+def test_an_import_is_not_made_again_without_its_rates(world: World) -> None:
+    (invoice,) = world.import_(june(world))
+    world.void(invoice)
+    without_rate(world)
+    before = world.dump()
+
+    with pytest.raises(NotAllowedNow, match=r"id: No such product in rate card: .* has no rate at 2024-06-01"):
+        world.regenerate(invoice)
+
+    assert world.dump() == before

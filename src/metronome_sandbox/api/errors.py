@@ -6,12 +6,15 @@ few others), the code goes with it if the contract lists it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from typing import Any
 
 import msgspec
+import orjson
 
 from metronome_sandbox.domain import errors
-from metronome_sandbox.spec.validation import Operation
+from metronome_sandbox.spec.validation import Operation, json_path
 
 STATUS: dict[type[errors.DomainError], int] = {
     errors.DomainError: 400,
@@ -31,6 +34,10 @@ STATUS: dict[type[errors.DomainError], int] = {
 GENERAL_CODES = ("BadRequest", "InvalidArgument")
 """Codes for any broken request, in the order we try them. Source: 400 of ``createNotificationConfig-v2`` and of
 ``getSubscriptionSeatsHistory-v1``."""
+
+
+NOT_RETRIED = ((b"x-should-retry", b"false"),)
+"""Keeps an SDK from trying again what will not change. Source: SDKs obey this header before anything else."""
 
 
 class Refusal(Exception):
@@ -72,6 +79,33 @@ def code_of(error: errors.DomainError) -> str | None:
     if isinstance(error, errors.NotFound):
         return "".join(word[:1].upper() + word[1:] for word in error.kind.replace("_", " ").split()) + "NotFound"
     return None
+
+
+def from_overflow(body: bytes) -> errors.InvalidRequest:
+    """Return what the caller did wrong when a date or a number of the body cannot be held.
+
+    Called when it already went wrong, so it may take its time: it names the first date that leaves the calendar in UTC.
+    """
+    for steps, text in _texts(orjson.loads(body), ()):
+        try:
+            datetime.fromisoformat(text).astimezone(UTC)
+        except OverflowError:
+            problem = f"{text!r} is outside of the calendar once it is turned into UTC; send a year from 1 to 9999"
+            return errors.InvalidRequest(json_path(steps), problem)
+        except ValueError:
+            continue
+    return errors.InvalidRequest("", "a number or a date is too large or too small to be used")
+
+
+def _texts(tree: Any, steps: tuple[str | int, ...]) -> Iterator[tuple[tuple[str | int, ...], str]]:
+    if isinstance(tree, str):
+        yield steps, tree
+    elif isinstance(tree, dict):
+        for name, value in tree.items():
+            yield from _texts(value, (*steps, name))
+    elif isinstance(tree, list):
+        for index, value in enumerate(tree):
+            yield from _texts(value, (*steps, index))
 
 
 def from_decoding(error: msgspec.DecodeError) -> errors.InvalidRequest:

@@ -25,7 +25,7 @@ from metronome_sandbox.api import errors
 from metronome_sandbox.api.auth import CONTROL_HEADER, authenticate, check_control_token
 from metronome_sandbox.api.connexion_parts import Specification, SpecMiddleware
 from metronome_sandbox.api.docs import Pages
-from metronome_sandbox.api.errors import Refusal
+from metronome_sandbox.api.errors import NOT_RETRIED, Refusal
 from metronome_sandbox.api.idempotency import IDEMPOTENCY_KEY, Kept, fingerprint_of, key_of
 from metronome_sandbox.api.reading import (
     CONTENT_TYPE,
@@ -130,7 +130,9 @@ class Gateway(SpecMiddleware):  # type: ignore[misc]
                     check_control_token(headers.get(CONTROL_HEADER), self._settings)
             if route.operation is None or route.handler is None:
                 raise Refusal(
-                    501, f"{route.operation_id} ({route.method} {route.path}) is not imitated by this sandbox yet"
+                    501,
+                    f"{route.operation_id} ({route.method} {route.path}) is not imitated by this sandbox yet",
+                    NOT_RETRIED,
                 )
             if len(headers.get(CONTENT_LENGTH, b"")) >= self._max_body_digits:
                 check_length(headers[CONTENT_LENGTH], self._max_body)
@@ -216,7 +218,8 @@ class Gateway(SpecMiddleware):  # type: ignore[misc]
     def _execute(self, operation: Operation, handler: Handler, tenant: Tenant, request: Request) -> Reply:
         """Let time catch up, call the handler, check and encode what it says."""
         try:
-            tenant.catch_up()
+            if not operation.path.startswith(CONTROL_PREFIX):
+                tenant.catch_up()  # a reset, a snapshot, a scenario must help whatever state a world is in
             reply = handler(tenant.context, request)
             if reply.body is None:
                 if not operation.response_is_valid(reply.status, reply.data):
@@ -230,8 +233,8 @@ class Gateway(SpecMiddleware):  # type: ignore[misc]
         except msgspec.DecodeError as error:
             return self._error(operation, errors.from_decoding(error))
         except (OverflowError, DecimalException) as error:
-            logger.warning("%s: %r", operation.operation_id, error, exc_info=error)
-            return self._error(operation, InvalidRequest("", "a number or a date is too large or too small to be used"))
+            logger.debug("%s: %r", operation.operation_id, error)
+            return self._error(operation, errors.from_overflow(request.body))
         except RecursionError:
             return self._error(operation, InvalidRequest("", "the body is nested too deeply"))
         except Exception as error:
@@ -240,7 +243,7 @@ class Gateway(SpecMiddleware):  # type: ignore[misc]
 
     def _error(self, operation: Operation, error: DomainError) -> Reply:
         status, data = errors.answer(operation, error)
-        reply = Reply(data, status, encode(data))
+        reply = Reply(data, status, encode(data), headers=NOT_RETRIED if status == 501 else ())
         if not operation.response_is_valid(status, data):
             # The caller is better off with the message than without it: noted as our bug, sent all the same.
             reply.findings = self._note_break(operation, status, data)

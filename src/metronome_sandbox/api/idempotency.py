@@ -24,6 +24,10 @@ MAX_KEY_LENGTH = 255
 """Ours; the vendor names no bound. Longer keys are refused, since each is kept for a day."""
 
 
+MAX_KEPT_BYTES = 64 * 1024 * 1024
+"""Of answers, for each tenant: an import may answer with megabytes, and keys by the thousand are allowed."""
+
+
 class Kept(NamedTuple):
     """An answer that can be sent again, byte for byte."""
 
@@ -40,13 +44,16 @@ class IdempotencyKeys:
 
     Args:
         limit: Answers kept; the oldest goes first.
+        limit_bytes: Bytes of all answers together.
     """
 
-    __slots__ = ("_kept", "_limit")
+    __slots__ = ("_bytes", "_kept", "_limit", "_limit_bytes")
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, limit: int, limit_bytes: int = MAX_KEPT_BYTES) -> None:
         self._kept: OrderedDict[tuple[str, str, str], Kept] = OrderedDict()
+        self._bytes = 0
         self._limit = limit
+        self._limit_bytes = limit_bytes
 
     def recall(self, scope: tuple[str, str, str], fingerprint: bytes, now: datetime) -> Kept | None:
         """Return the answer to a repeated call, None for a new one.
@@ -63,7 +70,7 @@ class IdempotencyKeys:
         if kept is None:
             return None
         if now - kept.stored_at >= KEPT_FOR:
-            del self._kept[scope]
+            self._forget(scope)
             return None
         if kept.fingerprint != fingerprint:
             raise IdempotencyKeyReused(scope[2])
@@ -72,12 +79,17 @@ class IdempotencyKeys:
     def remember(self, scope: tuple[str, str, str], answer: Kept) -> None:
         """Keep the answer of a call that was executed."""
         self._kept[scope] = answer
-        if len(self._kept) > self._limit:
-            self._kept.popitem(last=False)
+        self._bytes += len(answer.body)
+        while self._kept and (len(self._kept) > self._limit or self._bytes > self._limit_bytes):
+            self._forget(next(iter(self._kept)))
+
+    def _forget(self, scope: tuple[str, str, str]) -> None:
+        self._bytes -= len(self._kept.pop(scope).body)
 
     def clear(self) -> None:
         """Forget every answer, when the tenant starts again: the things they speak of are gone."""
         self._kept.clear()
+        self._bytes = 0
 
     def __len__(self) -> int:
         return len(self._kept)

@@ -13,6 +13,8 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, NamedTuple
 
+import orjson
+
 from metronome_sandbox.spec.validation import Finding
 
 BODY_LIMIT = 16 * 1024
@@ -64,13 +66,10 @@ def readable(body: bytes) -> Any:
     if not body:
         return None
     try:
-        return json.loads(body, parse_float=Decimal, parse_constant=_refuse)
+        orjson.loads(body)  # refuses what cannot be shown as JSON again: NaN, lone surrogates
+        return json.loads(body, parse_float=Decimal)
     except (ValueError, RecursionError):
         return body.decode("utf-8", "replace")
-
-
-def _refuse(constant: str) -> Any:
-    raise ValueError(f"{constant} is no JSON")
 
 
 class Journal:

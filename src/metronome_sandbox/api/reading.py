@@ -19,6 +19,8 @@ JSON_TYPES = frozenset((b"application/json", b"application/json; charset=utf-8",
 
 SHOWN_HEADER = 100
 
+MAX_LENGTH_DIGITS = 18
+
 MANY_FINDINGS = 8 * 1024
 """Bytes of a body that may be searched for more than its first mistake, so that no body takes long to refuse."""
 
@@ -41,7 +43,11 @@ def check_length(declared: bytes, limit: int) -> None:
     Raises:
         Refusal: 413. The server below discards what the client sends all the same.
     """
-    if declared.isdigit() and int(declared) > limit:
+    if not declared.isdigit():
+        return
+    if len(declared) > MAX_LENGTH_DIGITS:  # Python refuses to read a number of some thousand digits
+        raise _too_long(f"a Content-Length of {len(declared)} digits", limit)
+    if int(declared) > limit:
         raise _too_long(f"{int(declared)} bytes", limit)
 
 

@@ -19,7 +19,7 @@ encode = msgspec.json.Encoder(decimal_format="number").encode
 """Builtins with ``Decimal`` to JSON bytes. Every digit of a ``Decimal`` is kept; no float comes in between."""
 
 
-class Request:
+class Request(msgspec.Struct, eq=False):
     """One call that passed routing, authentication and the contract.
 
     Attributes:
@@ -34,25 +34,13 @@ class Request:
         headers: As ASGI gives them: lower-case name and value, bytes, in the order received.
     """
 
-    __slots__ = ("body", "headers", "operation", "path_parameters", "query", "server", "tenant")
-
-    def __init__(
-        self,
-        operation: Operation,
-        tenant: Tenant,
-        server: Server,
-        path_parameters: dict[str, str],
-        query: dict[str, Any],
-        body: bytes,
-        headers: list[tuple[bytes, bytes]],
-    ) -> None:
-        self.operation = operation
-        self.tenant = tenant
-        self.server = server
-        self.path_parameters = path_parameters
-        self.query = query
-        self.body = body
-        self.headers = headers
+    operation: Operation
+    tenant: Tenant
+    server: Server
+    path_parameters: dict[str, str]
+    query: dict[str, Any]
+    body: bytes
+    headers: list[tuple[bytes, bytes]]
 
     def header(self, name: str) -> str | None:
         """Return a header's value, or None. ``name`` in any case; of several, the first."""
@@ -60,7 +48,7 @@ class Request:
         return next((value.decode("latin-1") for key, value in self.headers if key == wanted), None)
 
 
-class Reply:
+class Reply(msgspec.Struct, eq=False):
     """An answer: either ``data``, which is checked against the contract and encoded, or a ``body`` that already is.
 
     Args:
@@ -69,24 +57,15 @@ class Reply:
         body: Bytes to send as they are. Make them with :func:`prepare`, which checks them once.
         content_type: Of ``body``; JSON unless it says otherwise.
         headers: Further headers, lower-case names, bytes.
+        findings: The gateway's, for the journal.
     """
 
-    __slots__ = ("body", "content_type", "data", "findings", "headers", "status")
-
-    def __init__(
-        self,
-        data: Any = None,
-        status: int = 200,
-        body: bytes | None = None,
-        content_type: str = JSON,
-        headers: tuple[tuple[bytes, bytes], ...] = (),
-    ) -> None:
-        self.data = data
-        self.status = status
-        self.body = body
-        self.content_type = content_type
-        self.headers = headers
-        self.findings: tuple[Finding, ...] = ()  # the gateway's, for the journal
+    data: Any = None
+    status: int = 200
+    body: bytes | None = None
+    content_type: str = JSON
+    headers: tuple[tuple[bytes, bytes], ...] = ()
+    findings: tuple[Finding, ...] = ()
 
     def with_body(self, body: bytes) -> Reply:
         """Return the same answer with other bytes."""

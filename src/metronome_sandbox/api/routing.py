@@ -101,7 +101,9 @@ class Routes:
         if method in routes:
             return routes[method], values
         allowed = ", ".join(sorted({*routes, *({"HEAD"} if "GET" in routes else ())}))
-        raise Refusal(405, f"{path} has no method {method[:20]}; it has {allowed}", ((b"allow", allowed.encode()),))
+        raise Refusal(
+            405, f"{path[:200]} has no method {method[:20]}; it has {allowed}", ((b"allow", allowed.encode()),)
+        )
 
     def __iter__(self) -> Iterator[Route]:
         """Every route."""

@@ -86,7 +86,7 @@ def play(context: Context, clock: Clock, content: JsonObject, handlers: Mapping[
         InvalidRequest: A body breaks the contract or a rule; the path begins with section and name.
     """
     if "clock" in content:
-        clock.freeze(instant(content["clock"]))
+        clock.freeze(instant(content["clock"], "clock"))
     ids: Ids = {}
     call = partial(_call, context, handlers)
     for section in SECTIONS:

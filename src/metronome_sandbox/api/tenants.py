@@ -8,7 +8,7 @@ from hashlib import sha256
 from time import monotonic
 from typing import TYPE_CHECKING, Protocol
 
-from metronome_sandbox.api.errors import Refusal
+from metronome_sandbox.api.errors import NOT_RETRIED, Refusal
 from metronome_sandbox.api.idempotency import IdempotencyKeys
 from metronome_sandbox.api.journal import Journal
 from metronome_sandbox.api.requests import Fault
@@ -118,12 +118,11 @@ class Tenants:
         tenant = self._by_token.get(token)
         if tenant is None:
             if len(self._by_token) >= self._settings.max_tenants:
-                # SDKs retry a 429 unless they are told not to, and waiting does not help here.
                 raise Refusal(
                     429,
                     f"this sandbox keeps at most {self._settings.max_tenants} tenants and has that many; "
                     "use a token again, or restart the server",
-                    ((b"x-should-retry", b"false"),),
+                    NOT_RETRIED,
                 )
             tenant = Tenant(sha256(token.encode()).hexdigest()[:12], self._settings, self._make_world)
             self._by_token[token] = tenant

@@ -101,9 +101,7 @@ def in_spending_order(
     """
     if len(candidates) < 2:
         return [(candidate, None) for candidate in candidates]
-    products = [
-        product.versions(period)[-1][1] if product.updates else product for product in book.products.values()
-    ]
+    products = [product.versions(period)[-1][1] if product.updates else product for product in book.products.values()]
     ordered = [(spending_order(candidate, products), candidate) for candidate in candidates]
     return [(candidate, order) for order, candidate in sorted(ordered, key=itemgetter(0))]
 

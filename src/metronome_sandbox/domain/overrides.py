@@ -102,8 +102,7 @@ class Override(msgspec.Struct, frozen=True):
         """
         if self.specifiers:
             return any(
-                specifier.target.matches(target)
-                and (balance_names is None or specifier.is_for(balance_names))
+                specifier.target.matches(target) and (balance_names is None or specifier.is_for(balance_names))
                 for specifier in self.specifiers
             )
         if self.product_id is None and not self.applicable_product_tags:

@@ -12,6 +12,7 @@ from dateutil.relativedelta import relativedelta
 
 from metronome_sandbox.domain.amounts import ONE
 from metronome_sandbox.domain.errors import InvalidRequest
+from metronome_sandbox.domain.periods import require_year
 
 MAX_PAYMENTS = 1200
 
@@ -80,6 +81,8 @@ def expand(schedule: RecurringPayments, path: str) -> tuple[Payment, ...]:
         raise InvalidRequest(
             f"{path}.ending_before", f"{schedule.ending_before.isoformat()} is not after the schedule's start"
         )
+    require_year(schedule.starting_at, f"{path}.starting_at")
+    require_year(schedule.ending_before, f"{path}.ending_before")
     step = STEPS[schedule.frequency]
     dates: list[datetime] = []
     while (date := schedule.starting_at + step * len(dates)) < schedule.ending_before:

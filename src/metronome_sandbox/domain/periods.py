@@ -146,11 +146,23 @@ def billing_periods(schedule: StatementSchedule, contract: Period, not_before: d
         period = next_billing_period(schedule, contract, period.ending_before)
 
 
+FIRST_YEAR, LAST_YEAR = 1900, 2200
+"""The time that contracts, prices and clocks live in. Ours; calendar steps from any of it stay in the calendar."""
+
+
+def require_year(instant: datetime, path: str) -> datetime:
+    """Return ``instant``, as it is of a year in which billing makes sense."""
+    if not FIRST_YEAR <= instant.year <= LAST_YEAR:
+        raise InvalidRequest(path, f"{instant.isoformat()} is not of the years {FIRST_YEAR} to {LAST_YEAR}")
+    return instant
+
+
 def require_hour(instant: datetime, path: str) -> datetime:
-    """Return ``instant``, as it is on a whole hour.
+    """Return ``instant``, as it is on a whole hour of a sensible year.
 
     Source: guide "Create a pre-paid commit" for access schedules; the others were observed on the real API.
     """
+    require_year(instant, path)
     if instant.minute or instant.second or instant.microsecond:
         raise InvalidRequest(path, f"{instant.isoformat()} is required to be on an hour boundary")
     return instant

@@ -120,9 +120,7 @@ def list_price(contract: Contract, target: Target, rate: Rate, instant: datetime
         return rate.price, AT_LIST_RATE
     considered = in_force(contract.overrides, target, instant)
     chosen = winner(considered, contract.prioritization)
-    choice = Choice(
-        considered=tuple(each.id for each in considered), winner=None if chosen is None else chosen.id
-    )
+    choice = Choice(considered=tuple(each.id for each in considered), winner=None if chosen is None else chosen.id)
     return rate.price if chosen is None else overridden(rate.price, chosen), choice
 
 
@@ -159,6 +157,24 @@ def rate_usage(
             positions[line.group] = position
             rated.append(parts)
     return rated
+
+
+def priceable(book: PriceBook, lines: Iterable[UsageLine]) -> list[UsageLine]:
+    """Return what of these lines :func:`rate_usage` finds a rate for.
+
+    Source: question 16 of the pricing reference: usage without a rate is not billed.
+    """
+    found: list[UsageLine] = []
+    for line in lines:
+        schedule = book.schedule(line.product_id, line.pricing_group_values)
+        if schedule is None:
+            continue
+        windows = tuple(window for window in line.windows if schedule.at(window.starting_at) is not None)
+        if windows:
+            found.append(msgspec.structs.replace(line, windows=windows, quantity=total(windows)))
+        elif not line.windows and schedule.at(line.starting_at) is not None:
+            found.append(line)
+    return found
 
 
 def _in_order(book: PriceBook, lines: Sequence[UsageLine]) -> Iterable[tuple[int, UsageLine]]:

@@ -24,7 +24,7 @@ from metronome_sandbox.domain.errors import ContractNotFound, InvalidRequest, No
 from metronome_sandbox.domain.ids import BalanceId, ContractId, CreditTypeId, CustomerId, ProductId, SegmentId
 from metronome_sandbox.domain.ledger import LedgerEntry, PostedDraw, balance_at, ledger
 from metronome_sandbox.domain.payment_schedules import Payment
-from metronome_sandbox.domain.periods import require_hour
+from metronome_sandbox.domain.periods import require_hour, require_year
 from metronome_sandbox.domain.targeting import Specifier
 from metronome_sandbox.services.charges import reschedule
 from metronome_sandbox.services.context import Context
@@ -196,6 +196,8 @@ def check_segment(segment: NewSegment | Segment, path: str) -> None:
 
 def _check_payments(context: Context, new: NewBalance) -> None:
     payments = new.payments
+    for index, item in enumerate(payments.items if payments is not None else ()):
+        require_year(item.timestamp, f"invoice_schedule.schedule_items[{index}].timestamp")
     if payments is not None:
         require_currency(context, payments.credit_type_id, "invoice_schedule.credit_type_id")
     if new.type is BalanceType.POSTPAID:

@@ -32,9 +32,9 @@ from metronome_sandbox.domain.invoices import (
 )
 from metronome_sandbox.domain.invoicing import build_invoice
 from metronome_sandbox.domain.periods import BoundedPeriod, billing_periods
-from metronome_sandbox.domain.rating import Metered, PriceBook, metered_lines
+from metronome_sandbox.domain.rating import Metered, PriceBook, metered_lines, priceable
 from metronome_sandbox.domain.trace import Measure
-from metronome_sandbox.domain.usage import WindowQuantity, WindowSize
+from metronome_sandbox.domain.usage import UsageLine, WindowQuantity, WindowSize
 from metronome_sandbox.domain.usage_filters import admitted
 from metronome_sandbox.services.charges import charges_on_usage_invoice, scheduled_drafts
 from metronome_sandbox.services.context import Context
@@ -109,11 +109,9 @@ def pending(context: Context, customer_id: CustomerId, until: datetime) -> tuple
 
 
 def _compute(context: Context, customer_id: CustomerId, now: datetime) -> Drafts:
-    waiting, valid_until = pending(context, customer_id, now)
+    entries, valid_until = pending(context, customer_id, now)
     taken: dict[SegmentId, Decimal] = {}
-    found = [price_pending(context, item, taken) for item in waiting] + scheduled_drafts(
-        context, customer_id, taken
-    )
+    found = [price_pending(context, item, taken) for item in entries] + scheduled_drafts(context, customer_id, taken)
     _remember_owner(context, customer_id, found)
     return Drafts(context.store.revision, now, valid_until, tuple(sorted(found, key=lambda invoice: invoice.order)))
 
@@ -130,10 +128,12 @@ def _remember_owner(context: Context, customer_id: CustomerId, drafts: Sequence[
         del owners[forgotten]
 
 
-def price_pending(context: Context, waiting: Pending, taken: dict[SegmentId, Decimal]) -> Invoice:
+def price_pending(context: Context, entry: Pending, taken: dict[SegmentId, Decimal]) -> Invoice:
     """Return an invoice that is not final as it is now, and add to ``taken`` what it leaves less to the next one."""
-    _, _, contract, item = waiting
-    invoice = reprice(context, item, taken) if isinstance(item, Invoice) else draft(context, contract, item, taken)
+    _, _, contract, item = entry
+    invoice = (
+        waiting_import(context, item, taken) if isinstance(item, Invoice) else draft(context, contract, item, taken)
+    )
     add_draws(taken, invoice.draws)
     return invoice
 
@@ -141,9 +141,9 @@ def price_pending(context: Context, waiting: Pending, taken: dict[SegmentId, Dec
 def taken_before(context: Context, contract: Contract, starting_at: datetime) -> dict[SegmentId, Decimal]:
     """Return what drafts take that come before this contract's invoice of a period in the order of invoices."""
     taken: dict[SegmentId, Decimal] = {}
-    for waiting in pending(context, contract.customer_id, starting_at)[0]:
-        if waiting[:2] < (starting_at, contract.sequence):
-            price_pending(context, waiting, taken)
+    for entry in pending(context, contract.customer_id, starting_at)[0]:
+        if entry[:2] < (starting_at, contract.sequence):
+            price_pending(context, entry, taken)
     return taken
 
 
@@ -195,15 +195,30 @@ def price_events(
 
 
 def reprice(context: Context, invoice: Invoice, taken: dict[SegmentId, Decimal]) -> Invoice:
-    """Return an imported invoice priced again from its quantities, with today's rates and balances."""
+    """Return an imported invoice priced again from its quantities, with today's rates and balances.
+
+    Raises:
+        InvalidRequest: A quantity has no rate any more; its path begins with the number of the usage line, ``[i]``.
+    """
+    return _repriced(context, invoice, invoice.usage, taken)
+
+
+def waiting_import(context: Context, invoice: Invoice, taken: dict[SegmentId, Decimal]) -> Invoice:
+    """Return an import that waits for its issue date as it is now; what has no rate any more is not on it."""
+    book = price_book(context, context.store.contracts[invoice.contract_id])
+    return _repriced(context, invoice, priceable(book, invoice.usage), taken)
+
+
+def _repriced(
+    context: Context, invoice: Invoice, usage: Sequence[UsageLine], taken: dict[SegmentId, Decimal]
+) -> Invoice:
     if invoice.period is None:
         return invoice
     contract = context.store.contracts[invoice.contract_id]
-    book = price_book(context, contract)
     candidates = open_segments(context, contract, invoice.period, taken)
-    priced = build_invoice(contract, book, invoice.usage, candidates, invoice.period)
+    priced = build_invoice(contract, price_book(context, contract), usage, candidates, invoice.period)
     return msgspec.structs.replace(
-        invoice, lines=priced.lines, total=priced.total, draws=priced.draws, trace=priced.trace
+        invoice, lines=priced.lines, total=priced.total, draws=priced.draws, usage=tuple(usage), trace=priced.trace
     )
 
 
@@ -238,9 +253,7 @@ def _metered(
         return found
     for product_id in book.product_ids:
         product = store.products[product_id]
-        for (pricing, presentation), windows in metered(
-            store.billable_metrics, product, billed, period, notes
-        ).items():
+        for (pricing, presentation), windows in metered(store.billable_metrics, product, billed, period, notes).items():
             found[product_id, pricing, presentation] = windows
     return found
 

@@ -9,9 +9,11 @@ from datetime import datetime
 import msgspec
 
 from metronome_sandbox.domain.breakdowns import Breakdown, break_down
+from metronome_sandbox.domain.contracts import Contract
 from metronome_sandbox.domain.errors import InvalidRequest, NotAllowedNow, NotFound
 from metronome_sandbox.domain.ids import ContractId, CreditTypeId, CustomerId, InvoiceId
 from metronome_sandbox.domain.invoices import Invoice, InvoiceStatus, InvoiceType, total_of
+from metronome_sandbox.domain.periods import BoundedPeriod
 from metronome_sandbox.domain.usage import WindowSize
 from metronome_sandbox.services.charges import charges_billed_by, scheduled_invoice_id, settle
 from metronome_sandbox.services.context import Context
@@ -50,6 +52,8 @@ class InvoiceList(Sequence[Invoice]):
     def __getitem__(self, place):  # type: ignore[no-untyped-def]
         if isinstance(place, slice):
             return [self[number] for number in range(*place.indices(len(self)))]
+        if not 0 <= place < len(self):
+            raise IndexError(place)
         if self._newest_first:
             place = len(self) - 1 - place
         draft_number = bisect_left(self._places, place)
@@ -178,7 +182,8 @@ def regenerate_invoice(context: Context, invoice_id: InvoiceId) -> Invoice:
 
     Raises:
         NotFound: There is none.
-        NotAllowedNow: It is not void, its contract is archived, or its period was billed again already.
+        NotAllowedNow: It is not void, its contract is archived, its period was billed again already, or an imported
+            quantity has no rate any more.
     """
     voided = _stored_or_draft(context, invoice_id)
     store = context.store
@@ -217,26 +222,39 @@ def _again(context: Context, voided: Invoice) -> Invoice:
     taken = taken_before(context, contract, voided.period.starting_at)
     if voided.is_imported:
         again_id = usage_invoice_id(context, contract.id, voided.period)
-        return msgspec.structs.replace(reprice(context, voided, taken), id=again_id)
-    fresh = draft(context, contract, voided.period, taken)
+        try:
+            return msgspec.structs.replace(reprice(context, voided, taken), id=again_id)
+        except InvalidRequest as error:
+            raise NotAllowedNow("id", error.problem) from None
+    fresh = draft(context, contract, _inside(contract, voided.period, voided.id), taken)
     return msgspec.structs.replace(fresh, issued_at=voided.issued_at)
+
+
+def _inside(contract: Contract, period: BoundedPeriod, invoice_id: InvoiceId) -> BoundedPeriod:
+    """Return what a contract covers of a period; its end may have moved since an invoice was made for it.
+
+    Source: guide "Edit a contract": finalized invoices pick up an edit when they are voided and regenerated.
+    """
+    end = contract.ending_before
+    if end is None or end >= period.ending_before:
+        return period
+    if end <= period.starting_at:
+        raise NotAllowedNow("id", f"contract {contract.id} ends before the period of invoice {invoice_id} by now")
+    return BoundedPeriod(period.starting_at, end)
 
 
 def _successor(context: Context, voided: Invoice) -> Invoice | None:
     if voided.period is not None:
         return overlapping(context, voided.contract_id, voided.period)
     store = context.store
-    same_date = (
-        store.invoices[other] for other in store.invoices_on.starting_with(voided.contract_id, voided.issued_at)
-    )
-    return next(
-        (
-            invoice
-            for invoice in same_date
-            if invoice.regenerated_from_invoice_id == voided.id and invoice.status is not InvoiceStatus.VOID
-        ),
-        None,
-    )
+    line = {voided.id}
+    for other in store.invoices_on.starting_with(voided.contract_id, voided.issued_at):  # the oldest first
+        invoice = store.invoices[other]
+        if invoice.regenerated_from_invoice_id in line:
+            if invoice.status is not InvoiceStatus.VOID:
+                return invoice
+            line.add(invoice.id)
+    return None
 
 
 def _stored_or_draft(context: Context, invoice_id: InvoiceId) -> Invoice:

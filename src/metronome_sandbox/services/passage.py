@@ -26,7 +26,7 @@ from metronome_sandbox.services.charges import (
     settle,
 )
 from metronome_sandbox.services.context import Context
-from metronome_sandbox.services.drafts import draft, reprice, taken_before, usage_invoice_id
+from metronome_sandbox.services.drafts import draft, taken_before, usage_invoice_id, waiting_import
 from metronome_sandbox.services.recurring import grant_next
 from metronome_sandbox.services.true_ups import fulfil
 
@@ -129,7 +129,7 @@ def _finalize_import(context: Context, invoice_id: str) -> Invoice | None:
     if invoice.period is None:
         return None
     contract = store.contracts[invoice.contract_id]
-    priced = reprice(context, invoice, taken_before(context, contract, invoice.period.starting_at))
+    priced = waiting_import(context, invoice, taken_before(context, contract, invoice.period.starting_at))
     final = msgspec.structs.replace(priced, status=InvoiceStatus.FINALIZED)
     store.invoices.put(final.id, final)
     reschedule_true_ups(context, contract.customer_id)

@@ -38,7 +38,7 @@ class Described:
 
 
 @dataclass(frozen=True, slots=True)
-class NotImitated:
+class NamedOnly:
     """An operation of the vendor that the document names but does not describe: extension ``x-not-imitated``."""
 
     operation_id: str
@@ -120,7 +120,7 @@ class Document:
                     is_open=not secured if security is None else not security,
                 )
 
-    def not_imitated(self) -> Iterator[NotImitated]:
+    def not_imitated(self) -> Iterator[NamedOnly]:
         """Yield what the document only names, so that a call can be answered with its name."""
         for entry in self.tree.get("x-not-imitated", ()):
-            yield NotImitated(entry["operationId"], entry["method"].upper(), entry["path"])
+            yield NamedOnly(entry["operationId"], entry["method"].upper(), entry["path"])

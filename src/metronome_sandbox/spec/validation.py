@@ -397,7 +397,7 @@ class Parameter:
         What cannot be converted stays text, and is then refused by the schema like any other wrong value.
         """
         if self.is_list:
-            parts = [part for text in texts for part in text.split(",") if part != ""]
+            parts = [part for text in texts if text != "" for part in text.split(",")]
             value: Any = parts if self._convert is None else [self._convert(part) for part in parts]
         elif len(texts) > 1:
             return None, [Finding(self.label, "repeated", f"expected once, received {len(texts)} times")]

@@ -56,10 +56,18 @@ def advance_clock(context: Context, request: Request) -> Reply:
 
 
 def _travel(context: Context, request: Request, to: datetime) -> Reply:
-    """Move the clock and answer with what happened between then and now."""
-    before = context.now
-    request.tenant.clock.freeze(wire.sensible(to))
-    events: list[Event] = travel(context, before) if to > before else []
+    """Move the clock and answer with what happened between then and now. A journey that fails has not begun."""
+    before, clock = context.now, request.tenant.clock
+    was_frozen = clock.is_frozen
+    clock.freeze(to)
+    try:
+        events: list[Event] = travel(context, before) if to > before else []
+    except BaseException:
+        if was_frozen:
+            clock.freeze(before)
+        else:
+            clock.thaw()
+        raise
     return Reply(
         {
             **wire.render_clock(context.now, is_frozen=True),
@@ -89,10 +97,11 @@ def restore_snapshot(context: Context, request: Request) -> Reply:
 
 
 def load_scenario(context: Context, request: Request) -> Reply:
-    """``POST /sandbox/scenarios/{name}``"""
+    """``POST /sandbox/scenarios/{name}``: in place of everything the tenant has; ``reset`` goes back to it."""
     name = request.path_parameters["name"]
-    world, ids = request.server.worlds.with_scenario(_world(request), name)
+    world, ids = request.server.worlds.playing(name)
     request.tenant.inhabit(world)
+    request.tenant.scenario = name
     return Reply({"name": name, "ids": ids})
 
 

@@ -8,7 +8,7 @@ from metronome_sandbox.api.pagination import page, scan
 from metronome_sandbox.api.requests import Reply, Request
 from metronome_sandbox.api.wire import invoices as wire
 from metronome_sandbox.api.wire import usage as usage_wire
-from metronome_sandbox.api.wire.common import canonical, instant, scope
+from metronome_sandbox.api.wire.common import JsonObject, canonical, instant, scope
 from metronome_sandbox.domain.errors import InvalidRequest
 from metronome_sandbox.domain.ids import ContractId, CreditTypeId, CustomerId, InvoiceId
 from metronome_sandbox.domain.invoices import InvoiceStatus
@@ -16,6 +16,7 @@ from metronome_sandbox.domain.usage import WindowSize
 from metronome_sandbox.services import historical_invoices, invoices, previews
 from metronome_sandbox.services.context import Context
 from metronome_sandbox.services.invoices import InvoiceFilter
+from metronome_sandbox.spec.validation import shortened
 
 
 def create_historical_invoices(context: Context, request: Request) -> Reply:
@@ -110,8 +111,8 @@ def _filter(request: Request) -> InvoiceFilter:
         type=query.get("type"),
         credit_type_id=None if credit_type_id is None else CreditTypeId(credit_type_id.lower()),
         contract_id=None if contract_id is None else ContractId(contract_id.lower()),
-        starting_on=_instant(query.get("starting_on")),
-        ending_before=_instant(query.get("ending_before")),
+        starting_on=_instant(query, "starting_on"),
+        ending_before=_instant(query, "ending_before"),
     )
 
 
@@ -122,8 +123,8 @@ def _status(value: str | None) -> InvoiceStatus | None:
     try:
         return canonical(value, InvoiceStatus)
     except ValueError:
-        raise InvalidRequest("status", f"{value!r} is none of DRAFT, FINALIZED and VOID") from None
+        raise InvalidRequest("status", f"{shortened(value)} is none of DRAFT, FINALIZED and VOID") from None
 
 
-def _instant(value: str | None) -> datetime | None:
-    return None if value is None else instant(value)
+def _instant(query: JsonObject, name: str) -> datetime | None:
+    return instant(query[name], name) if name in query else None

@@ -65,9 +65,17 @@ def utc(instant: datetime) -> datetime:
     return instant.astimezone(UTC)
 
 
-def instant(text: str) -> datetime:
-    """Return the instant of an RFC 3339 text that the gateway has checked, in UTC."""
-    return utc(msgspec.convert(text, datetime))
+def instant(text: str, path: str) -> datetime:
+    """Return the instant of an RFC 3339 text, in UTC.
+
+    Raises:
+        InvalidRequest: There is no such instant: the year 0, or one that leaves the calendar in UTC.
+    """
+    try:
+        return utc(msgspec.convert(text, datetime))
+    except (msgspec.ValidationError, OverflowError):
+        problem = f"{text!r} is no RFC 3339 date-time with an offset, of the years 1 to 9999"
+        raise InvalidRequest(path, problem) from None
 
 
 @lru_cache(maxsize=4096)

@@ -225,7 +225,7 @@ def _spelt(value: Any, field: str = "") -> Any:
     if isinstance(value, (int, Decimal)):
         return number(Decimal(value))
     if field in ("starting_at", "ending_before", "timestamp"):
-        return time(instant(value))
+        return time(instant(value, field))
     if field == "rate_type":
         return value.upper()
     return value.lower() if field.endswith(("id", "_ids")) else value

@@ -10,11 +10,9 @@ from metronome_sandbox.api.journal import Entry
 from metronome_sandbox.api.wire.common import JsonObject, WireType, decode, decoder, present, time, utc
 from metronome_sandbox.domain.balances import BalanceType
 from metronome_sandbox.domain.errors import InvalidRequest
+from metronome_sandbox.domain.periods import require_year
 from metronome_sandbox.services.passage import Event
 from metronome_sandbox.store.interface import Store
-
-LAST_YEAR = 2200
-"""How far a clock goes. Ours: so that one call has a bounded number of invoices to make."""
 
 
 class SetClock(WireType):
@@ -36,7 +34,7 @@ _ADVANCE = decoder(AdvanceClock)
 
 def parse_set_clock(body: bytes) -> datetime:
     """Return the instant."""
-    return utc(decode(_SET, body).now)
+    return sensible(utc(decode(_SET, body).now), "now")
 
 
 def parse_advance(body: bytes, now: datetime) -> datetime:
@@ -47,27 +45,28 @@ def parse_advance(body: bytes, now: datetime) -> datetime:
     """
     wire = decode(_ADVANCE, body)
     if wire.to is not None:
-        return utc(wire.to)
+        return sensible(utc(wire.to), "to")
     by = wire.by or ""
     try:
+        if by.endswith("T") or not by.isascii() or by != by.strip():
+            raise ValueError(by)  # isodate takes "PT" for no time at all
         duration = isodate.parse_duration(by)
         instant = now + duration
     except (isodate.ISO8601Error, OverflowError, ArithmeticError, ValueError, TypeError):
         raise InvalidRequest("by", f"{by!r} is no ISO 8601 duration such as P1M, P14D or PT36H") from None
     if instant < now:
         raise InvalidRequest("by", f"{by!r} goes back; time goes forward only")
-    return utc(instant)
+    return sensible(utc(instant), "by")
 
 
-def sensible(instant: datetime) -> datetime:
-    """Return an instant that a clock can be set to.
+def sensible(instant: datetime, path: str) -> datetime:
+    """Return an instant that a clock can be set to, in whole milliseconds, as it will be printed.
 
     Raises:
-        InvalidRequest: It is after the year 2200.
+        InvalidRequest: It is not of the years 1900 to 2200.
     """
-    if instant.year > LAST_YEAR:
-        raise InvalidRequest("now", f"{instant.isoformat()} is too far ahead; time ends with the year {LAST_YEAR}")
-    return instant
+    require_year(instant, path)
+    return instant.replace(microsecond=instant.microsecond // 1000 * 1000)
 
 
 def render_clock(now: datetime, *, is_frozen: bool) -> JsonObject:

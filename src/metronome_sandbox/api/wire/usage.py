@@ -60,7 +60,7 @@ def parse_ingest(body: bytes, received_at: datetime) -> list[UsageEvent]:
     return [
         UsageEvent(
             transaction_id=wire.transaction_id,
-            customer_id=wire.customer_id,
+            customer_id=_customer(wire.customer_id),
             event_type=wire.event_type,
             timestamp=_timestamp(wire.timestamp, f"[{index}].timestamp"),
             properties=_properties(wire.properties),
@@ -91,6 +91,14 @@ def parse_preview(body: bytes, customer_id: CustomerId, now: datetime) -> tuple[
         for index, each in enumerate(wire.events)
     ]
     return events, wire.mode, wire.skip_zero_qty_line_items
+
+
+_UUID = re.compile(r"[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
+
+
+def _customer(name: str) -> str:
+    """Return an id in its canonical spelling, an alias as it is."""
+    return name.lower() if _UUID.fullmatch(name) else name
 
 
 def _timestamp(text: str, path: str) -> datetime:

@@ -1,0 +1,182 @@
+"""Aims generated requests at a seeded tenant: unknown ids become known ones, times become times when things happen.
+
+Problem: a random UUID names nothing, a random instant lies in the year 4711 and a random contract wants everything at
+once, so nearly every request that fits its schema is refused at the first rule. Choice: in seven cases of eight a
+well-formed value is replaced by another well-formed one that means something here; the request itself decides, so that
+a run repeats. What is not well-formed is left alone, for it is what a negative case is about.
+"""
+
+from __future__ import annotations
+
+import re
+from random import Random
+from typing import Any
+from zlib import crc32
+
+from hostile.tenant import Ids
+from schemathesis import Case
+from schemathesis.core import NotSet
+
+UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+DATE_TIME = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)")
+
+STARTS = [f"2024-{month:02}-01T00:00:00Z" for month in (4, 5, 6, 6, 7, 8)] + ["2024-06-15T13:00:00+02:00"]
+ENDS = [f"2024-{month:02}-01T00:00:00Z" for month in (7, 8, 9, 12)] + ["2025-06-01T00:00:00Z"]
+MOMENTS = ["2024-07-31T23:59:59.999Z", "2024-08-01T00:00:00Z", "2024-08-14T12:00:00Z", "2024-08-15T00:00:00Z"]
+AHEAD = ["2024-08-15T00:00:00Z", "2024-09-01T00:00:00Z", "2024-09-02T00:00:00Z", "2025-06-01T12:34:56.789+05:30"]
+
+POOLS = {
+    "starting_at": STARTS,
+    "starting_on": STARTS,
+    "inclusive_start_date": ["2024-06-01T00:00:00Z"] + ["2024-07-01T00:00:00Z"] * 5,
+    "billing_anchor_date": STARTS,
+    "invoice_generation_starting_at": ["2024-06-01T00:00:00Z", "2024-08-01T00:00:00Z", "2024-09-01T00:00:00Z"],
+    "ending_before": ENDS,
+    "exclusive_end_date": ["2024-07-15T00:00:00Z"] + ["2024-08-01T00:00:00Z"] * 5,
+    "effective_before": ENDS,
+    "now": AHEAD,
+    "to": AHEAD,
+}
+"""Times by field; a time of another name is one of :data:`MOMENTS`."""
+
+TEXTS = {
+    "next_page": ["", "", "no cursor"],
+    "cursor": ["", "", "no cursor"],
+    "by": ["P1M", "P14D", "PT36H", "P1Y", "P1W", "PT0S", "P0.5D"],
+    "name_of_scenario": ["acme"],
+    "timestamp_of_event": MOMENTS,
+    "customer_of_event": ["acme", "other", "nobody"],
+    "status_of_invoice": ["DRAFT", "FINALIZED", "VOID"],
+}
+"""What is plain text to the document and something more to the sandbox."""
+
+KINDS = {
+    "customer_id": "customers",
+    "customer_ids": "customers",
+    "contract_id": "contracts",
+    "applicable_contract_ids": "contracts",
+    "invoice_contract_id": "contracts",
+    "product_id": "products",
+    "product_ids": "products",
+    "applicable_product_ids": "products",
+    "rate_card_id": "rate_cards",
+    "billable_metric_id": "billable_metrics",
+    "invoice_id": "invoices",
+    "credit_type_id": "credit_types",
+    "fiat_credit_type_id": "credit_types",
+    "commit_id": "balances",
+    "credit_id": "balances",
+    "ids": "balances",
+    "commit_ids": "balances",
+    "any_commit_or_credit_ids": "balances",
+}
+"""What a field names."""
+
+KINDS_OF_ID = {
+    "/v1/customers/archive": "customers",
+    "/v1/contract-pricing/products/get": "products",
+    "/v1/contract-pricing/rate-cards/get": "rate_cards",
+    "/v1/invoices/void": "invoices",
+    "/v1/invoices/regenerate": "invoices",
+    "/v1/contracts/customerBalances/list": "balances",
+}
+"""What a field that is called ``id`` names, by path."""
+
+BALANCES = ("/v1/contracts/customerCommits/create", "/v1/contracts/customerCredits/create")
+
+RARE = frozenset(
+    (
+        *("package_id", "package_alias", "usage_filter", "recurring_commits", "recurring_credits", "scheduled_charges"),
+        *("scheduled_charges_on_usage_invoices", "discounts", "professional_services", "reseller_royalties"),
+        *("subscriptions", "spend_threshold_configuration", "prepaid_balance_threshold_configuration"),
+        *("spend_trackers", "transition", "hierarchy_configuration", "billing_provider_configuration"),
+        *("revenue_system_configuration", "spend_tracker_attributes", "payment_gate_config", "access_type"),
+        *("customer_billing_provider_configurations", "customer_revenue_system_configurations"),
+        *("credit_type_conversions", "billing_frequency", "recurring_commit_ids", "minimum_config", "rate_card_alias"),
+        *("composite_product_ids", "composite_tags", "composite_scope"),
+    )
+)
+"""Fields that most requests do without: the sandbox does not imitate what they ask for, or few things have them."""
+
+
+class Aim:
+    """Replaces what means nothing to a tenant.
+
+    Args:
+        ids: As :func:`hostile.tenant.settle` returns them.
+        snapshot: The tenant's, parsed; what most restores restore.
+    """
+
+    def __init__(self, ids: Ids, snapshot: Any) -> None:
+        self._ids = ids
+        self._known = {value for values in ids.values() for value in values}
+        self._snapshot = snapshot
+
+    def at(self, case: Case, known: str = "") -> None:
+        """Aim one case, in place.
+
+        Args:
+            known: Text with further ids that exist and are to stay, those that earlier steps made for example.
+        """
+        asked = repr((case.path, case.path_parameters, case.query, case.body))
+        shot = _Shot(self._ids, self._known, known, case, Random(crc32(asked.encode("utf-8", "surrogatepass"))))
+        if case.path_parameters:
+            case.path_parameters = shot.fields(case.path_parameters, "")
+        if case.query:
+            case.query = shot.fields(case.query, "")
+        if case.path == "/sandbox/snapshot" and shot.is_positive and shot.hits():
+            case.body = self._snapshot
+        elif not isinstance(case.body, NotSet | bytes):
+            case.body = shot.value(case.body, "", "")
+
+
+class _Shot:
+    """The replacements in one case."""
+
+    def __init__(self, ids: Ids, known: set[str], more_known: str, case: Case, random: Random) -> None:
+        self._ids = ids
+        self._known = known
+        self._more_known = more_known
+        self._path = case.path
+        self._random = random
+        self.is_positive = case.meta is None or case.meta.generation.mode.is_positive
+
+    def hits(self) -> bool:
+        return self._random.random() < 7 / 8
+
+    def fields(self, fields: Any, parent: str) -> dict[str, Any]:
+        return {
+            name: self.value(value, name, parent)
+            for name, value in fields.items()
+            if not (self.is_positive and name in RARE and self.hits())
+        }
+
+    def value(self, value: Any, field: str, parent: str) -> Any:
+        if isinstance(value, dict):
+            return self.fields(value, field)
+        if isinstance(value, list):
+            return [self.value(item, field, parent) for item in value]
+        if isinstance(value, float) and self.is_positive and self.hits():
+            return round(value % 1000, 2)
+        if not isinstance(value, str) or value in self._known or (len(value) == 36 and value in self._more_known):
+            return value
+        candidates = self._candidates(value, field, parent)
+        return self._random.choice(candidates) if candidates and self.hits() else value
+
+    def _candidates(self, value: str, field: str, parent: str) -> list[str]:
+        if self._path == "/v1/ingest" and field in ("customer_id", "timestamp"):
+            return TEXTS["customer_of_event" if field == "customer_id" else "timestamp_of_event"]
+        if self._path == "/sandbox/scenarios/{name}":
+            return TEXTS["name_of_scenario"] if self.is_positive else []
+        if "/invoices" in self._path and field == "status":
+            return TEXTS["status_of_invoice"]
+        if field in TEXTS:
+            return TEXTS[field]
+        if DATE_TIME.fullmatch(value):
+            return POOLS.get(field, MOMENTS)
+        if not UUID.fullmatch(value):
+            return []
+        if field == "product_id" and (parent in ("commits", "credits") or (self._path in BALANCES and not parent)):
+            return self._ids["fixed products"]
+        kind = KINDS_OF_ID.get(self._path) if field == "id" else KINDS.get(field)
+        return [] if kind is None else self._ids[kind]

@@ -1,0 +1,108 @@
+"""Rows for the tests of the store: whole values in which only what the store looks at varies."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from builders import LONG_AGO
+
+from metronome_sandbox.domain.amounts import USD_CENTS
+from metronome_sandbox.domain.balances import Balance, BalanceType, Segment
+from metronome_sandbox.domain.contracts import Contract
+from metronome_sandbox.domain.events import UsageEvent
+from metronome_sandbox.domain.ids import (
+    BalanceId,
+    ContractId,
+    CustomerId,
+    InvoiceId,
+    ProductId,
+    RateCardId,
+    SegmentId,
+)
+from metronome_sandbox.domain.invoices import Draw, Invoice, InvoiceStatus, InvoiceType
+from metronome_sandbox.domain.periods import BoundedPeriod, Frequency, StatementSchedule
+from metronome_sandbox.domain.rate_cards import RateKey, RateSchedule
+
+
+def day(number: int) -> datetime:
+    return LONG_AGO + timedelta(days=number)
+
+
+def days(start: int, end: int) -> BoundedPeriod:
+    return BoundedPeriod(day(start), day(end))
+
+
+def contract(
+    sequence: int,
+    *,
+    customer: str = "acme",
+    next_period: BoundedPeriod | None = None,
+    charge_at: datetime | None = None,
+    archived: bool = False,
+) -> Contract:
+    return Contract(
+        ContractId(f"contract {sequence}"),
+        CustomerId(customer),
+        LONG_AGO,
+        LONG_AGO,
+        sequence,
+        StatementSchedule(Frequency.MONTHLY, LONG_AGO),
+        LONG_AGO,
+        next_period,
+        next_charge_at=charge_at,
+        archived_at=LONG_AGO if archived else None,
+    )
+
+
+def balance(sequence: int, *, customer: str = "acme", archived: bool = False) -> Balance:
+    return Balance(
+        BalanceId(f"balance {sequence}"),
+        BalanceType.PREPAID,
+        CustomerId(customer),
+        ProductId("commitment"),
+        USD_CENTS,
+        (Segment(SegmentId(f"balance {sequence}/1"), Decimal(100), day(0), day(100)),),
+        LONG_AGO,
+        sequence,
+        archived_at=LONG_AGO if archived else None,
+    )
+
+
+def draw(balance: int, amount: str, segment: int = 1) -> Draw:
+    return Draw(BalanceId(f"balance {balance}"), SegmentId(f"balance {balance}/{segment}"), Decimal(amount), LONG_AGO)
+
+
+def invoice(
+    sequence: int,
+    *,
+    customer: str = "acme",
+    on: int = 1,
+    status: str = InvoiceStatus.FINALIZED,
+    period: BoundedPeriod | None = None,
+    issued_at: datetime = LONG_AGO,
+    draws: Iterable[Draw] = (),
+) -> Invoice:
+    return Invoice(
+        InvoiceId(f"invoice {sequence}"),
+        CustomerId(customer),
+        ContractId(f"contract {on}"),
+        InvoiceType.SCHEDULED if period is None else InvoiceType.USAGE,
+        InvoiceStatus(status),
+        USD_CENTS,
+        issued_at,
+        (),
+        Decimal(0),
+        period,
+        tuple(draws),
+        sequence=sequence,
+    )
+
+
+def event(name: str, at: datetime, *, customer: str = "acme") -> UsageEvent:
+    return UsageEvent(name, customer, "call", at, {}, LONG_AGO)
+
+
+def schedule(sequence: int, *, card: str = "card") -> RateSchedule:
+    return RateSchedule(RateKey(RateCardId(card), ProductId(f"product {sequence}"), ()), sequence)
