@@ -37,9 +37,7 @@ def full() -> World:
     played.customer("Acme", "acme")
     played.imported(
         commits=[
-            played.prepaid(
-                "C", ("25000", "2024-06-01..2025-06-01"), payments=[("2024-06-01", "1"), ("2024-12-01", "20000")]
-            ),
+            played.prepaid("C", ("25000", "2024-06-01..2025-06-01"), payments=[("2024-12-01", "20000")]),
             played.postpaid("D", "33.33", "2024-06"),
         ],
         uniqueness_key="key",
@@ -51,6 +49,8 @@ def full() -> World:
         played.historical("2024-07", {"P": "1"}, issue_date="2024-09-01"),
     )
     played.void(final)
+    with played.context.transaction():
+        played.store.settled.put("a charge", final.id)
     contracts.update_contract_end_date(played.context, final.customer_id, final.contract_id, utc("2030-01-01"))
     played.use("P", "2024-08-02", "2")
     return served(played)

@@ -126,8 +126,8 @@ def test_two_words_are_no_token(url: str):
 
 
 def test_what_is_not_imitated_says_so_by_name(acme: Acme):
-    with pytest.raises(APIStatusError, match="editContract-v2") as refused:
-        acme.client.v2.contracts.edit(customer_id=acme.customer_id, contract_id=acme.contract_id)
+    with pytest.raises(APIStatusError, match="createPackage-v1") as refused:
+        acme.client.v1.packages.create(name="Starter")
 
     assert refused.value.status_code == 501
 
