@@ -2,6 +2,8 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# Too long for every change: `make fuzz` and `make laws` run them.
+CAMPAIGNS := tests/contract/test_schemathesis.py tests/contract/test_control_plane.py tests/laws/test_world_laws.py
 STAMP := $(VENV)/.installed
 
 .PHONY: demo test lint spec bench fuzz laws clean help
@@ -21,7 +23,7 @@ demo: $(STAMP)  ## play the guide "Import existing invoices" with the official S
 	@$(BIN)/metronome-sandbox demo $(if $(SERVE),--serve)
 
 test: $(STAMP) lint  ## lint, types, layers, and all tests but the long campaigns
-	$(BIN)/python -m pytest --cov --cov-report=term:skip-covered
+	$(BIN)/python -m pytest -n 2 --cov --cov-report=term:skip-covered $(CAMPAIGNS:%=--ignore=%)
 
 lint: $(STAMP)
 	$(BIN)/ruff check
@@ -37,10 +39,10 @@ bench: $(STAMP)  ## compare with bare ASGI and, where they are installed, other 
 	$(BIN)/python -m bench
 
 laws: $(STAMP)  ## the Hypothesis laws with many more examples (minutes)
-	HYPOTHESIS_PROFILE=campaign $(BIN)/python -m pytest tests/laws
+	HYPOTHESIS_PROFILE=campaign $(BIN)/python -m pytest -n 2 tests/laws
 
-fuzz: $(STAMP)  ## Schemathesis over the whole document with many more cases (minutes)
-	SCHEMATHESIS_PROFILE=campaign $(BIN)/python -m pytest tests/contract
+fuzz: $(STAMP)  ## Schemathesis over the whole document (minutes; SCHEMATHESIS_PROFILE=campaign for hours)
+	$(BIN)/python -m pytest -n 2 tests/contract
 
 clean:  ## remove the environment and all caches
 	rm -rf $(VENV) build dist .coverage .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache src/*.egg-info

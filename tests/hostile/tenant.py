@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from typing import Any, NamedTuple
 
 from hostile.sandbox import Sandbox
@@ -290,3 +291,7 @@ def good_requests(ids: Ids) -> dict[str, Good]:
         "listRequests": Good("GET", "/sandbox/requests", query="limit=10"),
         "clearRequests": Good("DELETE", "/sandbox/requests"),
     }
+
+
+COVERED = frozenset(good_requests(defaultdict(lambda: [""] * 20))) | {"restoreSnapshot"}
+"""The operations that hostile input is tried on: those that have a good request to spoil."""
