@@ -230,6 +230,7 @@ def _run(settings: Settings, listener: socket.socket, access_log: bool) -> None:
 def _freeze(_: object) -> None:
     """Keep the garbage collector from walking through modules and contracts again and again."""
     gc.freeze()
+    gc.set_threshold(10_000, 20, 50)  # values are never part of a cycle, so looking often finds nothing
 
 
 def _stop(_: int, __: FrameType | None) -> None:

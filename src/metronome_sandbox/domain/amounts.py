@@ -48,7 +48,7 @@ def quotient(dividend: Decimal, divisor: Decimal) -> Decimal:
     return exact if cut == exact else cut
 
 
-class CreditType(msgspec.Struct, frozen=True):
+class CreditType(msgspec.Struct, frozen=True, gc=False):
     """A pricing unit: a currency or a custom unit. Source: ``GET /v1/credit-types/list``."""
 
     id: CreditTypeId

@@ -44,7 +44,7 @@ class SpendingRate(StrEnum):
     LIST_RATE = "LIST_RATE"
 
 
-class Segment(msgspec.Struct, frozen=True):
+class Segment(msgspec.Struct, frozen=True, gc=False):
     """One item of an access schedule: an amount that can be spent on usage inside ``[starting_at, ending_before)``."""
 
     id: SegmentId
@@ -58,7 +58,7 @@ class Segment(msgspec.Struct, frozen=True):
         return BoundedPeriod(self.starting_at, self.ending_before)
 
 
-class ManualEntry(msgspec.Struct, frozen=True):
+class ManualEntry(msgspec.Struct, frozen=True, gc=False):
     """An amount that somebody entered into the ledger for one segment; negative takes from it."""
 
     segment_id: SegmentId
@@ -75,14 +75,14 @@ class TrueUp(StrEnum):
     DISABLED = "DISABLED"
 
 
-class Origin(msgspec.Struct, frozen=True):
+class Origin(msgspec.Struct, frozen=True, gc=False):
     """The balance whose rest a rolled-over one consists of."""
 
     balance_id: BalanceId
     contract_id: ContractId
 
 
-class Rollover(msgspec.Struct, frozen=True):
+class Rollover(msgspec.Struct, frozen=True, gc=False):
     """The passage of a segment's rest to the contract that renews this one, at ``timestamp``.
 
     Attributes:
@@ -96,7 +96,7 @@ class Rollover(msgspec.Struct, frozen=True):
     new_segment_id: SegmentId
 
 
-class InvoiceScheduleItem(msgspec.Struct, frozen=True):
+class InvoiceScheduleItem(msgspec.Struct, frozen=True, gc=False):
     """One payment of a commit, at ``timestamp``."""
 
     id: str
@@ -110,7 +110,7 @@ class InvoiceScheduleItem(msgspec.Struct, frozen=True):
         return self.unit_price * self.quantity
 
 
-class InvoiceSchedule(msgspec.Struct, frozen=True):
+class InvoiceSchedule(msgspec.Struct, frozen=True, gc=False):
     """How a commit is paid. ``do_not_invoice`` keeps the sums as cost basis and bills nothing."""
 
     credit_type_id: CreditTypeId
@@ -126,7 +126,7 @@ ENDLESS = sys.maxsize
 """Sorts after every count."""
 
 
-class Balance(msgspec.Struct, frozen=True):
+class Balance(msgspec.Struct, frozen=True, gc=False):
     """A commit or a credit. Source: schemas ``Commit`` and ``Credit``.
 
     Attributes:
@@ -272,7 +272,7 @@ def usage_applicability(balance: Balance) -> int:
     )
 
 
-class OpenSegment(msgspec.Struct, frozen=True):
+class OpenSegment(msgspec.Struct, frozen=True, gc=False):
     """A segment with what is left of it."""
 
     balance: Balance

@@ -29,7 +29,7 @@ _Cover = tuple[int, LineItem, LineItem | None]
 """A usage line with its place on the invoice and the line that applies a balance to it."""
 
 
-class Breakdown(msgspec.Struct, frozen=True):
+class Breakdown(msgspec.Struct, frozen=True, gc=False):
     """One window of an invoice: the lines of what was used in it. Line windows stay those of the invoice."""
 
     window: BoundedPeriod

@@ -16,7 +16,7 @@ from metronome_sandbox.domain.ids import BillableMetricId, CustomerId, ProductId
 from metronome_sandbox.domain.periods import BoundedPeriod
 
 
-class Customer(msgspec.Struct, frozen=True):
+class Customer(msgspec.Struct, frozen=True, gc=False):
     """Who is billed. Source: schema ``CustomerDetail``."""
 
     id: CustomerId
@@ -38,7 +38,7 @@ class AggregationType(StrEnum):
     UNIQUE = "UNIQUE"
 
 
-class ValueFilter(msgspec.Struct, frozen=True):
+class ValueFilter(msgspec.Struct, frozen=True, gc=False):
     """Values that pass and values that don't; None means that the list was not given."""
 
     in_values: tuple[str, ...] | None = None
@@ -51,7 +51,7 @@ class ValueFilter(msgspec.Struct, frozen=True):
         )
 
 
-class PropertyFilter(msgspec.Struct, frozen=True):
+class PropertyFilter(msgspec.Struct, frozen=True, gc=False):
     """A condition on one property of an event. ``exists``: True present, False absent, None either."""
 
     name: str
@@ -59,7 +59,7 @@ class PropertyFilter(msgspec.Struct, frozen=True):
     values: ValueFilter = ValueFilter()
 
 
-class BillableMetric(msgspec.Struct, frozen=True):
+class BillableMetric(msgspec.Struct, frozen=True, gc=False):
     """What is counted in usage events. Immutable but for its name."""
 
     id: BillableMetricId
@@ -85,7 +85,7 @@ class ProductType(StrEnum):
     PRO_SERVICE = "PRO_SERVICE"
 
 
-class QuantityConversion(msgspec.Struct, frozen=True):
+class QuantityConversion(msgspec.Struct, frozen=True, gc=False):
     """Turns a metered quantity into the one that is priced, for example bytes into gigabytes."""
 
     operation: str
@@ -94,7 +94,7 @@ class QuantityConversion(msgspec.Struct, frozen=True):
     name: str | None = None
 
 
-class QuantityRounding(msgspec.Struct, frozen=True):
+class QuantityRounding(msgspec.Struct, frozen=True, gc=False):
     """Rounds a converted quantity."""
 
     rounding_method: str
@@ -102,7 +102,7 @@ class QuantityRounding(msgspec.Struct, frozen=True):
     decimal_places: int
 
 
-class ProductUpdate(msgspec.Struct, frozen=True):
+class ProductUpdate(msgspec.Struct, frozen=True, gc=False):
     """What changes about a product from ``starting_at`` on; what it leaves unset stays. Source: ``ProductUpdate``."""
 
     created_at: datetime
@@ -134,7 +134,7 @@ CHANGEABLE = tuple(name for name in ProductUpdate.__struct_fields__ if name not 
 """Fields of a product that can change in time."""
 
 
-class Product(msgspec.Struct, frozen=True):
+class Product(msgspec.Struct, frozen=True, gc=False):
     """What an invoice line is for. It carries no price. Source: schema ``ProductListItemState``.
 
     A stored product is as it was created, with all its updates; :meth:`at` gives it as it is at an instant. What is

@@ -10,7 +10,7 @@ from metronome_sandbox.domain.ids import ContractId, CreditTypeId, SegmentId
 from metronome_sandbox.domain.invoices import LineItem
 
 
-class Charge(msgspec.Struct, frozen=True):
+class Charge(msgspec.Struct, frozen=True, gc=False):
     """One line to be billed at ``timestamp``, on a scheduled invoice unless a usage invoice takes it.
 
     Attributes:

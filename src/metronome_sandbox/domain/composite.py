@@ -26,14 +26,14 @@ from metronome_sandbox.domain.targeting import Target, has_any
 from metronome_sandbox.domain.usage import UsageLine, WindowQuantity, total
 
 
-class CompositeOffer(msgspec.Struct, frozen=True):
+class CompositeOffer(msgspec.Struct, frozen=True, gc=False):
     """A composite product that a contract offers, with the stretches of the billing period in which it does."""
 
     product_id: ProductId
     stretches: tuple[BoundedPeriod, ...]
 
 
-class Spend(msgspec.Struct, frozen=True):
+class Spend(msgspec.Struct, frozen=True, gc=False):
     """What some usage, subscription or composite product costs at an instant, whoever pays for it."""
 
     product: Product
@@ -42,7 +42,7 @@ class Spend(msgspec.Struct, frozen=True):
     amount: Decimal
 
 
-class RatedComposites(msgspec.Struct, frozen=True):
+class RatedComposites(msgspec.Struct, frozen=True, gc=False):
     """Composite products as parts, and the spend behind them by window, for breakdowns."""
 
     parts: list[list[Part]]

@@ -17,7 +17,7 @@ from metronome_sandbox.domain.scheduled_charges import Discount, ProfessionalSer
 from metronome_sandbox.domain.usage_filters import UsageFilter
 
 
-class AddedTerms(msgspec.Struct, frozen=True):
+class AddedTerms(msgspec.Struct, frozen=True, gc=False):
     """What came to a contract at once, as it was then."""
 
     commits: tuple[Balance, ...] = ()
@@ -65,7 +65,7 @@ class Amendment(msgspec.Struct, frozen=True, kw_only=True):
     salesforce_opportunity_id: str | None = None
 
 
-class ContractVersion(msgspec.Struct, frozen=True):
+class ContractVersion(msgspec.Struct, frozen=True, gc=False):
     """A contract with its own commits and credits, as it was until ``until``."""
 
     until: datetime
@@ -73,7 +73,7 @@ class ContractVersion(msgspec.Struct, frozen=True):
     balances: tuple[Balance, ...]
 
 
-class ContractHistory(msgspec.Struct, frozen=True):
+class ContractHistory(msgspec.Struct, frozen=True, gc=False):
     """All of it, oldest first."""
 
     edits: tuple[ContractEdit, ...] = ()

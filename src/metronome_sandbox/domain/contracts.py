@@ -24,7 +24,7 @@ class TransitionType(StrEnum):
     SUPERSEDE = "SUPERSEDE"
 
 
-class Transition(msgspec.Struct, frozen=True):
+class Transition(msgspec.Struct, frozen=True, gc=False):
     """The link between a contract and the one that follows it; both have it. Source: ``ContractTransition``."""
 
     type: TransitionType
@@ -32,7 +32,7 @@ class Transition(msgspec.Struct, frozen=True):
     to_contract_id: ContractId
 
 
-class Contract(msgspec.Struct, frozen=True):
+class Contract(msgspec.Struct, frozen=True, gc=False):
     """One agreement.
 
     Attributes:

@@ -57,7 +57,7 @@ def _converted(paid: PaidPart, book: PriceBook) -> Part:
     )
 
 
-class ConvertedUnits(msgspec.Struct, frozen=True):
+class ConvertedUnits(msgspec.Struct, frozen=True, gc=False):
     """Units of one kind that one segment pays for, or that nothing pays for.
 
     Attributes:

@@ -38,7 +38,7 @@ from metronome_sandbox.domain.rate_cards import Price, TierSlice, slices
 from metronome_sandbox.domain.rating import Part, PriceBook, Rank
 
 
-class Cover(msgspec.Struct, frozen=True):
+class Cover(msgspec.Struct, frozen=True, gc=False):
     """A stretch of a part that one segment pays for.
 
     Attributes:

@@ -22,7 +22,7 @@ from metronome_sandbox.domain.trace import Measure
 from metronome_sandbox.domain.usage import WindowQuantity, WindowSize, total
 
 
-class UsageEvent(msgspec.Struct, frozen=True):
+class UsageEvent(msgspec.Struct, frozen=True, gc=False):
     """One event as it was ingested. Source: schema ``Event``.
 
     Attributes:

@@ -32,7 +32,7 @@ from metronome_sandbox.domain.targeting import Specifier, Target
 from metronome_sandbox.domain.trace import Measure, Pricing, QueuedSegment
 
 
-class Surroundings(msgspec.Struct, frozen=True):
+class Surroundings(msgspec.Struct, frozen=True, gc=False):
     """What an invoice's ids stand for.
 
     Attributes:
@@ -49,7 +49,7 @@ class Surroundings(msgspec.Struct, frozen=True):
     unit_names: Mapping[CreditTypeId, str]
 
 
-class ExplainedOverride(msgspec.Struct, frozen=True):
+class ExplainedOverride(msgspec.Struct, frozen=True, gc=False):
     """What became of one override on one line; ``decision`` is a word of the contract document."""
 
     id: OverrideId
@@ -58,7 +58,7 @@ class ExplainedOverride(msgspec.Struct, frozen=True):
     why: str
 
 
-class ExplainedLine(msgspec.Struct, frozen=True):
+class ExplainedLine(msgspec.Struct, frozen=True, gc=False):
     """One line of the invoice with its reasons.
 
     Attributes:
@@ -75,7 +75,7 @@ class ExplainedLine(msgspec.Struct, frozen=True):
     cover_why: str | None = None
 
 
-class ExplainedBalance(msgspec.Struct, frozen=True):
+class ExplainedBalance(msgspec.Struct, frozen=True, gc=False):
     """One segment in the order of spending.
 
     Attributes:
@@ -101,7 +101,7 @@ class ExplainedBalance(msgspec.Struct, frozen=True):
         return self.before - self.drawn
 
 
-class Explanation(msgspec.Struct, frozen=True):
+class Explanation(msgspec.Struct, frozen=True, gc=False):
     """An invoice with its reasons."""
 
     invoice: Invoice
@@ -209,7 +209,7 @@ def _is_boundary(contract: Contract, instant: datetime) -> bool:
 Words = Callable[[SpendingOrder], str]
 
 
-class _Step(msgspec.Struct, frozen=True):
+class _Step(msgspec.Struct, frozen=True, gc=False):
     """A place of the key that segments are sorted by.
 
     Attributes:

@@ -59,7 +59,7 @@ class TermKind(StrEnum):
     PROFESSIONAL_SERVICE = "professional_service"
 
 
-class BilledTerm(msgspec.Struct, frozen=True):
+class BilledTerm(msgspec.Struct, frozen=True, gc=False):
     """The term of the contract that a scheduled line bills; ``metadata`` is the caller's own."""
 
     kind: TermKind
@@ -67,7 +67,7 @@ class BilledTerm(msgspec.Struct, frozen=True):
     metadata: str | None = None
 
 
-class TierPlace(msgspec.Struct, frozen=True):
+class TierPlace(msgspec.Struct, frozen=True, gc=False):
     """Which tier of a tiered price a line is in. Source: schema ``TierMetadata``."""
 
     level: int
@@ -75,7 +75,7 @@ class TierPlace(msgspec.Struct, frozen=True):
     size: Decimal | None = None
 
 
-class AppliedBalance(msgspec.Struct, frozen=True):
+class AppliedBalance(msgspec.Struct, frozen=True, gc=False):
     """The commit or credit that a line is paid by, or pays for."""
 
     id: BalanceId
@@ -83,7 +83,7 @@ class AppliedBalance(msgspec.Struct, frozen=True):
     segment_id: SegmentId | None = None
 
 
-class LineItem(msgspec.Struct, frozen=True):
+class LineItem(msgspec.Struct, frozen=True, gc=False):
     """One line of an invoice.
 
     Attributes:
@@ -129,7 +129,7 @@ class LineItem(msgspec.Struct, frozen=True):
         return self.credit_type_id is None and not is_for_show
 
 
-class Draw(msgspec.Struct, frozen=True):
+class Draw(msgspec.Struct, frozen=True, gc=False):
     """What one invoice takes from one segment; the ledger's deduction.
 
     Attributes:
@@ -155,7 +155,7 @@ class BillableStatus(StrEnum):
     UNBILLABLE = "unbillable"
 
 
-class Invoice(msgspec.Struct, frozen=True):
+class Invoice(msgspec.Struct, frozen=True, gc=False):
     """One invoice; drafts are values of this type that nothing stores.
 
     Attributes:

@@ -27,7 +27,7 @@ from metronome_sandbox.domain.trace import Pricing, QueuedSegment, Trace
 from metronome_sandbox.domain.usage import UsageLine
 
 
-class PricedUsage(msgspec.Struct, frozen=True):
+class PricedUsage(msgspec.Struct, frozen=True, gc=False):
     """What a usage invoice says and what it takes from balances.
 
     Attributes:

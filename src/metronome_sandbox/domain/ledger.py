@@ -34,7 +34,7 @@ FAMILIES = {
 }
 
 
-class PostedDraw(msgspec.Struct, frozen=True):
+class PostedDraw(msgspec.Struct, frozen=True, gc=False):
     """A draw with the invoice that it belongs to, a finalized one or a draft."""
 
     invoice_id: InvoiceId
@@ -42,7 +42,7 @@ class PostedDraw(msgspec.Struct, frozen=True):
     draw: Draw
 
 
-class PostedTrueUp(msgspec.Struct, frozen=True):
+class PostedTrueUp(msgspec.Struct, frozen=True, gc=False):
     """What a finalized invoice billed because it was missing to the commitment."""
 
     invoice_id: InvoiceId
@@ -51,7 +51,7 @@ class PostedTrueUp(msgspec.Struct, frozen=True):
     timestamp: datetime
 
 
-class LedgerEntry(msgspec.Struct, frozen=True):
+class LedgerEntry(msgspec.Struct, frozen=True, gc=False):
     """One entry; what takes from the balance is negative (the guides' sign, against the document's example)."""
 
     kind: EntryKind

@@ -38,14 +38,14 @@ class Prioritization(StrEnum):
     EXPLICIT = "EXPLICIT"
 
 
-class OverrideTier(msgspec.Struct, frozen=True):
+class OverrideTier(msgspec.Struct, frozen=True, gc=False):
     """A factor for ``size`` units; None on the last one."""
 
     multiplier: Decimal
     size: Decimal | None = None
 
 
-class OverrideSpecifier(msgspec.Struct, frozen=True):
+class OverrideSpecifier(msgspec.Struct, frozen=True, gc=False):
     """A :class:`Specifier` with what only overrides may name."""
 
     target: Specifier = Specifier()
@@ -61,7 +61,7 @@ class OverrideSpecifier(msgspec.Struct, frozen=True):
         return not wanted or any(name in wanted for name in names)
 
 
-class Override(msgspec.Struct, frozen=True):
+class Override(msgspec.Struct, frozen=True, gc=False):
     """One change of price or availability on a contract. Source: schema ``OverrideV2``.
 
     Attributes:

@@ -44,7 +44,7 @@ class AmountDistribution(StrEnum):
     DIVIDED_ROUNDED = "DIVIDED_ROUNDED"
 
 
-class Payment(msgspec.Struct, frozen=True):
+class Payment(msgspec.Struct, frozen=True, gc=False):
     """One item of an invoice schedule; an amount alone is a unit price with quantity 1."""
 
     timestamp: datetime
@@ -57,7 +57,7 @@ class Payment(msgspec.Struct, frozen=True):
         return self.unit_price * self.quantity
 
 
-class RecurringPayments(msgspec.Struct, frozen=True):
+class RecurringPayments(msgspec.Struct, frozen=True, gc=False):
     """A payment at ``starting_at`` and one after each step, while before ``ending_before``."""
 
     starting_at: datetime

@@ -12,7 +12,7 @@ from dateutil.relativedelta import relativedelta
 from metronome_sandbox.domain.errors import InvalidRequest
 
 
-class Period(msgspec.Struct, frozen=True):
+class Period(msgspec.Struct, frozen=True, gc=False):
     """The half-open time ``[starting_at, ending_before)``. No end means for ever."""
 
     starting_at: datetime
@@ -28,7 +28,7 @@ class Period(msgspec.Struct, frozen=True):
         )
 
 
-class BoundedPeriod(msgspec.Struct, frozen=True):
+class BoundedPeriod(msgspec.Struct, frozen=True, gc=False):
     """The half-open time ``[starting_at, ending_before)`` of an invoice, a line or a window."""
 
     starting_at: datetime
@@ -71,7 +71,7 @@ class StatementDay(StrEnum):
     CUSTOM_DATE = "CUSTOM_DATE"
 
 
-class StatementSchedule(msgspec.Struct, frozen=True):
+class StatementSchedule(msgspec.Struct, frozen=True, gc=False):
     """When a contract's usage invoices are cut.
 
     Attributes:

@@ -24,7 +24,7 @@ class RateType(StrEnum):
     CUSTOM = "CUSTOM"
 
 
-class Tier(msgspec.Struct, frozen=True):
+class Tier(msgspec.Struct, frozen=True, gc=False):
     """A stretch of a graduated price.
 
     Attributes:
@@ -40,7 +40,7 @@ PERCENTAGES = (RateType.PERCENTAGE, RateType.TIERED_PERCENTAGE)
 """Prices of a unit of spend: a fraction, 0.1 is a tenth. Source: schema ``RatePayload``."""
 
 
-class Price(msgspec.Struct, frozen=True):
+class Price(msgspec.Struct, frozen=True, gc=False):
     """What one unit costs: one price, or a ladder of tiers.
 
     A FLAT or PERCENTAGE price is a ladder of one endless tier, so that nothing downstream tells the two apart but to
@@ -65,7 +65,7 @@ def flat(price: Decimal) -> Price:
     return Price(RateType.FLAT, (Tier(price),))
 
 
-class TierSlice(msgspec.Struct, frozen=True):
+class TierSlice(msgspec.Struct, frozen=True, gc=False):
     """The part of a quantity that falls into one tier.
 
     Attributes:
@@ -121,7 +121,7 @@ class BillingFrequency(StrEnum):
     ANNUAL = "ANNUAL"
 
 
-class RateKey(msgspec.Struct, frozen=True):
+class RateKey(msgspec.Struct, frozen=True, gc=False):
     """What a schedule of rates belongs to. Assumed: the vendor names no key; these fields tell two rates apart.
 
     [A-rate-key]
@@ -133,7 +133,7 @@ class RateKey(msgspec.Struct, frozen=True):
     billing_frequency: BillingFrequency | None = None
 
 
-class Rate(msgspec.Struct, frozen=True):
+class Rate(msgspec.Struct, frozen=True, gc=False):
     """One dated entry of a rate card.
 
     Attributes:
@@ -155,7 +155,7 @@ class Rate(msgspec.Struct, frozen=True):
         return Period(self.starting_at, self.ending_before)
 
 
-class RateSegment(msgspec.Struct, frozen=True):
+class RateSegment(msgspec.Struct, frozen=True, gc=False):
     """A stretch of time during which one entry is in force."""
 
     starting_at: datetime
@@ -163,7 +163,7 @@ class RateSegment(msgspec.Struct, frozen=True):
     rate: Rate
 
 
-class RateSchedule(msgspec.Struct, frozen=True):
+class RateSchedule(msgspec.Struct, frozen=True, gc=False):
     """All entries of one :class:`RateKey` in the order of their creation, and who wins when.
 
     Assumed: where entries overlap, the one created last is in force; an earlier one shows again after it ends. Entries
@@ -205,7 +205,7 @@ def _segments(rates: tuple[Rate, ...]) -> tuple[RateSegment, ...]:
     return tuple(found)
 
 
-class RateCardAlias(msgspec.Struct, frozen=True):
+class RateCardAlias(msgspec.Struct, frozen=True, gc=False):
     """A name for a card, usable at contract creation while its window holds the contract's start."""
 
     name: str
@@ -219,7 +219,7 @@ class RateCardAlias(msgspec.Struct, frozen=True):
         )
 
 
-class CreditTypeConversion(msgspec.Struct, frozen=True):
+class CreditTypeConversion(msgspec.Struct, frozen=True, gc=False):
     """What a custom pricing unit is worth on a card. Source: schema ``CreditTypeConversion``.
 
     Attributes:
@@ -230,7 +230,7 @@ class CreditTypeConversion(msgspec.Struct, frozen=True):
     fiat_per_custom_credit: Decimal
 
 
-class RateCard(msgspec.Struct, frozen=True):
+class RateCard(msgspec.Struct, frozen=True, gc=False):
     """A price list. Its rates are kept apart, by :class:`RateKey`. Source: schema ``RateCard``.
 
     Attributes:

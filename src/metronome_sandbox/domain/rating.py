@@ -29,14 +29,14 @@ from metronome_sandbox.domain.targeting import Target
 from metronome_sandbox.domain.usage import UsageLine, WindowQuantity, total
 
 
-class UnitConversion(msgspec.Struct, frozen=True):
+class UnitConversion(msgspec.Struct, frozen=True, gc=False):
     """What a custom pricing unit is worth in the currency of the card."""
 
     credit_type: CreditType
     fiat_per_custom_credit: Decimal
 
 
-class PriceBook(msgspec.Struct, frozen=True):
+class PriceBook(msgspec.Struct, frozen=True, gc=False):
     """What prices are looked up in.
 
     Attributes:
@@ -72,7 +72,7 @@ class Rank(IntEnum):
     CONVERSION = 3
 
 
-class Part(msgspec.Struct, frozen=True):
+class Part(msgspec.Struct, frozen=True, gc=False):
     """A stretch of usage, or of whatever else a balance may pay for, in one window, under one price and one tier.
 
     Attributes:

@@ -39,7 +39,7 @@ ROUNDINGS = {
 }
 
 
-class Rounding(msgspec.Struct, frozen=True):
+class Rounding(msgspec.Struct, frozen=True, gc=False):
     """How a prorated amount is rounded; ``decimal_places`` of -2 makes whole dollars of cents."""
 
     method: RoundingMethod
@@ -51,7 +51,7 @@ class Rounding(msgspec.Struct, frozen=True):
         return (amount / step).to_integral_value(ROUNDINGS[self.method]) * step
 
 
-class UnitAmount(msgspec.Struct, frozen=True):
+class UnitAmount(msgspec.Struct, frozen=True, gc=False):
     """A quantity at a unit price, in one unit."""
 
     unit_price: Decimal
@@ -64,7 +64,7 @@ class UnitAmount(msgspec.Struct, frozen=True):
         return self.unit_price * self.quantity
 
 
-class Recurring(msgspec.Struct, frozen=True):
+class Recurring(msgspec.Struct, frozen=True, gc=False):
     """A commit or credit that is granted anew each period. Source: schemas ``RecurringCommit``, ``RecurringCredit``.
 
     Attributes:
@@ -108,7 +108,7 @@ class Recurring(msgspec.Struct, frozen=True):
         return statements if self.frequency is None else StatementSchedule(self.frequency, self.starting_at)
 
 
-class Grant(msgspec.Struct, frozen=True):
+class Grant(msgspec.Struct, frozen=True, gc=False):
     """One period's grant.
 
     Attributes:

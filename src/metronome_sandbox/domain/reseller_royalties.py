@@ -26,7 +26,7 @@ class ResellerType(StrEnum):
     GCP_PRO_SERVICE = "GCP_PRO_SERVICE"
 
 
-class ResellerRoyalty(msgspec.Struct, frozen=True):
+class ResellerRoyalty(msgspec.Struct, frozen=True, gc=False):
     """A reseller's share of what some products cost, for a time. Source: schema ``ResellerRoyalty``.
 
     Attributes:
@@ -72,7 +72,7 @@ def royalty_of(
     )
 
 
-class RoyaltyChange(msgspec.Struct, frozen=True):
+class RoyaltyChange(msgspec.Struct, frozen=True, gc=False):
     """What an edit or amendment says of the royalty of one type; None is left as it is, an end can be cleared.
 
     Source: schema ``ResellerRoyaltyOrUpdateInput``.

@@ -14,7 +14,7 @@ from metronome_sandbox.domain.ids import CreditTypeId, ProductId
 from metronome_sandbox.domain.invoices import BilledTerm, LineItem, LineType, TermKind
 
 
-class ScheduledTerm(msgspec.Struct, frozen=True):
+class ScheduledTerm(msgspec.Struct, frozen=True, gc=False):
     """What a scheduled charge and a discount have in common.
 
     Attributes:
@@ -40,7 +40,7 @@ class Discount(ScheduledTerm, frozen=True):
     """A sum taken off on fixed dates. Source: schema ``Discount``."""
 
 
-class ProfessionalService(msgspec.Struct, frozen=True):
+class ProfessionalService(msgspec.Struct, frozen=True, gc=False):
     """Work that is invoiced on request only. Source: schema ``ProService``.
 
     Attributes:
@@ -58,7 +58,7 @@ class ProfessionalService(msgspec.Struct, frozen=True):
     custom_fields: dict[str, str] = {}
 
 
-class ServiceCharge(msgspec.Struct, frozen=True):
+class ServiceCharge(msgspec.Struct, frozen=True, gc=False):
     """A line that ``scheduleProServicesInvoice-v1`` asked for."""
 
     id: str

@@ -10,7 +10,7 @@ from metronome_sandbox.domain.catalog import Product
 from metronome_sandbox.domain.ids import GroupValues, ProductId
 
 
-class Target(msgspec.Struct, frozen=True):
+class Target(msgspec.Struct, frozen=True, gc=False):
     """One kind of usage: a product with the group values it is billed under."""
 
     product: Product
@@ -18,7 +18,7 @@ class Target(msgspec.Struct, frozen=True):
     presentation_group_values: GroupValues = ()
 
 
-class Specifier(msgspec.Struct, frozen=True):
+class Specifier(msgspec.Struct, frozen=True, gc=False):
     """Conditions that must all hold; a term with several specifiers is met by any one of them.
 
     Source: schemas ``CommitSpecifierInput`` and ``OverrideSpecifierInput``.

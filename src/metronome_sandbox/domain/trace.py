@@ -18,7 +18,7 @@ from metronome_sandbox.domain.periods import BoundedPeriod
 from metronome_sandbox.domain.rate_cards import Price, Rate
 
 
-class Pricing(msgspec.Struct, frozen=True):
+class Pricing(msgspec.Struct, frozen=True, gc=False):
     """How the units of a line got their price.
 
     Attributes:
@@ -32,7 +32,7 @@ class Pricing(msgspec.Struct, frozen=True):
     choice: Choice
 
 
-class QueuedSegment(msgspec.Struct, frozen=True):
+class QueuedSegment(msgspec.Struct, frozen=True, gc=False):
     """A segment in the order of spending, also one that has nothing left or paid for nothing.
 
     Attributes:
@@ -46,7 +46,7 @@ class QueuedSegment(msgspec.Struct, frozen=True):
     order: SpendingOrder | None = None
 
 
-class Measure(msgspec.Struct, frozen=True):
+class Measure(msgspec.Struct, frozen=True, gc=False):
     """How what was metered of a product and group became the billed quantity.
 
     Attributes:
@@ -65,7 +65,7 @@ class Measure(msgspec.Struct, frozen=True):
     rounding: QuantityRounding | None = None
 
 
-class Trace(msgspec.Struct, frozen=True):
+class Trace(msgspec.Struct, frozen=True, gc=False):
     """What was noted about an invoice as a whole; its lines have a :class:`Pricing` each.
 
     Attributes:

@@ -36,14 +36,14 @@ class WindowSize(StrEnum):
         return hour if self is WindowSize.HOUR else hour.replace(hour=0)
 
 
-class WindowQuantity(msgspec.Struct, frozen=True):
+class WindowQuantity(msgspec.Struct, frozen=True, gc=False):
     """What was used in the window that starts at ``starting_at``; its length is known from the invoice."""
 
     starting_at: datetime
     quantity: Decimal
 
 
-class UsageLine(msgspec.Struct, frozen=True):
+class UsageLine(msgspec.Struct, frozen=True, gc=False):
     """The usage of one product under one set of group values in ``[starting_at, ending_before)``.
 
     Attributes:

@@ -12,7 +12,7 @@ from metronome_sandbox.domain.events import UsageEvent
 from metronome_sandbox.domain.periods import Period
 
 
-class UsageFilter(msgspec.Struct, frozen=True):
+class UsageFilter(msgspec.Struct, frozen=True, gc=False):
     """From ``starting_at`` on, only events whose property ``group_key`` has one of the values are billed.
 
     Source: schema ``BaseUsageFilter``.

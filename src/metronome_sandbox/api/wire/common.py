@@ -26,7 +26,7 @@ _FIFTEEN_DIGITS = DecimalContext(prec=15)
 _AT_PATH = re.compile(r"^(?P<problem>.*?) - at `\$(?:\.(?P<path>.*))?`$")
 
 
-class WireType(msgspec.Struct):
+class WireType(msgspec.Struct, gc=False):
     """Base of the types that a request body is decoded into. Fields that it does not name are ignored."""
 
 
