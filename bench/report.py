@@ -98,8 +98,8 @@ def print_report(console: Console, compared: Mapping[str, Compared], figures: li
     turns = f"{effort.rounds} rounds of {effort.seconds} s in turns"
     console.print(
         f"{GENERATOR}, {CONNECTIONS} connections, {turns}; {cores}. Rates and latencies are medians. "
-        "Neighbours on the machine eat into them, so the server's CPU time for a request is there too, of the best round; "
-        "targets are held against that."
+        "Neighbours on the machine eat into them, so the server's CPU time for a request is there too, of the best "
+        "round; targets are held against that."
     )
     console.print()
     console.print(_requests(compared))
