@@ -491,7 +491,7 @@ def test_each_line_has_the_price_of_its_place_for_whoever_pays(world: World) -> 
     positions: dict[Any, Decimal] = {}
     for line in usage_lines(world.bill().lines):
         assert line.starting_at is not None
-        position = positions.get(group_of(line), ZERO)
+        position = round(positions.get(group_of(line), ZERO), 12)  # without what divisions cut off
         payer = payers[line.applied.id] if line.applied is not None else None
         assert line.unit_price == unit_price_one_by_one(world, line, line.starting_at, position, payer)
         positions[group_of(line)] = position + (line.quantity or ZERO)
@@ -598,7 +598,7 @@ def assert_adds_up(found: Sequence[Breakdown], priced: PricedUsage, lines: Seque
         whole = summed([(key(line), getattr(line, field) or ZERO) for line in priced.lines])
         assert without_zeros(shared) == without_zeros(whole)
     assert sum((each.total for each in found), ZERO) == priced.total
-    assert all(line.quantity is None or line.quantity == 0 or abs(line.quantity) > DUST for line in pieces)
+    assert [line for line in pieces if line.quantity and abs(line.quantity) < DUST] == []
     by_day = summed(
         [
             ((each.window.starting_at, group_of(line)), line.quantity or ZERO)
@@ -613,7 +613,7 @@ def assert_adds_up(found: Sequence[Breakdown], priced: PricedUsage, lines: Seque
             for window in line.windows
         ]
     )
-    assert without_zeros(by_day) == without_zeros(used)
+    assert all(abs(by_day.get(key, ZERO) - used.get(key, ZERO)) < DUST for key in by_day.keys() | used.keys())
 
 
 @law
@@ -668,7 +668,9 @@ def test_what_is_known_by_window_adds_up_beside_what_is_not(world: World) -> Non
     by_group = summed([(group_of(line), line.quantity or ZERO) for each in found for line in usage_lines(each.lines)])
     windowed = summed([(group_of(line), line.quantity) for line in world.usage if line.windows])
 
-    assert without_zeros(by_group) == without_zeros(windowed)
+    assert all(
+        abs(by_group.get(key, ZERO) - windowed.get(key, ZERO)) < DUST for key in by_group.keys() | windowed.keys()
+    )
 
 
 @law

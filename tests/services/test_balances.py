@@ -135,9 +135,13 @@ def test_rules_of_a_term_are_those_of_a_contracts(world: World) -> None:
         refused(world, world.credit("R", ("-1", YEAR))) == "access_schedule.schedule_items[0].amount: -1 is less than 0"
     )
     assert refused(world, world.credit("R")).startswith("access_schedule.schedule_items: is missing")
-    unknown = msgspec.structs.replace(world.credit("R", ("1", YEAR)), credit_type_id=CreditTypeId(NOWHERE))
-    with pytest.raises(NotFound, match="credit type"):
-        world.customer_balance(unknown)
+    unit = CreditTypeId(NOWHERE)
+    for unknown in (
+        msgspec.structs.replace(world.credit("R", ("1", YEAR)), credit_type_id=unit),
+        world.prepaid("C", ("1", YEAR), payments=[("2024-09-01", "1")], paid_in=unit, paid_on="contract"),
+    ):
+        with pytest.raises(NotFound, match="credit type"):
+            world.customer_balance(unknown)
 
 
 def test_a_balance_in_another_unit_pays_nothing(world: World) -> None:

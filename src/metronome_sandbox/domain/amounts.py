@@ -35,6 +35,8 @@ MAX_DECIMAL_PLACES = 18
 
 
 QUOTIENT_STEP = Decimal(1).scaleb(-30)
+DUST = Decimal(1).scaleb(-24)
+"""More than what a few divisions cut off, less than any quantity that is one: a difference below it is none."""
 
 
 def quotient(dividend: Decimal, divisor: Decimal) -> Decimal:

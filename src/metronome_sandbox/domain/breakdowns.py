@@ -16,7 +16,7 @@ from decimal import Decimal
 
 import msgspec
 
-from metronome_sandbox.domain.amounts import ZERO
+from metronome_sandbox.domain.amounts import DUST, ZERO
 from metronome_sandbox.domain.ids import CreditTypeId, GroupValues, ProductId
 from metronome_sandbox.domain.invoices import Invoice, LineItem, LineType, total_of
 from metronome_sandbox.domain.periods import BoundedPeriod
@@ -163,6 +163,9 @@ def _pieces(lines: Sequence[_Cover], stretch: _Stretch) -> Iterator[tuple[int, l
 def _on_line(position: Decimal, quantity: Decimal, is_first: bool, is_last: bool) -> Decimal:
     """Return how much of a line lies before ``position``; the first and the last have no end towards their outside."""
     lowest, highest = min(quantity, ZERO), max(quantity, ZERO)
+    for end in (lowest, highest):
+        if abs(position - end) < DUST:
+            return end  # what a division cut off the line before is no piece of its own
     may_sink, may_rise = (is_last, is_first) if quantity < 0 else (is_first, is_last)
     if position < lowest and not may_sink:
         return lowest

@@ -14,7 +14,7 @@ from operator import itemgetter
 
 import msgspec
 
-from metronome_sandbox.domain.amounts import ZERO, quotient
+from metronome_sandbox.domain.amounts import DUST, ZERO, quotient
 from metronome_sandbox.domain.balances import (
     Balance,
     OpenSegment,
@@ -187,7 +187,10 @@ def _pay(contract: Contract, candidate: OpenSegment, paid: PaidPart, remaining: 
             break
         if cost > remaining - spent:
             cost = remaining - spent
-            piece = _resized(piece, quotient(cost, piece.unit_price))
+            quantity = quotient(cost, piece.unit_price)
+            # Two balances may buy a third and two thirds of a unit: what divisions cut off is no usage of its own.
+            if piece.quantity - quantity > DUST:
+                piece = _resized(piece, quantity)
         paid.covers.append(Cover(balance, candidate.segment, price, piece, cost, choice))
         paid.covered += piece.quantity
         spent += cost

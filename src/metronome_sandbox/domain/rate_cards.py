@@ -8,7 +8,7 @@ from enum import StrEnum
 
 import msgspec
 
-from metronome_sandbox.domain.amounts import ZERO
+from metronome_sandbox.domain.amounts import DUST, ZERO
 from metronome_sandbox.domain.ids import CreditTypeId, GroupValues, ProductId, RateCardId
 from metronome_sandbox.domain.periods import Period
 
@@ -101,7 +101,7 @@ def slices(price: Price, position: Decimal, quantity: Decimal) -> list[TierSlice
         if tier_end is None:
             found.append(TierSlice(quantity, tier.price, level, tier_start, None))
             break
-        if position < tier_end:
+        if tier_end - position > DUST:  # a balance's division may end just before the edge that it stands for
             inside = min(quantity, tier_end - position)
             found.append(TierSlice(inside, tier.price, level, tier_start, tier.size))
             position += inside

@@ -81,17 +81,17 @@ def create_historical_invoices(context: Context, batch: Sequence[HistoricalInvoi
     """
     usage = [_usage(context, index, item) for index, item in enumerate(batch)]
     _refuse_overlaps(context, batch)
-    invoices = price_batch(context, batch, usage, preview=preview)
-    if preview:
-        return invoices
-    with context.transaction():
-        return [store_invoice(context, invoice) for invoice in invoices]
+    priced = price_batch(context, batch, usage, preview=preview)
+    if not preview:
+        with context.transaction():
+            priced = {index: store_invoice(context, invoice) for index, invoice in priced.items()}
+    return [priced[index] for index in range(len(batch))]
 
 
 def price_batch(
     context: Context, batch: Sequence[HistoricalInvoice], usage: Sequence[Sequence[UsageLine]], *, preview: bool
-) -> list[Invoice]:
-    """Return the invoices of a checked batch, without storing them.
+) -> dict[int, Invoice]:
+    """Return the invoices of a checked batch by their place in it, in the order of time, without storing them.
 
     Assumed: balances meet the invoices of a batch, and the customers' drafts between them, by start, then creation of
     the contract; an earlier one leaves less to a later one, in a preview too. So neither the order of a request nor its
@@ -133,7 +133,7 @@ def price_batch(
             custom_fields=item.custom_fields,
             trace=result.trace,
         )
-    return [priced[index] for index in range(len(batch))]
+    return priced
 
 
 def _pending_before(context: Context, batch: Sequence[HistoricalInvoice]) -> deque[Pending]:
