@@ -491,9 +491,10 @@ def test_each_line_has_the_price_of_its_place_for_whoever_pays(world: World) -> 
     positions: dict[Any, Decimal] = {}
     for line in usage_lines(world.bill().lines):
         assert line.starting_at is not None
-        position = round(positions.get(group_of(line), ZERO), 12)  # without what divisions cut off
+        position = positions.get(group_of(line), ZERO)
+        place = round(position, 12)  # without what divisions cut off
         payer = payers[line.applied.id] if line.applied is not None else None
-        assert line.unit_price == unit_price_one_by_one(world, line, line.starting_at, position, payer)
+        assert line.unit_price == unit_price_one_by_one(world, line, line.starting_at, place, payer)
         positions[group_of(line)] = position + (line.quantity or ZERO)
 
 
