@@ -90,6 +90,8 @@ def settle(sandbox: Sandbox) -> Ids:
     unfiltered = call("POST", "/v1/contracts/create", bare)["data"]["id"]
     listing = {"customer_id": acme, "include_contract_balances": True}
     balances = call("POST", "/v1/contracts/customerBalances/list", listing)["data"]
+    segments = ids_of(item for commit in agreed["commits"] for item in commit["access_schedule"]["schedule_items"])
+    payments = ids_of(item for charge in agreed["scheduled_charges"] for item in charge["schedule"]["schedule_items"])
     return {
         "customers": [acme] * 9 + [other, archived],
         "contracts": [contract, terms],
@@ -110,12 +112,9 @@ def settle(sandbox: Sandbox) -> Ids:
         "scheduled_charges": ids_of(agreed["scheduled_charges"]),
         "professional_services": ids_of(agreed["professional_services"]),
         "recurring": ids_of(agreed["recurring_commits"]),
-        "segments": ids_of(
-            item for commit in agreed["commits"] for item in commit["access_schedule"]["schedule_items"]
-        ),
-        "payments": ids_of(
-            item for charge in agreed["scheduled_charges"] for item in charge["schedule"]["schedule_items"]
-        ),
+        "segments": segments,
+        "payments": payments,
+        "items": segments + payments,
         "scheduled drafts": ids_of(scheduled),
     }
 
