@@ -91,8 +91,8 @@ def test_a_follower_holds_what_the_table_holds() -> None:
         table.put(key, value)
     assert sorted(follower.held) == ["b", "c"]
 
-    for put_back in reversed(undo.entries):
-        put_back()
+    for changed, key, before in reversed(undo.entries):
+        changed.put_back(key, before)
 
     assert (list(table), follower.held) == ([], [])
 

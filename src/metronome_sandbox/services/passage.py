@@ -44,9 +44,13 @@ class Event(msgspec.Struct, frozen=True):
 
 
 def is_behind(context: Context) -> bool:
-    """Whether something is due that has not happened yet. Cheap: it looks at the heads of four indexes."""
-    next_due = _next_due(context)
-    return next_due is not None and next_due[0] <= context.now
+    """Whether something is due that has not happened yet. Cheap: it is kept while tables stand still."""
+    revision, instant = context.next_due
+    if revision != context.store.revision:
+        due = _next_due(context)
+        instant = None if due is None else due[0]
+        context.next_due = context.store.revision, instant
+    return instant is not None and instant <= context.now
 
 
 def pass_time(context: Context) -> list[Event]:
