@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -10,8 +10,12 @@ import pytest
 from builders import utc
 from worlds import World, headline, shown_time
 
+from metronome_sandbox.domain.charges import Charge
+from metronome_sandbox.domain.contracts import Contract
 from metronome_sandbox.domain.invoices import InvoiceStatus, InvoiceType
 from metronome_sandbox.services import contracts, passage
+from metronome_sandbox.services.charges import scheduled_ahead
+from metronome_sandbox.services.context import Context
 
 
 @pytest.fixture
@@ -285,6 +289,24 @@ def test_payments_of_one_date_share_an_invoice_when_it_becomes_final(world: Worl
     assert [(one.id, one.total) for one in paid] == [(first.id, 65)]
     assert world.lines(paid[0]) == ["C 1 @ 60 = 60", "D 1 @ 5 = 5"]
     assert next(iter(world.store.contracts.values())).next_charge_at == utc("2024-10-01")
+
+
+def test_many_payments_that_fall_due_are_worked_out_once(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    def counted(context: Context, contract: Contract) -> list[tuple[datetime, list[Charge]]]:
+        asked.append(contract.id)
+        return scheduled_ahead(context, contract)
+
+    payments = [(f"2024-08-{day}", "1") for day in range(16, 31)]
+    for name in "CD":
+        world.contract(starting_at="2024-08-01", commits=[world.prepaid(name, ("100", "2024-08"), payments=payments)])
+    monkeypatch.setattr(passage, "scheduled_ahead", counted)
+
+    world.travel("2024-08-31")
+
+    assert len(finalized(world)) == 30
+    assert len(asked) == 2
 
 
 def test_paying_a_commit_does_not_touch_its_balance(world: World) -> None:
