@@ -40,10 +40,10 @@ Source = Callable[[Context, Contract], Iterable[Charge]]
 def commit_payments(context: Context, contract: Contract) -> Iterator[Charge]:
     """Yield the payments of prepaid commits that a contract's invoices carry."""
     store = context.store
-    for balance_id in store.balances_of.ids(contract.customer_id):
+    for balance_id in store.balances_paid_on.ids(contract.id):
         balance = store.balances[balance_id]
         schedule = balance.invoice_schedule
-        if schedule is None or schedule.do_not_invoice or balance.invoice_contract_id != contract.id:
+        if schedule is None or schedule.do_not_invoice:
             continue
         if balance.type is not BalanceType.PREPAID or balance.archived_at is not None:
             continue

@@ -282,6 +282,21 @@ class MemoryStore:
         balances_of = SortedIndex[BalanceId, Balance](
             lambda row: row.id, lambda row: (row.customer_id,), lambda row: (row.sequence,)
         )
+        balances_open_to = SortedIndex[BalanceId, Balance](
+            lambda row: row.id,
+            lambda row: row.open_to if row.archived_at is None else (),
+            lambda row: (row.sequence,),
+        )
+        balances_paid_on = SortedIndex[BalanceId, Balance](
+            lambda row: row.id,
+            lambda row: () if row.invoice_contract_id is None else (row.invoice_contract_id,),
+            lambda row: (row.sequence,),
+        )
+        true_ups_of = SortedIndex[BalanceId, Balance](
+            lambda row: row.id,
+            lambda row: (row.customer_id,) if row.is_trued_up else (),
+            lambda row: (row.sequence,),
+        )
         charges_due = SortedIndex[ContractId, Contract](
             lambda row: row.id,
             lambda row: ("",) if row.next_charge_at is not None and row.archived_at is None else (),
@@ -320,6 +335,9 @@ class MemoryStore:
         self.contracts_of: Index[ContractId] = contracts_of
         self.contracts_due: Index[ContractId] = contracts_due
         self.balances_of: Index[BalanceId] = balances_of
+        self.balances_open_to: Index[BalanceId] = balances_open_to
+        self.balances_paid_on: Index[BalanceId] = balances_paid_on
+        self.true_ups_of: Index[BalanceId] = true_ups_of
         self.charges_due: Index[ContractId] = charges_due
         self.grants_due: Index[ContractId] = grants_due
         self.invoices_of: Index[InvoiceId] = invoices_of
@@ -339,7 +357,9 @@ class MemoryStore:
             undo, [contracts_of, contracts_due, charges_due, grants_due]
         )
         self.contract_histories: Table[ContractId, ContractHistory] = MemoryTable(undo)
-        self.balances: Table[BalanceId, Balance] = MemoryTable(undo, [balances_of])
+        self.balances: Table[BalanceId, Balance] = MemoryTable(
+            undo, [balances_of, balances_open_to, balances_paid_on, true_ups_of]
+        )
         self.invoices: Table[InvoiceId, Invoice] = MemoryTable(
             undo, [invoices_of, invoices_on, stored_drafts, invoices_drawing_on, drawn]
         )
