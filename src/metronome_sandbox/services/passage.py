@@ -7,6 +7,7 @@ state and the instant when somebody asks.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 from itertools import islice
@@ -14,14 +15,15 @@ from itertools import islice
 import msgspec
 
 from metronome_sandbox.domain.balances import Balance, BalanceType
+from metronome_sandbox.domain.charges import Charge
 from metronome_sandbox.domain.ids import BalanceId, ContractId, CustomerId, InvoiceId
 from metronome_sandbox.domain.invoices import Invoice, InvoiceStatus
 from metronome_sandbox.domain.periods import billing_periods
 from metronome_sandbox.services.charges import (
     charges_on_usage_invoice,
-    next_scheduled,
-    reschedule,
+    note_next_charge,
     reschedule_true_ups,
+    scheduled_ahead,
     scheduled_invoice,
     settle,
 )
@@ -44,9 +46,13 @@ class Event(msgspec.Struct, frozen=True):
 
 
 def is_behind(context: Context) -> bool:
-    """Whether something is due that has not happened yet. Cheap: it looks at the heads of four indexes."""
-    next_due = _next_due(context)
-    return next_due is not None and next_due[0] <= context.now
+    """Whether something is due that has not happened yet. Cheap: it is kept while tables stand still."""
+    revision, instant = context.next_due
+    if revision != context.store.revision:
+        due = _next_due(context)
+        instant = None if due is None else due[0]
+        context.next_due = context.store.revision, instant
+    return instant is not None and instant <= context.now
 
 
 def pass_time(context: Context) -> list[Event]:
@@ -62,15 +68,20 @@ def catch_up(context: Context) -> list[Event]:
     events: list[Event] = []
     now = context.now
     reached: datetime | None = None
+    ahead: dict[ContractId, ChargesAhead] = {}
     while (due := _next_due(context)) is not None and due[0] <= now:
         instant, kind, identity = due
         if reached is not None and instant < reached:
             instant = reached  # what waited for something else to be final happens then, not at its own date
         reached = instant
-        if kind == "grant":
-            grant_next(context, ContractId(identity))
-            continue
-        invoice = _FINALIZE[kind](context, identity)
+        if kind == "charge":
+            invoice = _finalize_charges(context, ContractId(identity), ahead)
+        else:
+            ahead.clear()
+            if kind == "grant":
+                grant_next(context, ContractId(identity))
+                continue
+            invoice = _FINALIZE[kind](context, identity)
         if invoice is not None:
             events.append(Event("invoice.finalized", instant, invoice.customer_id, invoice.contract_id, invoice.id))
     return events
@@ -102,6 +113,10 @@ def _next_due(context: Context) -> tuple[datetime, str, str] | None:
         return None
     instant, _, kind, identity = min(found)
     return instant, kind, identity
+
+
+ChargesAhead = deque[tuple[datetime, list[Charge]]]
+"""What the scheduled invoices of a contract bill that are not final yet, by their issue date."""
 
 
 def _finalize_usage(context: Context, contract_id: str) -> Invoice | None:
@@ -136,28 +151,32 @@ def _finalize_import(context: Context, invoice_id: str) -> Invoice | None:
     return final
 
 
-def _finalize_charges(context: Context, contract_id: str) -> Invoice | None:
-    """Store the scheduled invoice of the charges that one contract has at one instant in one currency."""
-    store = context.store
-    contract = store.contracts[ContractId(contract_id)]
-    due = next_scheduled(context, contract)
-    if due is None or due[0] > context.now:
-        reschedule(context, contract.id)
-        return None
-    together = due[1]
-    if not all(charge.is_needed for charge in together):
-        for charge in together:
-            fulfil(context, charge)
-        reschedule(context, contract.id)
-        return None
-    invoice = scheduled_invoice(context, together)
-    final = store_invoice(context, msgspec.structs.replace(invoice, status=InvoiceStatus.FINALIZED))
-    settle(context, together, final.id)
-    reschedule(context, contract.id)
+def _finalize_charges(
+    context: Context, contract_id: ContractId, ahead: dict[ContractId, ChargesAhead]
+) -> Invoice | None:
+    """Store the scheduled invoice of the charges that one contract has at one instant in one currency.
+
+    Args:
+        ahead: What is known of each contract's charges; what is missing is added, what becomes final taken away.
+    """
+    waiting = ahead.get(contract_id)
+    if waiting is None:
+        waiting = ahead[contract_id] = deque(scheduled_ahead(context, context.store.contracts[contract_id]))
+    final = None
+    if waiting and waiting[0][0] <= context.now:
+        _, together = waiting.popleft()
+        if all(charge.is_needed for charge in together):
+            invoice = scheduled_invoice(context, together)
+            final = store_invoice(context, msgspec.structs.replace(invoice, status=InvoiceStatus.FINALIZED))
+            settle(context, together, final.id)
+        else:
+            for charge in together:
+                fulfil(context, charge)
+    note_next_charge(context, contract_id, waiting)
     return final
 
 
-_FINALIZE = {"usage": _finalize_usage, "import": _finalize_import, "charge": _finalize_charges}
+_FINALIZE = {"usage": _finalize_usage, "import": _finalize_import}
 
 
 def store_invoice(context: Context, invoice: Invoice) -> Invoice:
