@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from decimal import Decimal
 
 import msgspec
 import pytest
@@ -13,8 +14,19 @@ from metronome_sandbox.api.operations import HANDLERS
 from metronome_sandbox.api.settings import Settings
 from metronome_sandbox.api.tenants import World
 from metronome_sandbox.api.worlds import FORMAT, VERSION, Snapshot, Worlds, read, state_of, take
+from metronome_sandbox.domain.balances import BalanceType
 from metronome_sandbox.domain.errors import InvalidRequest, NotFound
-from metronome_sandbox.services import contracts
+from metronome_sandbox.domain.ids import PackageId
+from metronome_sandbox.domain.packages import (
+    UNDATED,
+    BalanceTemplate,
+    Package,
+    PackageAlias,
+    RelativeDate,
+    RelativeUnit,
+    SegmentTemplate,
+)
+from metronome_sandbox.services import contracts, packages
 
 
 @pytest.fixture
@@ -53,6 +65,20 @@ def full() -> World:
         played.store.settled.put("a charge", final.id)
     contracts.update_contract_end_date(played.context, final.customer_id, final.contract_id, utc("2030-01-01"))
     played.use("P", "2024-08-02", "2")
+    month = RelativeDate(1, RelativeUnit.MONTHS)
+    package = Package(
+        PackageId(""),
+        "Starter",
+        UNDATED,
+        aliases=(PackageAlias("starter"),),
+        duration=month,
+        credits=(
+            BalanceTemplate(
+                "", BalanceType.CREDIT, played.commitment, (SegmentTemplate("", Decimal("0.1"), month, month),)
+            ),
+        ),
+    )
+    packages.create_package(played.context, package)
     return served(played)
 
 

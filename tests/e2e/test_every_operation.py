@@ -251,6 +251,79 @@ def with_everything(acme: Acme) -> Acme:
     return acme
 
 
+def offset(value: int, unit: str = "MONTHS") -> Any:
+    return {"value": value, "unit": unit}
+
+
+def create_package(acme: Acme, *, with_credits: bool = True) -> Any:
+    """A package with every kind of term that it may have.
+
+    The published document requires a credit template's ``type``, which the SDK's model does not know, so a package that
+    is read back here has no credits.
+    """
+    access: Any = {"schedule_items": [{"amount": 500, "starting_at_offset": offset(0, "DAYS"), "duration": offset(12)}]}
+    payments: Any = {"schedule_items": [{"unit_price": 250, "quantity": 2, "date_offset": offset(1, "WEEKS")}]}
+    grant: Any = {
+        "product_id": acme.prepaid_usage,
+        "access_amount": {"unit_price": 10, "quantity": 2, "credit_type_id": USD},
+        "priority": 5,
+        "starting_at_offset": offset(1),
+        "duration": offset(6),
+        "commit_duration": {"value": 1},
+        "recurrence_frequency": "MONTHLY",
+        "temporary_id": "grant",
+    }
+    return acme.client.v1.packages.create(
+        name="Starter 2024",
+        contract_name="Starter",
+        uniqueness_key="starter 2024",
+        aliases=[{"name": "starter", "starting_at": JUNE}],
+        rate_card_id=acme.rate_card_id,
+        duration=offset(1, "YEARS"),
+        net_payment_terms_days=30,
+        usage_statement_schedule={
+            "frequency": "MONTHLY",
+            "day": "CONTRACT_START",
+            "invoice_generation_starting_at_offset": offset(1),
+        },
+        commits=[
+            {
+                "type": "PREPAID",
+                "product_id": acme.prepaid_usage,
+                "name": "Paid",
+                "access_schedule": access,
+                "invoice_schedule": payments,
+                "rollover_fraction": 0.5,
+                "applicable_product_ids": [acme.api_calls],
+                "temporary_id": "paid",
+            }
+        ],
+        credits=[{"product_id": acme.prepaid_usage, "access_schedule": access}] if with_credits else [],
+        recurring_commits=[{**grant, "invoice_amount": {"unit_price": 5, "quantity": 1, "credit_type_id": USD}}],
+        recurring_credits=[{**grant, "temporary_id": "gift"}],
+        overrides=[
+            {
+                "starting_at_offset": offset(0, "DAYS"),
+                "duration": offset(3),
+                "type": "MULTIPLIER",
+                "multiplier": 0.9,
+                "is_commit_specific": True,
+                "override_specifiers": [{"commit_ids": ["paid"], "recurring_commit_ids": ["grant"]}],
+            }
+        ],
+        scheduled_charges=[{"product_id": acme.prepaid_usage, "name": "Set-up", "schedule": payments}],
+        scheduled_charges_on_usage_invoices="ALL",
+    )
+
+
+def create_contract_on_package(acme: Acme) -> str:
+    package = create_package(acme).data.id
+    made = acme.client.v1.contracts.create(customer_id=acme.customer_id, starting_at=JULY, package_alias="starter")
+    assert made.data.contract is not None
+    assert made.data.contract.ending_before is not None
+    return package
+
+
 def create_commit(acme: Acme) -> Any:
     return acme.client.v1.customers.commits.create(
         customer_id=acme.customer_id,
@@ -500,6 +573,17 @@ CALLS: dict[str, Callable[[Acme], Any]] = {
     ),
     "updateInvoiceIssueDate-v1": move_issue_date,
     "scheduleProServicesInvoice-v1": schedule_services,
+    "createPackage-v1": create_package,
+    "getPackage-v1": lambda acme: acme.client.v1.packages.retrieve(
+        package_id=create_package(acme, with_credits=False).data.id
+    ),
+    "listPackages-v1": lambda acme: (
+        create_package(acme, with_credits=False) and acme.client.v1.packages.list(archive_filter="ALL", limit=5)
+    ),
+    "archivePackage-v1": lambda acme: acme.client.v1.packages.archive(package_id=create_package(acme).data.id),
+    "listContractsOnPackage-v1": lambda acme: acme.client.v1.packages.list_contracts_on_package(
+        package_id=create_contract_on_package(acme), covering_date=AUGUST
+    ),
     "createHistoricalContractUsageInvoices-v1": import_by_hour,
     "listInvoices-v1": lambda acme: with_everything(acme).client.v1.customers.invoices.list(
         customer_id=acme.customer_id

@@ -16,6 +16,7 @@ from metronome_sandbox.api.handlers import (
     customers,
     explanations,
     invoices,
+    packages,
     products,
     rate_cards,
     usage,
@@ -74,6 +75,12 @@ HANDLERS: dict[str, Handler] = {
     "updateInvoiceIssueDate-v1": contract_edits.update_invoice_issue_date,
     "scheduleProServicesInvoice-v1": contract_edits.schedule_pro_services_invoice,
     "createHistoricalContractUsageInvoices-v1": invoices.create_historical_invoices,
+    # Packages
+    "createPackage-v1": packages.create_package,
+    "getPackage-v1": packages.get_package,
+    "listPackages-v1": packages.list_packages,
+    "archivePackage-v1": packages.archive_package,
+    "listContractsOnPackage-v1": packages.list_contracts_on_package,
     # Invoices
     "listInvoices-v1": invoices.list_invoices,
     "getInvoice-v1": invoices.get_invoice,

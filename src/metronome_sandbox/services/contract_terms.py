@@ -62,12 +62,7 @@ def with_terms(context: Context, contract: Contract, new: NewTerms, source_id: s
         NotFound: A product, rate card or currency does not exist.
         InvalidRequest: A rule of the reference (pricing, section 6.3) is broken.
     """
-    names = _checked_balances(context, contract, new, prefix)
-    checked: list[Override] = []
-    for index, override in enumerate(new.overrides):
-        with errors_below(f"{prefix}overrides[{index}]"):
-            _check_override(context, contract, names, override)
-            checked.append(_in_its_unit(context, contract, override))
+    checked = checked_overrides(context, contract, new, prefix)
     made: list[Balance] = []
     recurring = made_recurring(context, (*new.recurring_commits, *new.recurring_credits), source_id)
     temporary_ids: dict[str, BalanceId | RecurringId] = {
@@ -100,6 +95,20 @@ def with_terms(context: Context, contract: Contract, new: NewTerms, source_id: s
     if recurring:
         contract = contract.with_recurring((*contract.recurring, *recurring))
     return _with_royalties(context, contract, new.reseller_royalties, f"{prefix}reseller_royalties")
+
+
+def checked_overrides(context: Context, contract: Contract, new: NewTerms, prefix: str = "") -> list[Override]:
+    """Hold new commits, credits and overrides against the rules and return the overrides, each in its unit.
+
+    Arguments and errors as for :func:`with_terms`.
+    """
+    names = _checked_balances(context, contract, new, prefix)
+    checked: list[Override] = []
+    for index, override in enumerate(new.overrides):
+        with errors_below(f"{prefix}overrides[{index}]"):
+            _check_override(context, contract, names, override)
+            checked.append(_in_its_unit(context, contract, override))
+    return checked
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from metronome_sandbox.domain.catalog import Product
 from metronome_sandbox.domain.contract_history import ContractEdit
 from metronome_sandbox.domain.contracts import Contract
 from metronome_sandbox.domain.errors import ContractNotFound, InvalidRequest, NotAllowedNow, UniquenessKeyTaken
-from metronome_sandbox.domain.ids import ContractId, CustomerId, RateCardId
+from metronome_sandbox.domain.ids import ContractId, CustomerId, PackageId, RateCardId
 from metronome_sandbox.domain.invoices import InvoiceStatus
 from metronome_sandbox.domain.overrides import Override, Prioritization, in_force, is_entitled, overridden, winner
 from metronome_sandbox.domain.periods import (
@@ -60,6 +60,7 @@ class NewContract(msgspec.Struct, frozen=True):
     Attributes:
         overrides: With empty ids; commits of the same request are named by their temporary ids.
         usage_filter: Without a start it holds from the contract's start on.
+        package_id: The package that the terms came from.
     """
 
     customer_id: CustomerId
@@ -88,6 +89,7 @@ class NewContract(msgspec.Struct, frozen=True):
     transition: NewTransition | None = None
     recurring_commits: tuple[NewRecurring, ...] = ()
     recurring_credits: tuple[NewRecurring, ...] = ()
+    package_id: PackageId | None = None
 
     @property
     def terms(self) -> NewTerms:
@@ -122,7 +124,7 @@ def create_contract(context: Context, new: NewContract) -> Contract:
         raise UniquenessKeyTaken(new.uniqueness_key)
     _check_dates(new)
     card = _rate_card(context, new)
-    schedule = _statement_schedule(new)
+    schedule = new_statement_schedule(new)
     _check_number_of_periods(context, new, schedule)
     with context.transaction():
         contract_id = ContractId(context.ids.next("contract"))
@@ -145,6 +147,7 @@ def create_contract(context: Context, new: NewContract) -> Contract:
             salesforce_opportunity_id=new.salesforce_opportunity_id,
             total_contract_value=new.total_contract_value,
             charges_on_usage_invoices=new.charges_on_usage_invoices,
+            package_id=new.package_id,
         )
         first = max(new.starting_at, schedule.generation_starting_at or new.starting_at)
         contract = with_terms(context, contract.with_generated_until(first), new.terms, contract_id)
@@ -185,7 +188,12 @@ def _rate_card(context: Context, new: NewContract) -> RateCard | None:
     return None
 
 
-def _statement_schedule(new: NewContract) -> StatementSchedule:
+def new_statement_schedule(new: NewContract) -> StatementSchedule:
+    """Return when the usage invoices of a new contract are cut.
+
+    Raises:
+        InvalidRequest: CUSTOM_DATE comes without its date, or the first generated invoice lies before the contract.
+    """
     given = new.statement_schedule
     path = "usage_statement_schedule"
     if given.day is StatementDay.CUSTOM_DATE:

@@ -24,11 +24,13 @@ from metronome_sandbox.domain.ids import (
     CreditTypeId,
     CustomerId,
     InvoiceId,
+    PackageId,
     ProductId,
     RateCardId,
     SegmentId,
 )
 from metronome_sandbox.domain.invoices import Invoice
+from metronome_sandbox.domain.packages import Package
 from metronome_sandbox.domain.rate_cards import RateCard, RateKey, RateSchedule
 
 K_contra = TypeVar("K_contra", bound=Hashable, contravariant=True)
@@ -106,7 +108,9 @@ class Store(Protocol):
     rate_schedules: Table[RateKey, RateSchedule]
     rate_keys: Index[RateKey]
     contracts: Table[ContractId, Contract]
+    packages: Table[PackageId, Package]
     contracts_of: Index[ContractId]
+    contracts_from: Index[ContractId]
     contracts_due: Index[ContractId]
     contract_histories: Table[ContractId, ContractHistory]
     charges_due: Index[ContractId]

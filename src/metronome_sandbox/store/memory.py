@@ -24,11 +24,13 @@ from metronome_sandbox.domain.ids import (
     CreditTypeId,
     CustomerId,
     InvoiceId,
+    PackageId,
     ProductId,
     RateCardId,
     SegmentId,
 )
 from metronome_sandbox.domain.invoices import Invoice, InvoiceStatus
+from metronome_sandbox.domain.packages import Package
 from metronome_sandbox.domain.rate_cards import RateCard, RateKey, RateSchedule
 from metronome_sandbox.store import interface
 from metronome_sandbox.store.interface import Index, Table
@@ -216,6 +218,7 @@ class StoreState(msgspec.Struct, frozen=True):
     settled: list[tuple[str, InvoiceId]]
     uniqueness_keys: list[tuple[tuple[str, str], str]]
     events: list[tuple[str, UsageEvent]]
+    packages: list[tuple[PackageId, Package]] = []
 
 
 class MemoryStore:
@@ -229,6 +232,11 @@ class MemoryStore:
         )
         contracts_of = SortedIndex[ContractId, Contract](
             lambda row: row.id, lambda row: (row.customer_id,), lambda row: (row.sequence,)
+        )
+        contracts_from = SortedIndex[ContractId, Contract](
+            lambda row: row.id,
+            lambda row: () if row.package_id is None else (row.package_id,),
+            lambda row: (row.starting_at, row.sequence),
         )
         contracts_due = SortedIndex[ContractId, Contract](
             lambda row: row.id,
@@ -274,6 +282,7 @@ class MemoryStore:
         drawn = DrawnTotals()
         self.rate_keys: Index[RateKey] = rate_keys
         self.contracts_of: Index[ContractId] = contracts_of
+        self.contracts_from: Index[ContractId] = contracts_from
         self.contracts_due: Index[ContractId] = contracts_due
         self.balances_of: Index[BalanceId] = balances_of
         self.charges_due: Index[ContractId] = charges_due
@@ -292,8 +301,9 @@ class MemoryStore:
         self.rate_cards: Table[RateCardId, RateCard] = MemoryTable(undo)
         self.rate_schedules: Table[RateKey, RateSchedule] = MemoryTable(undo, [rate_keys])
         self.contracts: Table[ContractId, Contract] = MemoryTable(
-            undo, [contracts_of, contracts_due, charges_due, grants_due]
+            undo, [contracts_of, contracts_from, contracts_due, charges_due, grants_due]
         )
+        self.packages: Table[PackageId, Package] = MemoryTable(undo)
         self.contract_histories: Table[ContractId, ContractHistory] = MemoryTable(undo)
         self.balances: Table[BalanceId, Balance] = MemoryTable(undo, [balances_of])
         self.invoices: Table[InvoiceId, Invoice] = MemoryTable(

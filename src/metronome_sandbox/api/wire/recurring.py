@@ -164,22 +164,31 @@ def _is_credit(recurring: Recurring) -> bool:
 
 
 def _render(store: Store, contract: Contract, recurring: Recurring) -> JsonObject:
+    return {
+        **render_terms(store, recurring),
+        **present(
+            contract={"id": contract.id},
+            starting_at=time(recurring.starting_at),
+            ending_before=None if recurring.ending_before is None else time(recurring.ending_before),
+            anchor_date=time(recurring.rhythm(contract.statement_schedule).anchor),
+        ),
+    }
+
+
+def render_terms(store: Store, recurring: Recurring) -> JsonObject:
+    """Return what of a recurring commit or credit does not depend on its contract's dates."""
     fraction, frequency, price = recurring.rollover_fraction, recurring.frequency, recurring.price
     roundings = present(
         access=_render_rounding(recurring.access_rounding), invoice=_render_rounding(recurring.price_rounding)
     )
     return present(
         id=recurring.id,
-        contract={"id": contract.id},
         name=recurring.name,
         description=recurring.description,
         product={"id": recurring.product_id, "name": store.products[recurring.product_id].name},
         access_amount=_render_amount(recurring.access),
         invoice_amount=None if price is None else _render_amount(price),
         priority=number(recurring.priority),
-        starting_at=time(recurring.starting_at),
-        ending_before=None if recurring.ending_before is None else time(recurring.ending_before),
-        anchor_date=time(recurring.rhythm(contract.statement_schedule).anchor),
         commit_duration={"value": recurring.duration, "unit": "PERIODS"},
         recurrence_frequency=None if frequency is None else frequency.value,
         proration=recurring.proration.value,
