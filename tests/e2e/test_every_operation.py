@@ -124,8 +124,22 @@ def edit_contract(acme: Acme) -> Any:
     [credit] = contract.credits
     of_this: Any = {"customer_id": acme.customer_id, "contract_id": contract.id}
     fee: Any = {"product_id": acme.prepaid_usage, "schedule": FEE}
-    added = acme.client.v2.contracts.edit(**of_this, add_scheduled_charges=[fee, fee]).data.edit
+    grant: Any = {
+        "product_id": acme.prepaid_usage,
+        "access_amount": {"unit_price": 10, "quantity": 2, "credit_type_id": USD},
+        "priority": 5,
+        "starting_at": JULY,
+        "commit_duration": {"value": 1},
+    }
+    added = acme.client.v2.contracts.edit(
+        **of_this,
+        add_scheduled_charges=[fee, fee],
+        add_recurring_commits=[grant],
+        add_recurring_credits=[grant],
+    ).data.edit
     assert added is not None
+    [recurring_commit] = added.add_recurring_commits or []
+    [recurring_credit] = added.add_recurring_credits or []
     [changed, dropped] = added.add_scheduled_charges or []
     first, second = (item.id for item in changed.schedule.schedule_items or [])
     return acme.client.v2.contracts.edit(
@@ -178,6 +192,17 @@ def edit_contract(acme: Acme) -> Any:
                 },
             }
         ],
+        update_recurring_commits=[
+            {
+                "recurring_commit_id": recurring_commit.id,
+                "access_amount": {"unit_price": 7.5},
+                "invoice_amount": {"unit_price": 5, "quantity": 1},
+                "ending_before": "2025-01-01T00:00:00Z",
+                "rate_type": "COMMIT_RATE",
+                "proration_rounding": {"invoice": {"rounding_method": "FLOOR", "decimal_places": 0}},
+            }
+        ],
+        update_recurring_credits=[{"recurring_credit_id": recurring_credit.id, "proration_rounding": None}],
         archive_scheduled_charges=[{"id": dropped.id}],
         remove_overrides=[{"id": contract.overrides[0].id}],
     )

@@ -42,7 +42,13 @@ from metronome_sandbox.api.wire.contract_terms import (
     royalty_changes,
 )
 from metronome_sandbox.api.wire.contracts import OverrideInput, new_override, render_override
-from metronome_sandbox.api.wire.recurring import RecurringInput, new_recurring, render_recurring
+from metronome_sandbox.api.wire.recurring import (
+    RecurringEdit,
+    RecurringInput,
+    new_recurring,
+    recurring_change,
+    render_recurring,
+)
 from metronome_sandbox.domain.amounts import ONE, checked
 from metronome_sandbox.domain.balances import Balance
 from metronome_sandbox.domain.contract_history import ContractEdit
@@ -97,6 +103,8 @@ class EditBody(WireType):
     update_commits: list[BalanceEdit] = []
     update_credits: list[BalanceEdit] = []
     update_scheduled_charges: list[ChargeEdit] = []
+    update_recurring_commits: list[RecurringEdit] = []
+    update_recurring_credits: list[RecurringEdit] = []
     archive_commits: list[IdReference] = []
     archive_credits: list[IdReference] = []
     archive_scheduled_charges: list[IdReference] = []
@@ -104,8 +112,6 @@ class EditBody(WireType):
 
 
 LATER_EDITS = {
-    "update_recurring_commits": "changes of recurring commits",
-    "update_recurring_credits": "changes of recurring credits",
     "add_subscriptions": "subscriptions in edits",
     "update_subscriptions": "changes of subscriptions",
     "add_spend_threshold_configuration": "threshold billing",
@@ -177,6 +183,14 @@ def parse_edit(body: bytes) -> EditContract:
             _charge_change(item, f"update_scheduled_charges[{index}].")
             for index, item in enumerate(wire.update_scheduled_charges)
         ),
+        update_recurring_commits=tuple(
+            recurring_change(item, f"update_recurring_commits[{index}]")
+            for index, item in enumerate(wire.update_recurring_commits)
+        ),
+        update_recurring_credits=tuple(
+            recurring_change(item, f"update_recurring_credits[{index}]")
+            for index, item in enumerate(wire.update_recurring_credits)
+        ),
         archive_commits=tuple(BalanceId(item.id.lower()) for item in wire.archive_commits),
         archive_credits=tuple(BalanceId(item.id.lower()) for item in wire.archive_credits),
         archive_scheduled_charges=tuple(item.id.lower() for item in wire.archive_scheduled_charges),
@@ -202,8 +216,14 @@ UPDATES = {
     "update_commits": "commit_id",
     "update_credits": "credit_id",
     "update_scheduled_charges": "scheduled_charge_id",
+    "update_recurring_commits": "recurring_commit_id",
+    "update_recurring_credits": "recurring_credit_id",
 }
 """Groups of changes, and what names the thing that changes."""
+
+
+HIDDEN = frozenset({*UPDATES.values(), "ending_before"})
+"""What the history has no place for as null: the older names of ids, an end that was cleared."""
 
 
 def _updates(fields: JsonObject) -> JsonObject:
@@ -217,7 +237,7 @@ def _updates(fields: JsonObject) -> JsonObject:
 
 def _spelt(value: Any, field: str = "") -> Any:
     if isinstance(value, dict):
-        return {key: _spelt(item, key) for key, item in value.items() if not (item is None and key in UPDATES.values())}
+        return {key: _spelt(item, key) for key, item in value.items() if not (item is None and key in HIDDEN)}
     if isinstance(value, list):
         return [_spelt(item, field) for item in value]
     if isinstance(value, bool) or value is None:
