@@ -475,7 +475,6 @@ def test_a_restore_forgets_idempotency_keys(api: Api) -> None:
     assert again.json()["data"]["name"] == "Pied Piper"
 
 
-@pytest.mark.xfail(strict=True, reason="which customer a draft belongs to is remembered outside of the snapshot")
 def test_what_a_draft_answers_to_is_the_same_after_a_restore(api: Api) -> None:
     customer = api.acme()["customers"]["Acme Inc"]
     (draft,) = api.invoices(customer)

@@ -69,6 +69,13 @@ KINDS = {
     "ids": "balances",
     "commit_ids": "balances",
     "any_commit_or_credit_ids": "balances",
+    "segment_id": "segments",
+    "scheduled_charge_id": "scheduled_charges",
+    "professional_service_id": "professional_services",
+    "recurring_commit_id": "recurring",
+    "custom_credit_type_id": "units",
+    "product_order": "products",
+    "from_contract_id": "contracts",
 }
 """What a field names."""
 
@@ -78,9 +85,23 @@ KINDS_OF_ID = {
     "/v1/contract-pricing/rate-cards/get": "rate_cards",
     "/v1/invoices/void": "invoices",
     "/v1/invoices/regenerate": "invoices",
+    "/v1/billable-metrics/archive": "billable_metrics",
+    "/v1/credit-types/archive": "units",
     "/v1/contracts/customerBalances/list": "balances",
+    "/v1/contracts/addManualBalanceLedgerEntry": "balances",
+    "/sandbox/invoices/{id}/explanation": "invoices",
 }
 """What a field that is called ``id`` names, by path."""
+
+KINDS_WITHIN = {
+    "archive_commits": "balances",
+    "archive_credits": "balances",
+    "archive_scheduled_charges": "scheduled_charges",
+    "remove_overrides": "overrides",
+    "update_schedule_items": "items",
+    "remove_schedule_items": "items",
+}
+"""What a field that is called ``id`` names, by the list that it stands in."""
 
 BALANCES = ("/v1/contracts/customerCommits/create", "/v1/contracts/customerCredits/create")
 
@@ -178,5 +199,7 @@ class _Shot:
             return []
         if field == "product_id" and (parent in ("commits", "credits") or (self._path in BALANCES and not parent)):
             return self._ids["fixed products"]
-        kind = KINDS_OF_ID.get(self._path) if field == "id" else KINDS.get(field)
+        kind = KINDS.get(field)
+        if field == "id":
+            kind = KINDS_WITHIN.get(parent) or KINDS_OF_ID.get(self._path)
         return [] if kind is None else self._ids[kind]

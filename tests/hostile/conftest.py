@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from hostile.good_requests import Good, good_requests
 from hostile.sandbox import TOKEN, Sandbox
-from hostile.tenant import Good, Ids, good_requests, settle
+from hostile.tenant import Ids, settle
 
 from metronome_sandbox.api.worlds import WorldState, read
 

@@ -1,9 +1,9 @@
-"""A tenant that has one of everything, and a good request for every operation: what the hostile ones are made from."""
+"""A tenant that has one of everything: what hostile requests are sent to."""
 
 from __future__ import annotations
 
-from collections import defaultdict
-from typing import Any, NamedTuple
+from collections.abc import Iterable
+from typing import Any
 
 from hostile.sandbox import Sandbox
 
@@ -80,218 +80,84 @@ def settle(sandbox: Sandbox) -> Ids:
         call("POST", "/v1/contracts/createHistoricalInvoices", {"preview": False, "invoices": [invoice]})
     invoices = [invoice["id"] for invoice in call("GET", f"/v1/customers/{acme}/invoices")["data"]]
     call("POST", "/v1/invoices/void", {"id": invoices[1]})
+    terms = call("POST", "/v1/contracts/create", contract_with_terms(acme, card, products))["data"]["id"]
+    agreed = call("POST", "/v2/contracts/get", {"customer_id": acme, "contract_id": terms})["data"]
+    scheduled = call("GET", f"/v1/customers/{acme}/invoices", query="type=SCHEDULED&status=DRAFT")["data"]
+    unit = call("POST", "/v1/credit-types/create", {"name": "Credits"})["data"]["id"]
+    empty_card = {"name": "Empty", "fiat_credit_type_id": USD}
+    empty = call("POST", "/v1/contract-pricing/rate-cards/create", empty_card)["data"]["id"]
+    bare = {"customer_id": other, "rate_card_id": empty, "starting_at": "2024-08-01T00:00:00Z"}
+    unfiltered = call("POST", "/v1/contracts/create", bare)["data"]["id"]
     listing = {"customer_id": acme, "include_contract_balances": True}
     balances = call("POST", "/v1/contracts/customerBalances/list", listing)["data"]
+    segments = ids_of(item for commit in agreed["commits"] for item in commit["access_schedule"]["schedule_items"])
+    payments = ids_of(item for charge in agreed["scheduled_charges"] for item in charge["schedule"]["schedule_items"])
     return {
         "customers": [acme] * 9 + [other, archived],
-        "contracts": [contract],
+        "contracts": [contract, terms],
         "products": [products["API calls"], products["Storage"], products["Compute"]],
         "fixed products": [products["Prepaid usage"]],
-        "rate_cards": [card],
+        "rate_cards": [card] * 3 + [empty],
         "billable_metrics": [metric["id"] for metric in call("GET", "/v1/billable-metrics")["data"]],
         "invoices": invoices,
         "credit_types": [USD] * 9 + [unit["id"] for unit in call("GET", "/v1/credit-types/list")["data"]],
+        "unfiltered contracts": [unfiltered],
+        "units": [unit],
         "balances": [balance["id"] for balance in balances],
+        "prepaid": ids_of(balance for balance in balances if balance["type"] == "PREPAID"),
+        "credits": ids_of(balance for balance in balances if balance["type"] == "CREDIT"),
+        "agreed commits": ids_of(agreed["commits"]),
+        "agreed credits": ids_of(agreed["credits"]),
+        "overrides": ids_of(agreed["overrides"]),
+        "scheduled_charges": ids_of(agreed["scheduled_charges"]),
+        "professional_services": ids_of(agreed["professional_services"]),
+        "recurring": ids_of(agreed["recurring_commits"]),
+        "segments": segments,
+        "payments": payments,
+        "items": segments + payments,
+        "scheduled drafts": ids_of(scheduled),
     }
 
 
-class Good(NamedTuple):
-    """A request that is answered with 200.
-
-    Attributes:
-        body: None on an operation that takes none.
-    """
-
-    method: str
-    path: str
-    body: Any = None
-    query: str = ""
+def ids_of(things: Iterable[Any]) -> list[str]:
+    """Return what an answer calls things."""
+    return [thing["id"] for thing in things]
 
 
-def good_requests(ids: Ids) -> dict[str, Good]:
-    """Return one good request for every operation of both documents, by operation id.
-
-    The one that restores a snapshot is not there: it has tests of its own.
-    """
-    customer, contract, card = ids["customers"][0], ids["contracts"][0], ids["rate_cards"][0]
-    product, fixed, metric = ids["products"][0], ids["fixed products"][0], ids["billable_metrics"][0]
-    balance = ids["balances"][0]
-    finalized, voided = ids["invoices"][:2]
-    start, end = "2024-07-01T00:00:00Z", "2024-08-01T00:00:00Z"
-    access = {
-        "schedule_items": [{"amount": 25000, "starting_at": start, "ending_before": end}],
-        "credit_type_id": USD,
-    }
-    payments = {"schedule_items": [{"timestamp": "2024-09-01T00:00:00Z", "unit_price": 10, "quantity": 2}]}
-    of_contract = {"customer_id": customer, "contract_id": contract}
-    of_customer = {"customer_id": customer}
-    rate = {
-        "product_id": product,
-        "starting_at": start,
-        "ending_before": end,
-        "entitled": True,
-        "rate_type": "TIERED",
-        "tiers": [{"size": 10, "price": 5}, {"price": 3}],
-        "credit_type_id": USD,
-    }
-    line = {
-        "product_id": product,
-        "inclusive_start_date": start,
-        "exclusive_end_date": end,
-        "subtotals_with_quantity": [
-            {"inclusive_start_date": start, "exclusive_end_date": "2024-07-02T00:00:00Z", "quantity": 3}
-        ],
-    }
-    invoice = {
-        **of_contract,
-        "credit_type_id": USD,
-        "inclusive_start_date": start,
-        "exclusive_end_date": end,
-        "issue_date": end,
-        "breakdown_granularity": "DAY",
-        "usage_line_items": [line],
-    }
-    override = {
-        "starting_at": start,
-        "ending_before": end,
-        "type": "MULTIPLIER",
-        "multiplier": 0.5,
-        "priority": 1,
-        "product_id": product,
-    }
-    grant = {"product_id": fixed, "access_schedule": access, "priority": 10}
-    dated = "starting_on=2024-06-01T00:00:00Z&ending_before=2024-09-01T00:00:00Z"
-    rates = "/v1/contract-pricing/rate-cards"
-    products = "/v1/contract-pricing/products"
+def contract_with_terms(customer: str, card: str, products: dict[str, str]) -> dict[str, Any]:
+    """Return the request for a contract that has one of everything that can be agreed, and bills from August on."""
+    fixed = products["Prepaid usage"]
+    start, end = "2024-08-01T00:00:00Z", "2025-08-01T00:00:00Z"
+    access = {"schedule_items": [{"amount": 700, "starting_at": start, "ending_before": end}]}
+    fees = {"schedule_items": [{"timestamp": f"2024-{month:02}-01T00:00:00Z", "amount": 70} for month in (9, 12)]}
+    balance = {"product_id": fixed, "access_schedule": access}
     return {
-        "createCustomer-v1": Good("POST", "/v1/customers", {"name": "New Inc", "ingest_aliases": ["new"]}),
-        "listCustomers-v1": Good("GET", "/v1/customers", query=f"limit=10&customer_ids={customer}"),
-        "archiveCustomer-v1": Good("POST", "/v1/customers/archive", {"id": customer}),
-        "getCustomer-v1": Good("GET", f"/v1/customers/{customer}"),
-        "listAllBillableMetrics-v1": Good("GET", "/v1/billable-metrics", query="limit=10"),
-        "createBillableMetricV1-v1": Good(
-            "POST",
-            "/v1/billable-metrics/create",
-            {"name": "Calls", "aggregation_type": "COUNT", "event_type_filter": {"in_values": ["call"]}},
-        ),
-        "getBillableMetric-v1": Good("GET", f"/v1/billable-metrics/{metric}"),
-        "listCreditTypes-v1": Good("GET", "/v1/credit-types/list", query="limit=10"),
-        "createProduct-v1": Good(
-            "POST", f"{products}/create", {"name": "Calls", "type": "USAGE", "billable_metric_id": metric}
-        ),
-        "getProduct-v1": Good("POST", f"{products}/get", {"id": product}),
-        "listProducts-v1": Good("POST", f"{products}/list", {"archive_filter": "ALL"}, "limit=10"),
-        "createRateCard-v1": Good(
-            "POST",
-            f"{rates}/create",
+        "customer_id": customer,
+        "rate_card_id": card,
+        "starting_at": start,
+        "ending_before": end,
+        "commits": [
+            {**balance, "type": "PREPAID", "priority": 20},
             {
-                "name": "Card",
-                "fiat_credit_type_id": USD,
-                "aliases": [{"name": "card", "starting_at": start, "ending_before": end}],
+                **balance,
+                "type": "POSTPAID",
+                "invoice_schedule": {"schedule_items": [{"timestamp": end, "amount": 700}]},
             },
-        ),
-        "getRateCard-v1": Good("POST", f"{rates}/get", {"id": card}),
-        "listRateCards-v1": Good("POST", f"{rates}/list", {}, "limit=10"),
-        "addRate-v1": Good("POST", f"{rates}/addRate", {"rate_card_id": card, **rate}),
-        "addRates-v1": Good("POST", f"{rates}/addRates", {"rate_card_id": card, "rates": [rate]}),
-        "getRates-v1": Good("POST", f"{rates}/getRates", {"rate_card_id": card, "at": start}, "limit=10"),
-        "getRateSchedule-v1": Good(
-            "POST",
-            f"{rates}/getRateSchedule",
-            {"rate_card_id": card, "starting_at": start, "ending_before": end, "selectors": [{"product_id": product}]},
-            "limit=10",
-        ),
-        "createContract-v1": Good(
-            "POST",
-            "/v1/contracts/create",
+        ],
+        "credits": [{**balance, "priority": 30}],
+        "recurring_commits": [
             {
-                **of_customer,
-                "rate_card_id": card,
-                "starting_at": "2024-06-01T00:00:00Z",
-                "ending_before": "2025-06-01T00:00:00Z",
-                "net_payment_terms_days": 30,
-                "total_contract_value": 12,
-                "usage_statement_schedule": {
-                    "frequency": "MONTHLY",
-                    "day": "CUSTOM_DATE",
-                    "billing_anchor_date": "2024-06-01T00:00:00Z",
-                    "invoice_generation_starting_at": "2024-08-01T00:00:00Z",
-                },
-                "commits": [{**grant, "type": "PREPAID", "invoice_schedule": payments}],
-                "credits": [grant],
-                "overrides": [override],
-            },
-        ),
-        "getContract-v1": Good("POST", "/v1/contracts/get", of_contract),
-        "listContracts-v1": Good("POST", "/v1/contracts/list", {**of_customer, "covering_date": start, "limit": 10}),
-        "archiveContract-v1": Good("POST", "/v1/contracts/archive", {**of_contract, "void_invoices": True}),
-        "updateContractEndDate-v1": Good("POST", "/v1/contracts/updateEndDate", {**of_contract, "ending_before": end}),
-        "getContractRateSchedule-v1": Good(
-            "POST", "/v1/contracts/getContractRateSchedule", {**of_contract, "at": start}, "limit=10"
-        ),
-        "getContract-v2": Good("POST", "/v2/contracts/get", {**of_contract, "as_of_date": start}),
-        "listContracts-v2": Good("POST", "/v2/contracts/list", {**of_customer, "starting_at": start, "limit": 10}),
-        "listCustomerBalances-v1": Good(
-            "POST",
-            "/v1/contracts/customerBalances/list",
-            {**of_customer, "id": balance, "starting_at": start, "effective_before": end, "limit": 10},
-        ),
-        "getNetBalance-v1": Good(
-            "POST", "/v1/contracts/customerBalances/getNetBalance", {**of_customer, "credit_type_id": USD}
-        ),
-        "createCustomerCommit-v1": Good(
-            "POST",
-            "/v1/contracts/customerCommits/create",
-            {
-                **of_customer,
-                **grant,
-                "type": "PREPAID",
-                "invoice_contract_id": contract,
-                "applicable_product_ids": [product],
-                "invoice_schedule": payments,
-            },
-        ),
-        "listCustomerCommits-v1": Good(
-            "POST", "/v1/contracts/customerCommits/list", {**of_customer, "covering_date": start, "limit": 10}
-        ),
-        "createCustomerCredit-v1": Good("POST", "/v1/contracts/customerCredits/create", {**of_customer, **grant}),
-        "listCustomerCredits-v1": Good(
-            "POST", "/v1/contracts/customerCredits/list", {**of_customer, "effective_before": end, "limit": 10}
-        ),
-        "createHistoricalContractUsageInvoices-v1": Good(
-            "POST", "/v1/contracts/createHistoricalInvoices", {"preview": False, "invoices": [invoice]}
-        ),
-        "listInvoices-v1": Good("GET", f"/v1/customers/{customer}/invoices", query=f"limit=10&{dated}"),
-        "listBreakdownInvoices-v1": Good(
-            "GET", f"/v1/customers/{customer}/invoices/breakdowns", query=f"limit=10&window_size=DAY&{dated}"
-        ),
-        "getInvoice-v1": Good("GET", f"/v1/customers/{customer}/invoices/{finalized}"),
-        "voidInvoice-v1": Good("POST", "/v1/invoices/void", {"id": finalized}),
-        "regenerateInvoice-v1": Good("POST", "/v1/invoices/regenerate", {"id": voided}),
-        "ingest-v1": Good(
-            "POST",
-            "/v1/ingest",
-            [
-                {
-                    "transaction_id": "hostile-1",
-                    "customer_id": "acme",
-                    "event_type": "api_call",
-                    "timestamp": "2024-08-14T00:00:00Z",
-                    "properties": {"calls": "1"},
-                }
-            ],
-        ),
-        "getHealth": Good("GET", "/sandbox/health"),
-        "getClock": Good("GET", "/sandbox/clock"),
-        "setClock": Good("PUT", "/sandbox/clock", {"now": "2024-09-15T00:00:00Z"}),
-        "advanceClock": Good("POST", "/sandbox/clock/advance", {"to": "2024-09-15T00:00:00Z"}),
-        "resetTenant": Good("POST", "/sandbox/reset"),
-        "getSnapshot": Good("GET", "/sandbox/snapshot"),
-        "loadScenario": Good("POST", "/sandbox/scenarios/acme"),
-        "listRequests": Good("GET", "/sandbox/requests", query="limit=10"),
-        "clearRequests": Good("DELETE", "/sandbox/requests"),
+                "product_id": fixed,
+                "priority": 40,
+                "access_amount": {"unit_price": 30, "quantity": 1, "credit_type_id": USD},
+                "commit_duration": {"value": 1, "unit": "PERIODS"},
+                "starting_at": start,
+                "recurrence_frequency": "MONTHLY",
+            }
+        ],
+        "overrides": [
+            {"starting_at": start, "type": "MULTIPLIER", "multiplier": 0.9, "product_id": products["API calls"]}
+        ],
+        "scheduled_charges": [{"product_id": fixed, "schedule": fees}],
+        "professional_services": [{"product_id": fixed, "unit_price": 10, "quantity": 2, "max_amount": 40}],
     }
-
-
-COVERED = frozenset(good_requests(defaultdict(lambda: [""] * 20))) | {"restoreSnapshot"}
-"""The operations that hostile input is tried on: those that have a good request to spoil."""

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 
 import pytest
+from hostile.good_requests import COVERED, Good
 from hostile.sandbox import AUTHORIZATION, JSON_TYPE, TOKEN, Sandbox
-from hostile.tenant import COVERED, USD, Good, Ids
+from hostile.tenant import USD, Ids
 
 from metronome_sandbox.spec.document import BILLING, CONTROL, Document
 
@@ -232,17 +233,21 @@ NO_UUIDS = (
 def test_a_path_parameter_that_is_no_uuid_is_refused(
     sandbox: Sandbox, good: dict[str, Good], operation_id: str, name: str
 ) -> None:
+    request = good[operation_id]
+    body = b"" if request.body is None else json.dumps(request.body).encode()
     places = OPERATIONS[operation_id].path.split("/")
-    values = good[operation_id].path.split("/")
+    values = request.path.split("/")
     at = places.index(f"{{{name}}}")
     for pattern in (*NO_UUIDS, values[at].replace("-", "")):
         path = "/".join([*values[:at], pattern.replace("%s", values[at]), *values[at + 1 :]])
-        answer = sandbox.refuses("GET", path, naming=name)
+        answer = sandbox.refuses(request.method, path, body, naming=name)
         assert answer.status == 400
         assert len(answer.body) < 1000
     upper = "/".join([*values[:at], values[at].upper(), *values[at + 1 :]])
-    query = good[operation_id].query.encode()
-    assert sandbox.send("GET", upper, query=query) == sandbox.send("GET", good[operation_id].path, query=query)
+    query = request.query.encode()
+    as_upper = sandbox.send(request.method, upper, body, query=query)
+    assert as_upper.status == 200
+    assert as_upper == sandbox.send(request.method, request.path, body, query=query)
 
 
 # The query --------------------------------------------------------------------------------------------------------
@@ -378,7 +383,8 @@ def test_an_event_for_an_id_in_upper_case_is_billed(sandbox: Sandbox, ids: Ids) 
         "timestamp": "2024-08-14T00:00:00Z",
         "properties": {"calls": "7"},
     }
-    path, query = f"/v1/customers/{customer}/invoices", "type=USAGE&status=DRAFT"
+    path = f"/v1/customers/{customer}/invoices"
+    query = f"type=USAGE&status=DRAFT&contract_id={ids['contracts'][0]}"
     [before] = sandbox.call("GET", path, query=query)["data"]
     assert sandbox.post("/v1/ingest", [event]).status == 200
     [after] = sandbox.call("GET", path, query=query)["data"]

@@ -232,7 +232,6 @@ def test_what_cannot_be_cut(mixed: World, conditions: dict[str, Any], path: str)
     assert caught.value.path == path
 
 
-@pytest.mark.xfail(strict=True, reason="missing: late usage in breakdowns of a finalized invoice (reference 2.6, 2.10)")
 def test_late_usage_shows_in_the_windows_of_an_invoice_that_is_final(world: World) -> None:
     world.contract(starting_at="2024-08-01")
     world.travel("2024-09-02")

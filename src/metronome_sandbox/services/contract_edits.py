@@ -26,7 +26,7 @@ from metronome_sandbox.services.contract_ends import check_end, set_end
 from metronome_sandbox.services.contract_history import history_of, own_balances, record, record_amendment, remember
 from metronome_sandbox.services.contract_terms import NewTerms, errors_below, with_terms
 from metronome_sandbox.services.contracts import active_contract, get_contract
-from metronome_sandbox.services.drafts import drafts_of
+from metronome_sandbox.services.drafts import find_invoice
 from metronome_sandbox.services.passage import catch_up
 from metronome_sandbox.services.pricing import fiat_credit_type
 from metronome_sandbox.services.recurring_edits import RecurringChange, with_change
@@ -329,7 +329,9 @@ def update_invoice_issue_date(context: Context, invoice_id: InvoiceId, issue_dat
         NotImitated: It is the draft of a billing period, which is issued when its grace period is over.
     """
     store = context.store
-    invoice = _draft(context, invoice_id)
+    invoice = find_invoice(context, invoice_id)
+    if invoice.status is not InvoiceStatus.DRAFT:
+        raise NotAllowedNow("invoice_id", f"invoice {invoice_id} is {invoice.status}; only a DRAFT can be moved")
     contract = store.contracts[invoice.contract_id]
     if contract.ending_before is not None and issue_date > contract.ending_before:
         raise InvalidRequest(
@@ -347,17 +349,6 @@ def update_invoice_issue_date(context: Context, invoice_id: InvoiceId, issue_dat
             store.contracts.put(contract.id, msgspec.structs.replace(contract, issue_dates=moved))
             reschedule(context, contract.id)
         catch_up(context)
-
-
-def _draft(context: Context, invoice_id: InvoiceId) -> Invoice:
-    stored = context.store.invoices.get(invoice_id)
-    if stored is not None and stored.status is not InvoiceStatus.DRAFT:
-        raise NotAllowedNow("invoice_id", f"invoice {invoice_id} is {stored.status}; only a DRAFT can be moved")
-    owner = stored.customer_id if stored is not None else context.draft_owners.get(invoice_id)
-    for invoice in drafts_of(context, owner) if owner is not None else ():
-        if invoice.id == invoice_id:
-            return invoice
-    raise NotFound("invoice", invoice_id)
 
 
 class NewServiceLine(msgspec.Struct, frozen=True):

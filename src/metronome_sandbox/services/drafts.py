@@ -7,7 +7,7 @@ tenant's tables stand still and no new period has begun.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from decimal import Decimal
 from itertools import islice
@@ -16,6 +16,7 @@ import msgspec
 
 from metronome_sandbox.domain.composite import composites_on_offer
 from metronome_sandbox.domain.contracts import Contract
+from metronome_sandbox.domain.errors import NotFound
 from metronome_sandbox.domain.events import UsageEvent, metered, within
 from metronome_sandbox.domain.ids import (
     ContractId,
@@ -116,11 +117,36 @@ def _compute(context: Context, customer_id: CustomerId, now: datetime) -> Drafts
     return Drafts(context.store.revision, now, valid_until, tuple(sorted(found, key=lambda invoice: invoice.order)))
 
 
+def find_invoice(context: Context, invoice_id: InvoiceId) -> Invoice:
+    """Return an invoice of any customer, a draft as it is now.
+
+    Raises:
+        NotFound: There is none.
+    """
+    stored = context.store.invoices.get(invoice_id)
+    if stored is not None and stored.status is not InvoiceStatus.DRAFT:
+        return stored
+    for customer_id in _maybe_owners(context, invoice_id, stored):
+        for invoice in drafts_of(context, customer_id):
+            if invoice.id == invoice_id:
+                return invoice
+    raise NotFound("invoice", invoice_id)
+
+
+def _maybe_owners(context: Context, invoice_id: InvoiceId, stored: Invoice | None) -> Iterable[CustomerId]:
+    """Return whose draft it may be: its id says nothing of the customer, so without a hint it may be anybody's."""
+    if stored is not None:
+        return [stored.customer_id]
+    known = context.draft_owners.get(invoice_id)
+    everybody = [customer.id for customer in context.store.customers.values()]
+    return everybody if known is None else dict.fromkeys((known, *everybody))
+
+
 KNOWN_DRAFTS = 10_000
 
 
 def _remember_owner(context: Context, customer_id: CustomerId, drafts: Sequence[Invoice]) -> None:
-    """Note whose drafts these are, so that an operation that names an invoice alone can tell a draft from nothing."""
+    """Note whose drafts these are: :func:`find_invoice` looks there first."""
     owners = context.draft_owners
     for invoice in drafts:
         owners[invoice.id] = customer_id

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from metronome_sandbox.domain.contracts import Contract
-from metronome_sandbox.domain.errors import NotFound
 from metronome_sandbox.domain.explanation import Explanation, Surroundings, explain
-from metronome_sandbox.domain.ids import CustomerId, InvoiceId, OverrideId
-from metronome_sandbox.domain.invoices import Invoice, InvoiceStatus
+from metronome_sandbox.domain.ids import InvoiceId, OverrideId
 from metronome_sandbox.domain.overrides import Override
 from metronome_sandbox.services.context import Context
-from metronome_sandbox.services.drafts import drafts_of
+from metronome_sandbox.services.drafts import find_invoice
 from metronome_sandbox.services.pricing import price_book
 
 
@@ -20,7 +18,7 @@ def explain_invoice(context: Context, invoice_id: InvoiceId) -> Explanation:
         NotFound: There is none.
     """
     store = context.store
-    invoice = _invoice(context, invoice_id)
+    invoice = find_invoice(context, invoice_id)
     contract = store.contracts[invoice.contract_id]
     book = price_book(context, contract)
     card = None if contract.rate_card_id is None else store.rate_cards.get(contract.rate_card_id)
@@ -36,27 +34,6 @@ def explain_invoice(context: Context, invoice_id: InvoiceId) -> Explanation:
             {unit.id: unit.name for unit in store.credit_types.values()},
         ),
     )
-
-
-def _invoice(context: Context, invoice_id: InvoiceId) -> Invoice:
-    store = context.store
-    stored = store.invoices.get(invoice_id)
-    if stored is not None and stored.status is not InvoiceStatus.DRAFT:
-        return stored
-    for customer_id in _maybe_owners(context, invoice_id, stored):
-        for draft in drafts_of(context, customer_id):
-            if draft.id == invoice_id:
-                return draft
-    raise NotFound("invoice", invoice_id)
-
-
-def _maybe_owners(context: Context, invoice_id: InvoiceId, stored: Invoice | None) -> list[CustomerId]:
-    """Return whose draft it may be: its id says nothing of the customer, so without a hint it may be anybody's."""
-    if stored is not None:
-        return [stored.customer_id]
-    known = context.draft_owners.get(invoice_id)
-    others = [customer.id for customer in context.store.customers.values() if customer.id != known]
-    return others if known is None else [known, *others]
 
 
 def _overrides(context: Context, contract: Contract) -> dict[OverrideId, Override]:

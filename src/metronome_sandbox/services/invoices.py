@@ -21,6 +21,7 @@ from metronome_sandbox.services.customers import get_customer
 from metronome_sandbox.services.drafts import (
     draft,
     drafts_of,
+    find_invoice,
     reprice,
     taken_before,
     usage_invoice_id,
@@ -148,11 +149,26 @@ def list_breakdowns(
         if period.starting_at < end and start < period.ending_before:
             found += (
                 (item.window.starting_at, number, invoice, item)
-                for item in break_down(invoice, size, context.now)
+                for item in break_down(_with_late_usage(context, invoice), size, context.now)
                 if start <= item.window.starting_at and item.window.ending_before <= end
             )
     found.sort(key=lambda entry: entry[:2], reverse=newest_first)
     return ((invoice, item) for _, _, invoice, item in found)
+
+
+def _with_late_usage(context: Context, invoice: Invoice) -> Invoice:
+    """Return a generated invoice with all usage of its period, also what arrived when it was final.
+
+    Source: "Get breakdowns": late usage shows there although the invoice stays as it is.
+    Assumed: then the period's usage is priced as a draft of that period would be now.  [A-late-usage]
+    """
+    if invoice.status is not InvoiceStatus.FINALIZED or invoice.is_imported or invoice.period is None:
+        return invoice
+    contract = context.store.contracts[invoice.contract_id]
+    now = draft(context, contract, invoice.period, taken_before(context, contract, invoice.period.starting_at))
+    if now.usage == invoice.usage:
+        return invoice
+    return msgspec.structs.replace(invoice, lines=now.lines, usage=now.usage, total=now.total)
 
 
 def void_invoice(context: Context, invoice_id: InvoiceId) -> Invoice:
@@ -165,7 +181,7 @@ def void_invoice(context: Context, invoice_id: InvoiceId) -> Invoice:
         NotFound: There is none.
         NotAllowedNow: It is a draft, or void already.
     """
-    invoice = _stored_or_draft(context, invoice_id)
+    invoice = find_invoice(context, invoice_id)
     if invoice.status is not InvoiceStatus.FINALIZED:
         raise NotAllowedNow("id", f"invoice {invoice_id} is {invoice.status}; only FINALIZED invoices can be voided")
     with context.transaction():
@@ -185,7 +201,7 @@ def regenerate_invoice(context: Context, invoice_id: InvoiceId) -> Invoice:
         NotAllowedNow: It is not void, its contract is archived, its period was billed again already, or an imported
             quantity has no rate any more.
     """
-    voided = _stored_or_draft(context, invoice_id)
+    voided = find_invoice(context, invoice_id)
     store = context.store
     if voided.status is not InvoiceStatus.VOID:
         raise NotAllowedNow("id", f"invoice {invoice_id} is {voided.status}; only VOID invoices can be regenerated")
@@ -255,15 +271,3 @@ def _successor(context: Context, voided: Invoice) -> Invoice | None:
                 return invoice
             line.add(invoice.id)
     return None
-
-
-def _stored_or_draft(context: Context, invoice_id: InvoiceId) -> Invoice:
-    """Return an invoice of any customer; of the drafts one that was shown before, for nobody else knows its id."""
-    stored = context.store.invoices.get(invoice_id)
-    if stored is not None:
-        return stored
-    owner = context.draft_owners.get(invoice_id)
-    for invoice in drafts_of(context, owner) if owner is not None else ():
-        if invoice.id == invoice_id:
-            return invoice
-    raise NotFound("invoice", invoice_id)
