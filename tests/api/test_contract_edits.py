@@ -326,14 +326,6 @@ def test_a_transition_reads_back_on_both_contracts(call: Call, contract: dict[st
 
 
 def test_what_an_edit_cannot_do_yet_is_refused_by_name(call: Call, contract: dict[str, str], product: str) -> None:
-    gated = {
-        "type": "PREPAID",
-        "product_id": product,
-        "access_schedule": access(),
-        "payment_gate_config": {"payment_gate_type": "EXTERNAL"},
-    }
-    with pytest.raises(NotImitated, match=r"^add_commits\[0\]\.payment_gate_config: "):
-        call("editContract-v2", **contract, add_commits=[gated])
     with pytest.raises(NotImitated, match=r"^archive_spend_trackers: "):
         call("editContract-v2", **contract, archive_spend_trackers=["a"])
     with pytest.raises(NotImitated, match=r"^custom_fields: "):

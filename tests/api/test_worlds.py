@@ -26,7 +26,10 @@ from metronome_sandbox.domain.packages import (
     RelativeUnit,
     SegmentTemplate,
 )
-from metronome_sandbox.services import contracts, packages
+from metronome_sandbox.domain.payment_gates import GateType, PaymentGate
+from metronome_sandbox.services import contract_edits, contracts, packages
+from metronome_sandbox.services.contract_edits import EditContract
+from metronome_sandbox.services.contract_terms import NewTerms
 
 
 @pytest.fixture
@@ -65,6 +68,10 @@ def full() -> World:
         played.store.settled.put("a charge", final.id)
     contracts.update_contract_end_date(played.context, final.customer_id, final.contract_id, utc("2030-01-01"))
     played.use("P", "2024-08-02", "2")
+    gated = played.prepaid("G", ("5", "2024-08"), payments=[("2024-08-01", "4")], gate=PaymentGate(GateType.EXTERNAL))
+    add = NewTerms(commits=(gated,))
+    edit = EditContract(customer_id=final.customer_id, contract_id=final.contract_id, add=add)
+    contract_edits.edit_contract(played.context, edit)
     month = RelativeDate(1, RelativeUnit.MONTHS)
     package = Package(
         PackageId(""),

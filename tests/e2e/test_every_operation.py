@@ -269,6 +269,26 @@ def create_with_charges(acme: Acme) -> Any:
     )
 
 
+def release_payment(acme: Acme) -> Any:
+    """Pay for a commit that waits for it; what waits is told by the control plane."""
+    acme.client.v2.contracts.edit(
+        customer_id=acme.customer_id,
+        contract_id=acme.contract_id,
+        add_commits=[
+            {
+                "type": "PREPAID",
+                "product_id": acme.prepaid_usage,
+                "access_schedule": ACCESS,
+                "invoice_schedule": {"schedule_items": [{"timestamp": AUGUST, "amount": 450}]},
+                "payment_gate_config": {"payment_gate_type": "EXTERNAL"},
+            }
+        ],
+    )
+    waiting: Any = acme.client.get("/sandbox/payments", cast_to=object)
+    body = {"workflow_id": waiting["data"][0]["workflow_id"], "outcome": "PAID"}
+    return acme.client.post("/v1/contracts/commits/threshold-billing/release", body=body, cast_to=object)
+
+
 def with_everything(acme: Acme) -> Acme:
     """Add the contract with every kind of balance and override, so that the lists have something to show."""
     edit_contract(acme)
@@ -670,6 +690,7 @@ CALLS: dict[str, Callable[[Acme], Any]] = {
         customer_id=acme.customer_id, credit_id=create_credit(acme).data.id, access_ending_before=SEPTEMBER
     ),
     "disableCommitTrueup-v1": disable_true_up,
+    "releaseExternalPaymentGateThresholdCommit-v1": release_payment,
 }
 
 

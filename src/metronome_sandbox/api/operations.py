@@ -17,6 +17,7 @@ from metronome_sandbox.api.handlers import (
     explanations,
     invoices,
     packages,
+    payment_gates,
     products,
     rate_cards,
     usage,
@@ -103,6 +104,7 @@ HANDLERS: dict[str, Handler] = {
     "updateCommitEndDate-v1": balances.update_commit_end_date,
     "updateCreditEndDate-v1": balances.update_credit_end_date,
     "disableCommitTrueup-v1": balances.disable_commit_true_up,
+    "releaseExternalPaymentGateThresholdCommit-v1": payment_gates.release_payment,
     # The control plane
     "getHealth": control.get_health,
     "getClock": control.get_clock,
@@ -114,6 +116,7 @@ HANDLERS: dict[str, Handler] = {
     "loadScenario": control.load_scenario,
     "listRequests": control.list_requests,
     "clearRequests": control.clear_requests,
+    "listPayments": payment_gates.list_payments,
     "explainInvoice": explanations.explain_invoice,
 }
 """operationId -> handler."""

@@ -19,6 +19,7 @@ from metronome_sandbox.domain.overrides import (
     OverrideType,
     Prioritization,
 )
+from metronome_sandbox.domain.payment_gates import WorkflowType
 from metronome_sandbox.domain.periods import require_hour
 from metronome_sandbox.domain.recurring import Recurring
 from metronome_sandbox.domain.reseller_royalties import RoyaltyChange, with_change
@@ -26,6 +27,7 @@ from metronome_sandbox.domain.scheduled_charges import ProfessionalService
 from metronome_sandbox.services import balances, scheduled_charges
 from metronome_sandbox.services.balances import NewBalance
 from metronome_sandbox.services.context import Context
+from metronome_sandbox.services.payment_gates import check_gated, initiate
 from metronome_sandbox.services.rate_cards import in_its_unit
 from metronome_sandbox.services.recurring import NewRecurring, check_recurring
 from metronome_sandbox.services.recurring import made as made_recurring
@@ -64,6 +66,7 @@ def with_terms(context: Context, contract: Contract, new: NewTerms, source_id: s
     """
     checked = checked_overrides(context, contract, new, prefix)
     made: list[Balance] = []
+    waiting: list[Balance] = []
     recurring = made_recurring(context, (*new.recurring_commits, *new.recurring_credits), source_id)
     temporary_ids: dict[str, BalanceId | RecurringId] = {
         item.temporary_id: one.id
@@ -72,10 +75,15 @@ def with_terms(context: Context, contract: Contract, new: NewTerms, source_id: s
     }
     for item in (*new.commits, *new.credits):
         balance = balances.make(context, item, contract.customer_id, contract.id)
-        context.store.balances.put(balance.id, balance)
-        made.append(balance)
         if item.temporary_id is not None:
             temporary_ids[item.temporary_id] = balance.id
+        if item.gate is not None and item.gate.waits:
+            waiting.append(balance)
+            continue
+        context.store.balances.put(balance.id, balance)
+        made.append(balance)
+    for balance in waiting:
+        initiate(context, contract, balance, WorkflowType.MANUAL_COMMIT)
     overrides = [
         _made(context, override, context.ids.derived("override", source_id, str(index)), temporary_ids)
         for index, override in enumerate(checked)
@@ -147,6 +155,7 @@ def _checked_balances(context: Context, contract: Contract, new: NewTerms, prefi
                     _check_recurring(context, contract, item.terms)
                 else:
                     balances.check(context, item)
+                    check_gated(context, item)
             if item.temporary_id is not None:
                 if item.temporary_id in names:
                     raise InvalidRequest(f"{path}.temporary_id", f"{item.temporary_id!r} is used twice")

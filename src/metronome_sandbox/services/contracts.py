@@ -35,6 +35,7 @@ from metronome_sandbox.services.contract_history import record, remember
 from metronome_sandbox.services.contract_terms import NewTerms, with_terms
 from metronome_sandbox.services.customers import active_customer, get_customer
 from metronome_sandbox.services.passage import catch_up
+from metronome_sandbox.services.payment_gates import fail, waiting_on
 from metronome_sandbox.services.rate_cards import active_rate_card, rate_card_by_alias
 from metronome_sandbox.services.recurring import NewRecurring
 from metronome_sandbox.services.scheduled_charges import NewScheduledTerm
@@ -318,6 +319,8 @@ def archive_contract(
 ) -> Contract:
     """End and archive a contract with its balances; drafts vanish, finalized invoices only with ``void_invoices``.
 
+    Assumed: a payment that still waits fails, so its invoice is void in any case.  [A-archive-waiting-payment]
+
     Raises:
         NotAllowedNow: It is archived already (question 25).
     """
@@ -338,6 +341,8 @@ def _archive(context: Context, contract: Contract, *, void_invoices: bool) -> No
         is_draft = invoice.status is InvoiceStatus.DRAFT
         if is_draft or (void_invoices and invoice.status is InvoiceStatus.FINALIZED):
             store.invoices.put(invoice.id, msgspec.structs.replace(invoice, status=InvoiceStatus.VOID))
+    for workflow in waiting_on(context, contract.id):
+        fail(context, workflow)
     reschedule_true_ups(context, contract.customer_id)
 
 

@@ -31,6 +31,7 @@ from metronome_sandbox.domain.ids import (
 )
 from metronome_sandbox.domain.invoices import Invoice
 from metronome_sandbox.domain.packages import Package
+from metronome_sandbox.domain.payment_gates import PaymentWorkflow
 from metronome_sandbox.domain.rate_cards import RateCard, RateKey, RateSchedule
 
 K_contra = TypeVar("K_contra", bound=Hashable, contravariant=True)
@@ -124,6 +125,8 @@ class Store(Protocol):
     stored_drafts: Index[InvoiceId]
     invoices_drawing_on: Index[InvoiceId]
     drawn: DrawnTotals
+    payment_workflows: Table[str, PaymentWorkflow]
+    payments_waiting: Index[str]
     uniqueness_keys: Table[tuple[str, str], str]
     events: Table[str, UsageEvent]
     events_of: Index[str]

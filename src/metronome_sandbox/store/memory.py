@@ -31,6 +31,7 @@ from metronome_sandbox.domain.ids import (
 )
 from metronome_sandbox.domain.invoices import Invoice, InvoiceStatus
 from metronome_sandbox.domain.packages import Package
+from metronome_sandbox.domain.payment_gates import PaymentWorkflow
 from metronome_sandbox.domain.rate_cards import RateCard, RateKey, RateSchedule
 from metronome_sandbox.store import interface
 from metronome_sandbox.store.interface import Index, Table
@@ -219,6 +220,7 @@ class StoreState(msgspec.Struct, frozen=True):
     uniqueness_keys: list[tuple[tuple[str, str], str]]
     events: list[tuple[str, UsageEvent]]
     packages: list[tuple[PackageId, Package]] = []
+    payment_workflows: list[tuple[str, PaymentWorkflow]] = []
 
 
 class MemoryStore:
@@ -279,6 +281,11 @@ class MemoryStore:
             lambda row: (row.customer_id,),
             lambda row: (row.timestamp, row.transaction_id),
         )
+        payments_waiting = SortedIndex[str, PaymentWorkflow](
+            lambda row: row.id,
+            lambda row: ("", row.contract_id) if row.outcome is None else (),
+            lambda row: (row.started_at, row.id),
+        )
         drawn = DrawnTotals()
         self.rate_keys: Index[RateKey] = rate_keys
         self.contracts_of: Index[ContractId] = contracts_of
@@ -292,6 +299,7 @@ class MemoryStore:
         self.stored_drafts: Index[InvoiceId] = stored_drafts
         self.invoices_drawing_on: Index[InvoiceId] = invoices_drawing_on
         self.events_of: Index[str] = events_of
+        self.payments_waiting: Index[str] = payments_waiting
         self.drawn: interface.DrawnTotals = drawn
         self.credit_types: Table[CreditTypeId, CreditType] = MemoryTable(undo)
         self.customers: Table[CustomerId, Customer] = MemoryTable(undo)
@@ -310,6 +318,7 @@ class MemoryStore:
             undo, [invoices_of, invoices_on, stored_drafts, invoices_drawing_on, drawn]
         )
         self.settled: Table[str, InvoiceId] = MemoryTable(undo)
+        self.payment_workflows: Table[str, PaymentWorkflow] = MemoryTable(undo, [payments_waiting])
         self.uniqueness_keys: Table[tuple[str, str], str] = MemoryTable(undo)
         self.events: Table[str, UsageEvent] = MemoryTable(undo, [events_of])
         if state is not None:

@@ -134,7 +134,7 @@ def parse_edit(body: bytes) -> EditContract:
     """Return the command of ``editContract-v2``.
 
     Raises:
-        NotImitated: The edit has a group, or a new commit a payment gate, that the sandbox does not do yet.
+        NotImitated: The edit has a group that the sandbox does not do yet.
     """
     fields = decode(_ANY, body)
     for field, feature in LATER_EDITS.items():
@@ -147,8 +147,11 @@ def parse_edit(body: bytes) -> EditContract:
         contract_id=ContractId(wire.contract_id.lower()),
         uniqueness_key=wire.uniqueness_key,
         add=NewTerms(
-            commits=_new_balances(wire.add_commits, "add_commits"),
-            credits=_new_balances(wire.add_credits, "add_credits"),
+            commits=tuple(
+                new_balance(item, f"add_commits[{index}].", may_wait=True)
+                for index, item in enumerate(wire.add_commits)
+            ),
+            credits=tuple(new_balance(item, f"add_credits[{index}].") for index, item in enumerate(wire.add_credits)),
             overrides=tuple(
                 new_override(item, f"add_overrides[{index}]") for index, item in enumerate(wire.add_overrides)
             ),
@@ -199,11 +202,11 @@ def parse_edit(body: bytes) -> EditContract:
     )
 
 
-def _new_balances(wire: Sequence[BalanceInput], path: str) -> tuple[NewBalance, ...]:
+def _amended_balances(wire: Sequence[BalanceInput], path: str) -> tuple[NewBalance, ...]:
     for index, item in enumerate(wire):
         gate = item.payment_gate_config
-        if gate is not None and gate.get("payment_gate_type") != "NONE":
-            raise NotImitated(f"{path}[{index}].payment_gate_config", "payment gates")
+        if gate is not None and gate.payment_gate_type != "NONE":
+            raise NotImitated(f"{path}[{index}].payment_gate_config", "payment gates of amendments")
     return tuple(new_balance(item, f"{path}[{index}].") for index, item in enumerate(wire))
 
 
@@ -277,7 +280,7 @@ def parse_amend(body: bytes) -> AmendContract:
     """Return the command of ``amendContract-v1``.
 
     Raises:
-        NotImitated: It has custom fields, which no answer shows.
+        NotImitated: It has custom fields, which no answer shows, or a payment gate.
     """
     wire = decode(_AMEND, body)
     if wire.custom_fields:
@@ -288,8 +291,8 @@ def parse_amend(body: bytes) -> AmendContract:
         contract_id=ContractId(wire.contract_id.lower()),
         starting_at=utc(wire.starting_at),
         add=NewTerms(
-            commits=_new_balances(wire.commits, "commits"),
-            credits=_new_balances(wire.credits, "credits"),
+            commits=_amended_balances(wire.commits, "commits"),
+            credits=_amended_balances(wire.credits, "credits"),
             overrides=tuple(new_override(item, f"overrides[{index}]") for index, item in enumerate(wire.overrides)),
             scheduled_charges=new_scheduled_terms(wire.scheduled_charges, "scheduled_charges"),
             discounts=new_scheduled_terms(wire.discounts, "discounts"),
