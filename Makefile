@@ -6,11 +6,11 @@ BIN := $(VENV)/bin
 CAMPAIGNS := tests/contract/test_schemathesis.py tests/contract/test_control_plane.py tests/laws/test_world_laws.py
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test lint spec bench fuzz laws clean help
+.PHONY: demo test lint spec coverage-page bench fuzz laws clean help
 .DEFAULT_GOAL := help
 
 help:  ## show this list
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
 $(STAMP): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed: make PYTHON=python3.12 ..."; exit 2; }
@@ -34,6 +34,9 @@ lint: $(STAMP)
 
 spec: $(STAMP)  ## bundle openapi.yaml and openapi-sandbox.yaml into the JSON that the package ships
 	$(BIN)/python -m metronome_sandbox.spec.bundle
+
+coverage-page: $(STAMP)  ## write docs/coverage.md: which operations work, and which tests call them
+	PYTHONPATH=tests $(BIN)/python -m docs_examples.coverage
 
 bench: $(STAMP)  ## compare with bare ASGI and, where they are installed, other mock servers
 	$(BIN)/python -m bench

@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from docs_examples.coverage import PAGE, page
 from docs_examples.snippets import PAGES, ROOT, Reader, commands, snippets
 
 NOT_RUN = {
@@ -47,6 +48,10 @@ def test_what_is_not_run_has_a_reason():
 
 def test_every_snippet_is_of_a_kind_that_the_tests_know():
     assert {snippet.kind for page in PAGES for snippet in snippets(page)} <= KINDS.keys()
+
+
+def test_the_page_on_coverage_is_what_the_command_writes():
+    assert PAGE.read_text(encoding="utf-8") == page(), "run `make coverage-page`"
 
 
 def test_make_demo_is_the_demo():

@@ -5,7 +5,8 @@ are flat, tiered, dimensional and change in June, and commits and credits on bot
 on it; an action may be refused, and then nothing may have changed. Numbers are small and awkward, so that balances run
 out in the middle of a unit.
 
-By default a run takes seconds. ``HYPOTHESIS_PROFILE=campaign`` plays thousands of stories for each law.
+By default a run takes seconds and repeats the same stories. ``HYPOTHESIS_PROFILE=campaign`` plays thousands of new
+ones for each law.
 """
 
 from __future__ import annotations
@@ -38,9 +39,13 @@ from metronome_sandbox.services.drafts import drafts_of
 from metronome_sandbox.services.historical_invoices import HistoricalInvoice
 from metronome_sandbox.services.passage import pass_time
 
-EXAMPLES = {"fast": 40, "campaign": 2000}[os.environ.get("HYPOTHESIS_PROFILE", "fast")]
+PROFILE = os.environ.get("HYPOTHESIS_PROFILE", "fast")
+EXAMPLES = {"fast": 40, "campaign": 2000}[PROFILE]
 law = settings(
-    max_examples=EXAMPLES, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
+    max_examples=EXAMPLES,
+    deadline=None,
+    derandomize=PROFILE == "fast",
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 
 NOW = "2024-08-15"
@@ -318,6 +323,11 @@ def figures(invoice: Invoice) -> Any:
     return msgspec.structs.replace(invoice, id="", sequence=0, regenerated_from_invoice_id=None)  # type: ignore[arg-type]
 
 
+def untraced(invoice: Invoice) -> Invoice:
+    """Leave out what a draft notes of balances that it does not draw on: later invoices of its batch may draw on them."""
+    return msgspec.structs.replace(invoice, trace=None)
+
+
 def names(world: World) -> list[str]:
     return [balance.name or "" for balance in world.store.balances.values()]
 
@@ -359,7 +369,7 @@ def test_a_preview_is_the_import_without_its_traces(about: WorldIs, story: Any, 
 
     assert list(map(figures, imported)) == list(map(figures, first))
     shown = [invoices.get_invoice(world.context, one.customer_id, one.id) for one in imported]
-    assert shown == imported
+    assert list(map(untraced, shown)) == list(map(untraced, imported))
 
 
 @law
