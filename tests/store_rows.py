@@ -17,6 +17,7 @@ from metronome_sandbox.domain.ids import (
     ContractId,
     CustomerId,
     InvoiceId,
+    PackageId,
     ProductId,
     RateCardId,
     SegmentId,
@@ -40,6 +41,7 @@ def contract(
     customer: str = "acme",
     next_period: BoundedPeriod | None = None,
     charge_at: datetime | None = None,
+    package: str | None = None,
     archived: bool = False,
 ) -> Contract:
     return Contract(
@@ -52,6 +54,7 @@ def contract(
         LONG_AGO,
         next_period,
         next_charge_at=charge_at,
+        package_id=None if package is None else PackageId(package),
         archived_at=LONG_AGO if archived else None,
     )
 

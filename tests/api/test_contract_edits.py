@@ -326,14 +326,6 @@ def test_a_transition_reads_back_on_both_contracts(call: Call, contract: dict[st
 
 
 def test_what_an_edit_cannot_do_yet_is_refused_by_name(call: Call, contract: dict[str, str], product: str) -> None:
-    gated = {
-        "type": "PREPAID",
-        "product_id": product,
-        "access_schedule": access(),
-        "payment_gate_config": {"payment_gate_type": "EXTERNAL"},
-    }
-    with pytest.raises(NotImitated, match=r"^add_commits\[0\]\.payment_gate_config: "):
-        call("editContract-v2", **contract, add_commits=[gated])
     with pytest.raises(NotImitated, match=r"^archive_spend_trackers: "):
         call("editContract-v2", **contract, archive_spend_trackers=["a"])
     with pytest.raises(NotImitated, match=r"^custom_fields: "):
@@ -377,3 +369,56 @@ def test_a_changed_contract_survives_a_snapshot(
 
     assert msgspec.json.encode(context.store.dump()) == saved
     assert (call("getContract-v1", **contract), call("getContractEditHistory-v2", **contract)) == before
+
+
+def test_changes_of_recurring_commits_are_read_and_shown(call: Call, contract: dict[str, str], product: str) -> None:
+    grant = {
+        "product_id": product,
+        "access_amount": {"unit_price": 5, "quantity": 2, "credit_type_id": "2714e483-4ff1-48e4-9e25-ac732e8f24f2"},
+        "priority": 1,
+        "starting_at": AUGUST,
+        "ending_before": END,
+        "commit_duration": {"value": 1},
+        "proration_rounding": {"access": {"rounding_method": "FLOOR", "decimal_places": 0}},
+    }
+    added = call("editContract-v2", **contract, add_recurring_commits=[grant], add_recurring_credits=[grant])
+    [commit] = added["data"]["edit"]["add_recurring_commits"]
+    [credit] = added["data"]["edit"]["add_recurring_credits"]
+
+    edit = call(
+        "editContract-v2",
+        **contract,
+        update_recurring_commits=[
+            {
+                "recurring_commit_id": commit["id"].upper(),
+                "access_amount": {"unit_price": 7.5},
+                "rate_type": "commit_rate",
+                "ending_before": None,
+                "proration_rounding": None,
+            }
+        ],
+        update_recurring_credits=[
+            {
+                "recurring_credit_id": credit["id"],
+                "ending_before": SEPTEMBER,
+                "proration_rounding": {"access": {"rounding_method": "CEILING", "decimal_places": -2}},
+            }
+        ],
+    )["data"]["edit"]
+
+    assert edit["update_recurring_commits"] == [
+        {
+            "id": commit["id"],
+            "access_amount": {"unit_price": 7.5},
+            "rate_type": "COMMIT_RATE",
+            "proration_rounding": None,
+        }
+    ]
+    [change] = edit["update_recurring_credits"]
+    assert (change["id"], change["ending_before"]) == (credit["id"], "2024-09-01T00:00:00.000Z")
+    now = call("getContract-v2", **contract)["data"]
+    [commit] = now["recurring_commits"]
+    [credit] = now["recurring_credits"]
+    assert commit["access_amount"]["unit_price"] == 7.5
+    assert not {"ending_before", "proration_rounding"} & commit.keys()
+    assert credit["proration_rounding"] == {"access": {"rounding_method": "CEILING", "decimal_places": -2}}

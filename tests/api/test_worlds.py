@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from decimal import Decimal
 
 import msgspec
 import pytest
@@ -13,8 +14,22 @@ from metronome_sandbox.api.operations import HANDLERS
 from metronome_sandbox.api.settings import Settings
 from metronome_sandbox.api.tenants import World
 from metronome_sandbox.api.worlds import FORMAT, VERSION, Snapshot, Worlds, read, state_of, take
+from metronome_sandbox.domain.balances import BalanceType
 from metronome_sandbox.domain.errors import InvalidRequest, NotFound
-from metronome_sandbox.services import contracts
+from metronome_sandbox.domain.ids import PackageId
+from metronome_sandbox.domain.packages import (
+    UNDATED,
+    BalanceTemplate,
+    Package,
+    PackageAlias,
+    RelativeDate,
+    RelativeUnit,
+    SegmentTemplate,
+)
+from metronome_sandbox.domain.payment_gates import GateType, PaymentGate
+from metronome_sandbox.services import contract_edits, contracts, packages
+from metronome_sandbox.services.contract_edits import EditContract
+from metronome_sandbox.services.contract_terms import NewTerms
 
 
 @pytest.fixture
@@ -53,6 +68,24 @@ def full() -> World:
         played.store.settled.put("a charge", final.id)
     contracts.update_contract_end_date(played.context, final.customer_id, final.contract_id, utc("2030-01-01"))
     played.use("P", "2024-08-02", "2")
+    gated = played.prepaid("G", ("5", "2024-08"), payments=[("2024-08-01", "4")], gate=PaymentGate(GateType.EXTERNAL))
+    add = NewTerms(commits=(gated,))
+    edit = EditContract(customer_id=final.customer_id, contract_id=final.contract_id, add=add)
+    contract_edits.edit_contract(played.context, edit)
+    month = RelativeDate(1, RelativeUnit.MONTHS)
+    package = Package(
+        PackageId(""),
+        "Starter",
+        UNDATED,
+        aliases=(PackageAlias("starter"),),
+        duration=month,
+        credits=(
+            BalanceTemplate(
+                "", BalanceType.CREDIT, played.commitment, (SegmentTemplate("", Decimal("0.1"), month, month),)
+            ),
+        ),
+    )
+    packages.create_package(played.context, package)
     return served(played)
 
 
@@ -160,7 +193,8 @@ def test_what_was_due_happens_in_a_restored_world(worlds: Worlds, full: World) -
     restored.catch_up()
 
     statuses = [invoice.status.value for invoice in restored.context.store.invoices.values()]
-    assert statuses == ["VOID", "FINALIZED", "FINALIZED"]  # June, July's import, August
+    # June, July's import, the payment of a gated commit, August
+    assert statuses == ["VOID", "FINALIZED", "FINALIZED", "FINALIZED"]
 
 
 @pytest.mark.parametrize(

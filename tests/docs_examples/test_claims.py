@@ -170,13 +170,13 @@ PARENT = {"hierarchy_configuration": {"child_access": {"type": "ALL"}}}
 NOT_YET: dict[str, list[Ask]] = {
     "Subscriptions": [
         made("subscriptions", lambda ids: [subscription(ids)]),
+        lambda post, ids: post("/v1/packages/create", {"name": "New", "subscriptions": [subscription(ids)]}),
         rate({"type": "SUBSCRIPTION"}, "SUBSCRIPTION"),
     ],
     "Composites over several contracts": [
         rate({"type": "COMPOSITE", "composite_scope": "CUSTOMER"}, "PERCENTAGE"),
     ],
     "Some terms beside custom units": [minimum_beside_units, postpaid_in_units],
-    "Packages": [call("/v1/packages/create"), made("package_id", lambda ids: ids["contracts"]["Acme 2024"])],
     "Thresholds": [
         made("spend_threshold_configuration", threshold),
         made(

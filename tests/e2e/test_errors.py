@@ -126,8 +126,8 @@ def test_two_words_are_no_token(url: str):
 
 
 def test_what_is_not_imitated_says_so_by_name(acme: Acme):
-    with pytest.raises(APIStatusError, match="createPackage-v1") as refused:
-        acme.client.v1.packages.create(name="Starter")
+    with pytest.raises(APIStatusError, match="createAlert-v1") as refused:
+        acme.client.v1.alerts.create(alert_type="spend_threshold_reached", name="Alert", threshold=1)
 
     assert refused.value.status_code == 501
 

@@ -124,8 +124,22 @@ def edit_contract(acme: Acme) -> Any:
     [credit] = contract.credits
     of_this: Any = {"customer_id": acme.customer_id, "contract_id": contract.id}
     fee: Any = {"product_id": acme.prepaid_usage, "schedule": FEE}
-    added = acme.client.v2.contracts.edit(**of_this, add_scheduled_charges=[fee, fee]).data.edit
+    grant: Any = {
+        "product_id": acme.prepaid_usage,
+        "access_amount": {"unit_price": 10, "quantity": 2, "credit_type_id": USD},
+        "priority": 5,
+        "starting_at": JULY,
+        "commit_duration": {"value": 1},
+    }
+    added = acme.client.v2.contracts.edit(
+        **of_this,
+        add_scheduled_charges=[fee, fee],
+        add_recurring_commits=[grant],
+        add_recurring_credits=[grant],
+    ).data.edit
     assert added is not None
+    [recurring_commit] = added.add_recurring_commits or []
+    [recurring_credit] = added.add_recurring_credits or []
     [changed, dropped] = added.add_scheduled_charges or []
     first, second = (item.id for item in changed.schedule.schedule_items or [])
     return acme.client.v2.contracts.edit(
@@ -178,6 +192,17 @@ def edit_contract(acme: Acme) -> Any:
                 },
             }
         ],
+        update_recurring_commits=[
+            {
+                "recurring_commit_id": recurring_commit.id,
+                "access_amount": {"unit_price": 7.5},
+                "invoice_amount": {"unit_price": 5, "quantity": 1},
+                "ending_before": "2025-01-01T00:00:00Z",
+                "rate_type": "COMMIT_RATE",
+                "proration_rounding": {"invoice": {"rounding_method": "FLOOR", "decimal_places": 0}},
+            }
+        ],
+        update_recurring_credits=[{"recurring_credit_id": recurring_credit.id, "proration_rounding": None}],
         archive_scheduled_charges=[{"id": dropped.id}],
         remove_overrides=[{"id": contract.overrides[0].id}],
     )
@@ -244,11 +269,104 @@ def create_with_charges(acme: Acme) -> Any:
     )
 
 
+def release_payment(acme: Acme) -> Any:
+    """Pay for a commit that waits for it; what waits is told by the control plane."""
+    acme.client.v2.contracts.edit(
+        customer_id=acme.customer_id,
+        contract_id=acme.contract_id,
+        add_commits=[
+            {
+                "type": "PREPAID",
+                "product_id": acme.prepaid_usage,
+                "access_schedule": ACCESS,
+                "invoice_schedule": {"schedule_items": [{"timestamp": AUGUST, "amount": 450}]},
+                "payment_gate_config": {"payment_gate_type": "EXTERNAL"},
+            }
+        ],
+    )
+    waiting: Any = acme.client.get("/sandbox/payments", cast_to=object)
+    body = {"workflow_id": waiting["data"][0]["workflow_id"], "outcome": "PAID"}
+    return acme.client.post("/v1/contracts/commits/threshold-billing/release", body=body, cast_to=object)
+
+
 def with_everything(acme: Acme) -> Acme:
     """Add the contract with every kind of balance and override, so that the lists have something to show."""
     edit_contract(acme)
     create_with_charges(acme)
     return acme
+
+
+def offset(value: int, unit: str = "MONTHS") -> Any:
+    return {"value": value, "unit": unit}
+
+
+def create_package(acme: Acme, *, with_credits: bool = True) -> Any:
+    """A package with every kind of term that it may have.
+
+    The published document requires a credit template's ``type``, which the SDK's model does not know, so a package that
+    is read back here has no credits.
+    """
+    access: Any = {"schedule_items": [{"amount": 500, "starting_at_offset": offset(0, "DAYS"), "duration": offset(12)}]}
+    payments: Any = {"schedule_items": [{"unit_price": 250, "quantity": 2, "date_offset": offset(1, "WEEKS")}]}
+    grant: Any = {
+        "product_id": acme.prepaid_usage,
+        "access_amount": {"unit_price": 10, "quantity": 2, "credit_type_id": USD},
+        "priority": 5,
+        "starting_at_offset": offset(1),
+        "duration": offset(6),
+        "commit_duration": {"value": 1},
+        "recurrence_frequency": "MONTHLY",
+        "temporary_id": "grant",
+    }
+    return acme.client.v1.packages.create(
+        name="Starter 2024",
+        contract_name="Starter",
+        uniqueness_key="starter 2024",
+        aliases=[{"name": "starter", "starting_at": JUNE}],
+        rate_card_id=acme.rate_card_id,
+        duration=offset(1, "YEARS"),
+        net_payment_terms_days=30,
+        usage_statement_schedule={
+            "frequency": "MONTHLY",
+            "day": "CONTRACT_START",
+            "invoice_generation_starting_at_offset": offset(1),
+        },
+        commits=[
+            {
+                "type": "PREPAID",
+                "product_id": acme.prepaid_usage,
+                "name": "Paid",
+                "access_schedule": access,
+                "invoice_schedule": payments,
+                "rollover_fraction": 0.5,
+                "applicable_product_ids": [acme.api_calls],
+                "temporary_id": "paid",
+            }
+        ],
+        credits=[{"product_id": acme.prepaid_usage, "access_schedule": access}] if with_credits else [],
+        recurring_commits=[{**grant, "invoice_amount": {"unit_price": 5, "quantity": 1, "credit_type_id": USD}}],
+        recurring_credits=[{**grant, "temporary_id": "gift"}],
+        overrides=[
+            {
+                "starting_at_offset": offset(0, "DAYS"),
+                "duration": offset(3),
+                "type": "MULTIPLIER",
+                "multiplier": 0.9,
+                "is_commit_specific": True,
+                "override_specifiers": [{"commit_ids": ["paid"], "recurring_commit_ids": ["grant"]}],
+            }
+        ],
+        scheduled_charges=[{"product_id": acme.prepaid_usage, "name": "Set-up", "schedule": payments}],
+        scheduled_charges_on_usage_invoices="ALL",
+    )
+
+
+def create_contract_on_package(acme: Acme) -> str:
+    package = create_package(acme).data.id
+    made = acme.client.v1.contracts.create(customer_id=acme.customer_id, starting_at=JULY, package_alias="starter")
+    assert made.data.contract is not None
+    assert made.data.contract.ending_before is not None
+    return package
 
 
 def create_commit(acme: Acme) -> Any:
@@ -500,6 +618,17 @@ CALLS: dict[str, Callable[[Acme], Any]] = {
     ),
     "updateInvoiceIssueDate-v1": move_issue_date,
     "scheduleProServicesInvoice-v1": schedule_services,
+    "createPackage-v1": create_package,
+    "getPackage-v1": lambda acme: acme.client.v1.packages.retrieve(
+        package_id=create_package(acme, with_credits=False).data.id
+    ),
+    "listPackages-v1": lambda acme: (
+        create_package(acme, with_credits=False) and acme.client.v1.packages.list(archive_filter="ALL", limit=5)
+    ),
+    "archivePackage-v1": lambda acme: acme.client.v1.packages.archive(package_id=create_package(acme).data.id),
+    "listContractsOnPackage-v1": lambda acme: acme.client.v1.packages.list_contracts_on_package(
+        package_id=create_contract_on_package(acme), covering_date=AUGUST
+    ),
     "createHistoricalContractUsageInvoices-v1": import_by_hour,
     "listInvoices-v1": lambda acme: with_everything(acme).client.v1.customers.invoices.list(
         customer_id=acme.customer_id
@@ -561,6 +690,7 @@ CALLS: dict[str, Callable[[Acme], Any]] = {
         customer_id=acme.customer_id, credit_id=create_credit(acme).data.id, access_ending_before=SEPTEMBER
     ),
     "disableCommitTrueup-v1": disable_true_up,
+    "releaseExternalPaymentGateThresholdCommit-v1": release_payment,
 }
 
 

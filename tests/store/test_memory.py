@@ -132,6 +132,7 @@ PUTS = st.one_of(
             customer=CUSTOMERS,
             next_period=st.none() | PERIODS,
             charge_at=st.none() | st.builds(rows.day, DAYS),
+            package=st.none() | CUSTOMERS,
             archived=st.booleans(),
         ),
     ),
@@ -212,6 +213,7 @@ def indexes_of(store: MemoryStore) -> dict[str, Any]:
     for group in ("acme", "hooli"):
         found[group] = (
             [one.id for one in sorted(contracts, key=lambda one: one.sequence) if one.customer_id == group],
+            [one.id for one in sorted(contracts, key=lambda one: one.sequence) if one.package_id == group],
             [one.id for one in sorted(balances, key=lambda one: one.sequence) if one.customer_id == group],
             [
                 one.id
@@ -258,6 +260,7 @@ def kept_indexes(store: MemoryStore) -> dict[str, Any]:
     for group in ("acme", "hooli"):
         indexes = (
             store.contracts_of,
+            store.contracts_from,
             store.balances_of,
             store.invoices_of,
             store.stored_drafts,

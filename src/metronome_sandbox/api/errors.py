@@ -20,6 +20,7 @@ STATUS: dict[type[errors.DomainError], int] = {
     errors.DomainError: 400,
     errors.InvalidRequest: 400,
     errors.NotAllowedNow: 400,
+    errors.AlreadyArchived: 422,
     errors.NotFound: 404,
     errors.CustomerNotFound: 404,
     errors.ContractNotFound: 404,

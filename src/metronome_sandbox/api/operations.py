@@ -16,6 +16,8 @@ from metronome_sandbox.api.handlers import (
     customers,
     explanations,
     invoices,
+    packages,
+    payment_gates,
     products,
     rate_cards,
     usage,
@@ -74,6 +76,12 @@ HANDLERS: dict[str, Handler] = {
     "updateInvoiceIssueDate-v1": contract_edits.update_invoice_issue_date,
     "scheduleProServicesInvoice-v1": contract_edits.schedule_pro_services_invoice,
     "createHistoricalContractUsageInvoices-v1": invoices.create_historical_invoices,
+    # Packages
+    "createPackage-v1": packages.create_package,
+    "getPackage-v1": packages.get_package,
+    "listPackages-v1": packages.list_packages,
+    "archivePackage-v1": packages.archive_package,
+    "listContractsOnPackage-v1": packages.list_contracts_on_package,
     # Invoices
     "listInvoices-v1": invoices.list_invoices,
     "getInvoice-v1": invoices.get_invoice,
@@ -96,6 +104,7 @@ HANDLERS: dict[str, Handler] = {
     "updateCommitEndDate-v1": balances.update_commit_end_date,
     "updateCreditEndDate-v1": balances.update_credit_end_date,
     "disableCommitTrueup-v1": balances.disable_commit_true_up,
+    "releaseExternalPaymentGateThresholdCommit-v1": payment_gates.release_payment,
     # The control plane
     "getHealth": control.get_health,
     "getClock": control.get_clock,
@@ -107,6 +116,7 @@ HANDLERS: dict[str, Handler] = {
     "loadScenario": control.load_scenario,
     "listRequests": control.list_requests,
     "clearRequests": control.clear_requests,
+    "listPayments": payment_gates.list_payments,
     "explainInvoice": explanations.explain_invoice,
 }
 """operationId -> handler."""

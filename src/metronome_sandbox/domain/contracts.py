@@ -8,7 +8,7 @@ from enum import StrEnum
 
 import msgspec
 
-from metronome_sandbox.domain.ids import BalanceId, ContractId, CustomerId, InvoiceId, RateCardId
+from metronome_sandbox.domain.ids import BalanceId, ContractId, CustomerId, InvoiceId, PackageId, RateCardId
 from metronome_sandbox.domain.overrides import Override, Prioritization
 from metronome_sandbox.domain.periods import BoundedPeriod, Period, StatementSchedule, next_billing_period
 from metronome_sandbox.domain.recurring import Grant, Recurring, next_grant
@@ -48,6 +48,7 @@ class Contract(msgspec.Struct, frozen=True, gc=False):
         recurring: Commits and credits that it grants anew each period, in the order they were added.
         next_grant_at: When the next of those grants is made; None when there are no more.
         sequence: Running number over all of a tenant's contracts.
+        package_id: The package that its terms came from.
     """
 
     id: ContractId
@@ -83,6 +84,7 @@ class Contract(msgspec.Struct, frozen=True, gc=False):
     issue_dates: dict[InvoiceId, datetime] = {}
     recurring: tuple[Recurring, ...] = ()
     next_grant_at: datetime | None = None
+    package_id: PackageId | None = None
 
     @property
     def period(self) -> Period:

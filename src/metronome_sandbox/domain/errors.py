@@ -3,6 +3,7 @@
     DomainError
       InvalidRequest            a field, a combination of fields or a billing rule is broken
         NotAllowedNow           right in itself, but not in the state the thing is in (void a draft)
+          AlreadyArchived       a package is archived a second time
       NotFound                  the request names something this tenant does not have
         CustomerNotFound
         ContractNotFound
@@ -43,6 +44,10 @@ class InvalidRequest(DomainError):
 
 class NotAllowedNow(InvalidRequest):
     """The operation exists, but not for the state the thing is in."""
+
+
+class AlreadyArchived(NotAllowedNow):
+    """A package is archived a second time, which was observed to be answered with 422."""
 
 
 class NotFound(DomainError):

@@ -10,6 +10,7 @@ ProductId = NewType("ProductId", str)
 CreditTypeId = NewType("CreditTypeId", str)
 RateCardId = NewType("RateCardId", str)
 ContractId = NewType("ContractId", str)
+PackageId = NewType("PackageId", str)
 OverrideId = NewType("OverrideId", str)
 BalanceId = NewType("BalanceId", str)
 """Of a commit or a credit."""

@@ -11,6 +11,7 @@ from operator import attrgetter
 
 import msgspec
 
+from metronome_sandbox.domain.aliases import Alias
 from metronome_sandbox.domain.amounts import DUST, ZERO
 from metronome_sandbox.domain.ids import CreditTypeId, GroupValues, ProductId, RateCardId
 from metronome_sandbox.domain.periods import Period
@@ -219,18 +220,8 @@ def _overlaid(segments: tuple[RateSegment, ...], rate: Rate) -> tuple[RateSegmen
     return (*before, RateSegment(start, end, rate), *after)
 
 
-class RateCardAlias(msgspec.Struct, frozen=True, gc=False):
+class RateCardAlias(Alias, frozen=True, gc=False):
     """A name for a card, usable at contract creation while its window holds the contract's start."""
-
-    name: str
-    starting_at: datetime | None = None
-    ending_before: datetime | None = None
-
-    def holds(self, instant: datetime) -> bool:
-        """Whether the alias points to its card at ``instant``."""
-        return (self.starting_at is None or self.starting_at <= instant) and (
-            self.ending_before is None or instant < self.ending_before
-        )
 
 
 class CreditTypeConversion(msgspec.Struct, frozen=True, gc=False):

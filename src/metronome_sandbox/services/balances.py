@@ -23,6 +23,7 @@ from metronome_sandbox.domain.contracts import Contract
 from metronome_sandbox.domain.errors import ContractNotFound, InvalidRequest, NotFound, NotImitated, UniquenessKeyTaken
 from metronome_sandbox.domain.ids import BalanceId, ContractId, CreditTypeId, CustomerId, ProductId, SegmentId
 from metronome_sandbox.domain.ledger import LedgerEntry, PostedDraw, balance_at, ledger
+from metronome_sandbox.domain.payment_gates import PaymentGate
 from metronome_sandbox.domain.payment_schedules import Payment
 from metronome_sandbox.domain.periods import require_hour, require_year
 from metronome_sandbox.domain.targeting import Specifier
@@ -59,6 +60,7 @@ class NewBalance(msgspec.Struct, frozen=True):
         segments: None when the request has no access schedule.
         payments: None when the request has no invoice schedule.
         temporary_id: Name by which overrides of the same request may call it.
+        gate: What has to be paid before it is released.
     """
 
     type: BalanceType
@@ -81,6 +83,7 @@ class NewBalance(msgspec.Struct, frozen=True):
     temporary_id: str | None = None
     netsuite_sales_order_id: str | None = None
     salesforce_opportunity_id: str | None = None
+    gate: PaymentGate | None = None
 
     @property
     def is_invoiced(self) -> bool:

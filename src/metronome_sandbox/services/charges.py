@@ -281,3 +281,12 @@ def settle(context: Context, charges: Iterable[Charge], invoice_id: InvoiceId) -
     """Note which invoice billed these charges."""
     for charge in charges:
         context.store.settled.put(charge.id, invoice_id)
+
+
+def store_invoice(context: Context, invoice: Invoice) -> Invoice:
+    """Put a new invoice and return it as stored. A true-up may have waited for it."""
+    stored = msgspec.structs.replace(invoice, sequence=len(context.store.invoices) + 1)
+    context.store.invoices.put(stored.id, stored)
+    if stored.period is not None:
+        reschedule_true_ups(context, stored.customer_id)
+    return stored

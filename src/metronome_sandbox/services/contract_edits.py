@@ -29,6 +29,7 @@ from metronome_sandbox.services.contracts import active_contract, get_contract
 from metronome_sandbox.services.drafts import find_invoice
 from metronome_sandbox.services.passage import catch_up
 from metronome_sandbox.services.pricing import fiat_credit_type
+from metronome_sandbox.services.recurring_edits import RecurringChange, with_change
 from metronome_sandbox.services.scheduled_charges import archived, billing_invoices
 from metronome_sandbox.services.usage_filters import NewUsageFilter, with_usage_filter
 
@@ -62,6 +63,8 @@ class EditContract(msgspec.Struct, frozen=True, kw_only=True):
     update_commits: tuple[tuple[BalanceId, BalanceChange], ...] = ()
     update_credits: tuple[tuple[BalanceId, BalanceChange], ...] = ()
     update_scheduled_charges: tuple[ScheduledChargeChange, ...] = ()
+    update_recurring_commits: tuple[RecurringChange, ...] = ()
+    update_recurring_credits: tuple[RecurringChange, ...] = ()
     archive_commits: tuple[BalanceId, ...] = ()
     archive_credits: tuple[BalanceId, ...] = ()
     archive_scheduled_charges: tuple[str, ...] = ()
@@ -105,6 +108,7 @@ def edit_contract(context: Context, new: EditContract) -> ContractEdit:
         contract = _without_overrides(contract, new.remove_overrides)
         contract = _with_archived_charges(context, contract, new.archive_scheduled_charges)
         contract = _with_changed_charges(context, contract, new.update_scheduled_charges)
+        contract = _with_changed_recurring(context, contract, new)
         contract = _with_plain_fields(contract, new)
         before = contract
         contract = with_terms(context, contract, new.add, edit_id, "add_")
@@ -168,6 +172,17 @@ def _with_changed_charges(context: Context, contract: Contract, changes: Sequenc
         if change.netsuite_sales_order_id is not UNSET:
             charge = msgspec.structs.replace(charge, netsuite_sales_order_id=change.netsuite_sales_order_id)
         contract = _with_charge(contract, charge)
+    return contract
+
+
+def _with_changed_recurring(context: Context, contract: Contract, new: EditContract) -> Contract:
+    for is_credit, path, changes in (
+        (False, "update_recurring_commits", new.update_recurring_commits),
+        (True, "update_recurring_credits", new.update_recurring_credits),
+    ):
+        for index, change in enumerate(changes):
+            with errors_below(f"{path}[{index}]"):
+                contract = with_change(context, contract, change, is_credit=is_credit)
     return contract
 
 

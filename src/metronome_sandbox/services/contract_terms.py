@@ -19,6 +19,7 @@ from metronome_sandbox.domain.overrides import (
     OverrideType,
     Prioritization,
 )
+from metronome_sandbox.domain.payment_gates import WorkflowType
 from metronome_sandbox.domain.periods import require_hour
 from metronome_sandbox.domain.recurring import Recurring
 from metronome_sandbox.domain.reseller_royalties import RoyaltyChange, with_change
@@ -26,6 +27,7 @@ from metronome_sandbox.domain.scheduled_charges import ProfessionalService
 from metronome_sandbox.services import balances, scheduled_charges
 from metronome_sandbox.services.balances import NewBalance
 from metronome_sandbox.services.context import Context
+from metronome_sandbox.services.payment_gates import check_gated, initiate
 from metronome_sandbox.services.rate_cards import in_its_unit
 from metronome_sandbox.services.recurring import NewRecurring, check_recurring
 from metronome_sandbox.services.recurring import made as made_recurring
@@ -62,13 +64,9 @@ def with_terms(context: Context, contract: Contract, new: NewTerms, source_id: s
         NotFound: A product, rate card or currency does not exist.
         InvalidRequest: A rule of the reference (pricing, section 6.3) is broken.
     """
-    names = _checked_balances(context, contract, new, prefix)
-    checked: list[Override] = []
-    for index, override in enumerate(new.overrides):
-        with errors_below(f"{prefix}overrides[{index}]"):
-            _check_override(context, contract, names, override)
-            checked.append(_in_its_unit(context, contract, override))
+    checked = checked_overrides(context, contract, new, prefix)
     made: list[Balance] = []
+    waiting: list[Balance] = []
     recurring = made_recurring(context, (*new.recurring_commits, *new.recurring_credits), source_id)
     temporary_ids: dict[str, BalanceId | RecurringId] = {
         item.temporary_id: one.id
@@ -77,10 +75,15 @@ def with_terms(context: Context, contract: Contract, new: NewTerms, source_id: s
     }
     for item in (*new.commits, *new.credits):
         balance = balances.make(context, item, contract.customer_id, contract.id)
-        context.store.balances.put(balance.id, balance)
-        made.append(balance)
         if item.temporary_id is not None:
             temporary_ids[item.temporary_id] = balance.id
+        if item.gate is not None and item.gate.waits:
+            waiting.append(balance)
+            continue
+        context.store.balances.put(balance.id, balance)
+        made.append(balance)
+    for balance in waiting:
+        initiate(context, contract, balance, WorkflowType.MANUAL_COMMIT)
     overrides = [
         _made(context, override, context.ids.derived("override", source_id, str(index)), temporary_ids)
         for index, override in enumerate(checked)
@@ -100,6 +103,20 @@ def with_terms(context: Context, contract: Contract, new: NewTerms, source_id: s
     if recurring:
         contract = contract.with_recurring((*contract.recurring, *recurring))
     return _with_royalties(context, contract, new.reseller_royalties, f"{prefix}reseller_royalties")
+
+
+def checked_overrides(context: Context, contract: Contract, new: NewTerms, prefix: str = "") -> list[Override]:
+    """Hold new commits, credits and overrides against the rules and return the overrides, each in its unit.
+
+    Arguments and errors as for :func:`with_terms`.
+    """
+    names = _checked_balances(context, contract, new, prefix)
+    checked: list[Override] = []
+    for index, override in enumerate(new.overrides):
+        with errors_below(f"{prefix}overrides[{index}]"):
+            _check_override(context, contract, names, override)
+            checked.append(_in_its_unit(context, contract, override))
+    return checked
 
 
 @contextmanager
@@ -138,6 +155,7 @@ def _checked_balances(context: Context, contract: Contract, new: NewTerms, prefi
                     _check_recurring(context, contract, item.terms)
                 else:
                     balances.check(context, item)
+                    check_gated(context, item)
             if item.temporary_id is not None:
                 if item.temporary_id in names:
                     raise InvalidRequest(f"{path}.temporary_id", f"{item.temporary_id!r} is used twice")

@@ -12,7 +12,7 @@ from metronome_sandbox.domain.catalog import Product
 from metronome_sandbox.domain.contract_history import ContractEdit
 from metronome_sandbox.domain.contracts import Contract
 from metronome_sandbox.domain.errors import ContractNotFound, InvalidRequest, NotAllowedNow, UniquenessKeyTaken
-from metronome_sandbox.domain.ids import ContractId, CustomerId, RateCardId
+from metronome_sandbox.domain.ids import ContractId, CustomerId, PackageId, RateCardId
 from metronome_sandbox.domain.invoices import InvoiceStatus
 from metronome_sandbox.domain.overrides import Override, Prioritization, in_force, is_entitled, overridden, winner
 from metronome_sandbox.domain.periods import (
@@ -35,6 +35,7 @@ from metronome_sandbox.services.contract_history import record, remember
 from metronome_sandbox.services.contract_terms import NewTerms, with_terms
 from metronome_sandbox.services.customers import active_customer, get_customer
 from metronome_sandbox.services.passage import catch_up
+from metronome_sandbox.services.payment_gates import fail, waiting_on
 from metronome_sandbox.services.rate_cards import active_rate_card, rate_card_by_alias
 from metronome_sandbox.services.recurring import NewRecurring
 from metronome_sandbox.services.scheduled_charges import NewScheduledTerm
@@ -60,6 +61,7 @@ class NewContract(msgspec.Struct, frozen=True):
     Attributes:
         overrides: With empty ids; commits of the same request are named by their temporary ids.
         usage_filter: Without a start it holds from the contract's start on.
+        package_id: The package that the terms came from.
     """
 
     customer_id: CustomerId
@@ -88,6 +90,7 @@ class NewContract(msgspec.Struct, frozen=True):
     transition: NewTransition | None = None
     recurring_commits: tuple[NewRecurring, ...] = ()
     recurring_credits: tuple[NewRecurring, ...] = ()
+    package_id: PackageId | None = None
 
     @property
     def terms(self) -> NewTerms:
@@ -122,7 +125,7 @@ def create_contract(context: Context, new: NewContract) -> Contract:
         raise UniquenessKeyTaken(new.uniqueness_key)
     _check_dates(new)
     card = _rate_card(context, new)
-    schedule = _statement_schedule(new)
+    schedule = new_statement_schedule(new)
     _check_number_of_periods(context, new, schedule)
     with context.transaction():
         contract_id = ContractId(context.ids.next("contract"))
@@ -145,6 +148,7 @@ def create_contract(context: Context, new: NewContract) -> Contract:
             salesforce_opportunity_id=new.salesforce_opportunity_id,
             total_contract_value=new.total_contract_value,
             charges_on_usage_invoices=new.charges_on_usage_invoices,
+            package_id=new.package_id,
         )
         first = max(new.starting_at, schedule.generation_starting_at or new.starting_at)
         contract = with_terms(context, contract.with_generated_until(first), new.terms, contract_id)
@@ -185,7 +189,12 @@ def _rate_card(context: Context, new: NewContract) -> RateCard | None:
     return None
 
 
-def _statement_schedule(new: NewContract) -> StatementSchedule:
+def new_statement_schedule(new: NewContract) -> StatementSchedule:
+    """Return when the usage invoices of a new contract are cut.
+
+    Raises:
+        InvalidRequest: CUSTOM_DATE comes without its date, or the first generated invoice lies before the contract.
+    """
     given = new.statement_schedule
     path = "usage_statement_schedule"
     if given.day is StatementDay.CUSTOM_DATE:
@@ -310,6 +319,8 @@ def archive_contract(
 ) -> Contract:
     """End and archive a contract with its balances; drafts vanish, finalized invoices only with ``void_invoices``.
 
+    Assumed: a payment that still waits fails, so its invoice is void in any case.  [A-archive-waiting-payment]
+
     Raises:
         NotAllowedNow: It is archived already (question 25).
     """
@@ -330,6 +341,8 @@ def _archive(context: Context, contract: Contract, *, void_invoices: bool) -> No
         is_draft = invoice.status is InvoiceStatus.DRAFT
         if is_draft or (void_invoices and invoice.status is InvoiceStatus.FINALIZED):
             store.invoices.put(invoice.id, msgspec.structs.replace(invoice, status=InvoiceStatus.VOID))
+    for workflow in waiting_on(context, contract.id):
+        fail(context, workflow)
     reschedule_true_ups(context, contract.customer_id)
 
 

@@ -23,9 +23,9 @@ from metronome_sandbox.domain.invoices import BillableStatus, Invoice, InvoiceSt
 from metronome_sandbox.domain.invoicing import build_invoice
 from metronome_sandbox.domain.periods import BoundedPeriod
 from metronome_sandbox.domain.usage import UsageLine, WindowQuantity, WindowSize, total
+from metronome_sandbox.services.charges import store_invoice
 from metronome_sandbox.services.context import Context
 from metronome_sandbox.services.drafts import Pending, pending, price_pending, usage_invoice_id
-from metronome_sandbox.services.passage import store_invoice
 from metronome_sandbox.services.pricing import add_draws, fiat_credit_type, open_segments, price_book
 
 

@@ -15,7 +15,7 @@ from metronome_sandbox.domain.ids import ContractId, CreditTypeId, CustomerId, I
 from metronome_sandbox.domain.invoices import Invoice, InvoiceStatus, InvoiceType, total_of
 from metronome_sandbox.domain.periods import BoundedPeriod
 from metronome_sandbox.domain.usage import WindowSize
-from metronome_sandbox.services.charges import charges_billed_by, scheduled_invoice_id, settle
+from metronome_sandbox.services.charges import charges_billed_by, scheduled_invoice_id, settle, store_invoice
 from metronome_sandbox.services.context import Context
 from metronome_sandbox.services.customers import get_customer
 from metronome_sandbox.services.drafts import (
@@ -27,7 +27,7 @@ from metronome_sandbox.services.drafts import (
     usage_invoice_id,
 )
 from metronome_sandbox.services.historical_invoices import overlapping
-from metronome_sandbox.services.passage import store_invoice
+from metronome_sandbox.services.payment_gates import waiting_on
 
 
 class InvoiceList(Sequence[Invoice]):
@@ -179,11 +179,16 @@ def void_invoice(context: Context, invoice_id: InvoiceId) -> Invoice:
 
     Raises:
         NotFound: There is none.
-        NotAllowedNow: It is a draft, or void already.
+        NotAllowedNow: It is a draft, void already, or waits for a payment.
     """
     invoice = find_invoice(context, invoice_id)
     if invoice.status is not InvoiceStatus.FINALIZED:
         raise NotAllowedNow("id", f"invoice {invoice_id} is {invoice.status}; only FINALIZED invoices can be voided")
+    for workflow in waiting_on(context, invoice.contract_id):
+        if workflow.invoice_id == invoice_id:
+            raise NotAllowedNow(
+                "id", f"invoice {invoice_id} waits for its payment; report the outcome of workflow {workflow.id}"
+            )
     with context.transaction():
         voided = msgspec.structs.replace(invoice, status=InvoiceStatus.VOID)
         context.store.invoices.put(invoice.id, voided)

@@ -26,6 +26,7 @@ from metronome_sandbox.services.charges import (
     scheduled_ahead,
     scheduled_invoice,
     settle,
+    store_invoice,
 )
 from metronome_sandbox.services.context import Context
 from metronome_sandbox.services.drafts import draft, taken_before, usage_invoice_id, waiting_import
@@ -177,15 +178,6 @@ def _finalize_charges(
 
 
 _FINALIZE = {"usage": _finalize_usage, "import": _finalize_import}
-
-
-def store_invoice(context: Context, invoice: Invoice) -> Invoice:
-    """Put a new invoice and return it as stored. A true-up may have waited for it."""
-    stored = msgspec.structs.replace(invoice, sequence=len(context.store.invoices) + 1)
-    context.store.invoices.put(stored.id, stored)
-    if stored.period is not None:
-        reschedule_true_ups(context, stored.customer_id)
-    return stored
 
 
 def milestones(context: Context, after: datetime, until: datetime) -> Iterator[Event]:

@@ -8,6 +8,7 @@ from decimal import Decimal
 
 import msgspec
 
+from metronome_sandbox.domain.aliases import named_at, without_claim
 from metronome_sandbox.domain.amounts import ONE, USD_CENTS, ZERO, CreditType, checked
 from metronome_sandbox.domain.catalog import Product, ProductType
 from metronome_sandbox.domain.errors import InvalidRequest, NotAllowedNow, NotFound, NotImitated
@@ -223,37 +224,12 @@ def _check_order(starting_at: datetime | None, ending_before: datetime | None, a
 
 
 def _take_over(context: Context, alias: RateCardAlias) -> None:
-    """Take the time that a new alias claims from every card that holds the name.
-
-    Source: operation ``createRateCard-v1``: an alias names one card at a time, and the newest assignment wins.
-    Assumed: a new alias without start claims the time from now on and leaves the past to who held it; after the end of
-    the new one the older one holds again (question 23).  [A-alias-takeover]
-    """
-    claim = Period(alias.starting_at or context.now, alias.ending_before)
+    """Take the time that a new alias claims from every card that holds the name."""
     cards = context.store.rate_cards
     for card in list(cards.values()):
         if any(held.name == alias.name for held in card.aliases):
-            left = tuple(
-                part
-                for held in card.aliases
-                for part in (_left_of(held, claim) if held.name == alias.name else (held,))
-            )
+            left = without_claim(card.aliases, alias, context.now)
             cards.put(card.id, msgspec.structs.replace(card, aliases=left))
-
-
-def _left_of(held: RateCardAlias, claim: Period) -> tuple[RateCardAlias, ...]:
-    """Return what an alias keeps when ``claim`` is taken from it: the time before, the time after, both or neither."""
-    start, end = held.starting_at, held.ending_before
-    if claim.ending_before is not None and claim.ending_before <= claim.starting_at:
-        return (held,)  # an alias that ended before now, without a start: it claims nothing
-    left: list[RateCardAlias] = []
-    if start is None or start < claim.starting_at:
-        left.append(RateCardAlias(held.name, start, claim.starting_at if end is None else min(end, claim.starting_at)))
-    if claim.ending_before is not None and (end is None or claim.ending_before < end):
-        left.append(
-            RateCardAlias(held.name, claim.ending_before if start is None else max(start, claim.ending_before), end)
-        )
-    return tuple(left)
 
 
 def get_rate_card(context: Context, rate_card_id: RateCardId) -> RateCard:
@@ -279,23 +255,18 @@ def active_rate_card(context: Context, rate_card_id: RateCardId, path: str) -> R
 def rate_card_by_alias(context: Context, name: str, instant: datetime, path: str = "rate_card_alias") -> RateCard:
     """Return the active card that an alias names at ``instant``, which is a contract's start.
 
-    Where two hold the name, one of them is without start and has taken it from the other: then the one that ends first,
-    the older one, is meant.
-
     Raises:
         InvalidRequest: No card holds the alias then.
 
     Assumed: the answer is 400, not 404 (question 22).  [A-alias-unknown]
     """
-    holding = [
-        (alias, card)
-        for card in context.store.rate_cards.values()
-        for alias in card.aliases
-        if card.archived_at is None and alias.name == name and alias.holds(instant)
-    ]
-    if not holding:
+    named = (
+        (alias, card) for card in context.store.rate_cards.values() for alias in card.aliases if not card.archived_at
+    )
+    card = named_at(named, name, instant)
+    if card is None:
         raise InvalidRequest(path, f"no rate card has the alias {name!r} at {instant.isoformat()}")
-    return min(holding, key=lambda row: (row[0].ending_before is None, row[0].ending_before or instant))[1]
+    return card
 
 
 def list_rate_cards(context: Context) -> Sequence[RateCard]:

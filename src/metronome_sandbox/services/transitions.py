@@ -12,11 +12,11 @@ from metronome_sandbox.domain.invoices import Invoice, InvoiceStatus, InvoiceTyp
 from metronome_sandbox.domain.periods import BoundedPeriod
 from metronome_sandbox.domain.usage import WindowSize
 from metronome_sandbox.services import true_ups
+from metronome_sandbox.services.charges import store_invoice
 from metronome_sandbox.services.context import Context
 from metronome_sandbox.services.contract_ends import balances_on, set_end
 from metronome_sandbox.services.contract_history import remember
 from metronome_sandbox.services.drafts import usage_invoice_id
-from metronome_sandbox.services.passage import store_invoice
 from metronome_sandbox.services.pricing import fiat_credit_type
 from metronome_sandbox.services.rollovers import roll_over
 

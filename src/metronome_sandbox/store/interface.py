@@ -24,11 +24,14 @@ from metronome_sandbox.domain.ids import (
     CreditTypeId,
     CustomerId,
     InvoiceId,
+    PackageId,
     ProductId,
     RateCardId,
     SegmentId,
 )
 from metronome_sandbox.domain.invoices import Invoice
+from metronome_sandbox.domain.packages import Package
+from metronome_sandbox.domain.payment_gates import PaymentWorkflow
 from metronome_sandbox.domain.rate_cards import RateCard, RateKey, RateSchedule
 
 K_contra = TypeVar("K_contra", bound=Hashable, contravariant=True)
@@ -110,7 +113,9 @@ class Store(Protocol):
     rate_schedules: Table[RateKey, RateSchedule]
     rate_keys: Index[RateKey]
     contracts: Table[ContractId, Contract]
+    packages: Table[PackageId, Package]
     contracts_of: Index[ContractId]
+    contracts_from: Index[ContractId]
     contracts_due: Index[ContractId]
     contract_histories: Table[ContractId, ContractHistory]
     charges_due: Index[ContractId]
@@ -127,6 +132,8 @@ class Store(Protocol):
     stored_drafts: Index[InvoiceId]
     invoices_drawing_on: Index[InvoiceId]
     drawn: DrawnTotals
+    payment_workflows: Table[str, PaymentWorkflow]
+    payments_waiting: Index[str]
     uniqueness_keys: Table[tuple[str, str], str]
     events: Table[str, UsageEvent]
     events_of: Index[str]

@@ -22,11 +22,14 @@ from metronome_sandbox.domain.ids import (
     CreditTypeId,
     CustomerId,
     InvoiceId,
+    PackageId,
     ProductId,
     RateCardId,
     SegmentId,
 )
 from metronome_sandbox.domain.invoices import Invoice, InvoiceStatus
+from metronome_sandbox.domain.packages import Package
+from metronome_sandbox.domain.payment_gates import PaymentWorkflow
 from metronome_sandbox.domain.rate_cards import RateCard, RateKey, RateSchedule
 from metronome_sandbox.store import interface
 from metronome_sandbox.store.interface import Index, Table
@@ -237,6 +240,8 @@ class StoreState(msgspec.Struct, frozen=True):
     settled: list[tuple[str, InvoiceId]]
     uniqueness_keys: list[tuple[tuple[str, str], str]]
     events: list[tuple[str, UsageEvent]]
+    packages: list[tuple[PackageId, Package]] = []
+    payment_workflows: list[tuple[str, PaymentWorkflow]] = []
 
 
 class Transaction:
@@ -273,6 +278,11 @@ class MemoryStore:
         )
         contracts_of = SortedIndex[ContractId, Contract](
             lambda row: row.id, lambda row: (row.customer_id,), lambda row: (row.sequence,)
+        )
+        contracts_from = SortedIndex[ContractId, Contract](
+            lambda row: row.id,
+            lambda row: () if row.package_id is None else (row.package_id,),
+            lambda row: (row.starting_at, row.sequence),
         )
         contracts_due = SortedIndex[ContractId, Contract](
             lambda row: row.id,
@@ -330,9 +340,15 @@ class MemoryStore:
             lambda row: (row.customer_id,),
             lambda row: (row.timestamp, row.transaction_id),
         )
+        payments_waiting = SortedIndex[str, PaymentWorkflow](
+            lambda row: row.id,
+            lambda row: ("", row.contract_id) if row.outcome is None else (),
+            lambda row: (row.started_at, row.id),
+        )
         drawn = DrawnTotals()
         self.rate_keys: Index[RateKey] = rate_keys
         self.contracts_of: Index[ContractId] = contracts_of
+        self.contracts_from: Index[ContractId] = contracts_from
         self.contracts_due: Index[ContractId] = contracts_due
         self.balances_of: Index[BalanceId] = balances_of
         self.balances_open_to: Index[BalanceId] = balances_open_to
@@ -345,6 +361,7 @@ class MemoryStore:
         self.stored_drafts: Index[InvoiceId] = stored_drafts
         self.invoices_drawing_on: Index[InvoiceId] = invoices_drawing_on
         self.events_of: Index[str] = events_of
+        self.payments_waiting: Index[str] = payments_waiting
         self.drawn: interface.DrawnTotals = drawn
         self.credit_types: Table[CreditTypeId, CreditType] = MemoryTable(undo)
         self.customers: Table[CustomerId, Customer] = MemoryTable(undo)
@@ -354,8 +371,9 @@ class MemoryStore:
         self.rate_cards: Table[RateCardId, RateCard] = MemoryTable(undo)
         self.rate_schedules: Table[RateKey, RateSchedule] = MemoryTable(undo, [rate_keys])
         self.contracts: Table[ContractId, Contract] = MemoryTable(
-            undo, [contracts_of, contracts_due, charges_due, grants_due]
+            undo, [contracts_of, contracts_from, contracts_due, charges_due, grants_due]
         )
+        self.packages: Table[PackageId, Package] = MemoryTable(undo)
         self.contract_histories: Table[ContractId, ContractHistory] = MemoryTable(undo)
         self.balances: Table[BalanceId, Balance] = MemoryTable(
             undo, [balances_of, balances_open_to, balances_paid_on, true_ups_of]
@@ -364,6 +382,7 @@ class MemoryStore:
             undo, [invoices_of, invoices_on, stored_drafts, invoices_drawing_on, drawn]
         )
         self.settled: Table[str, InvoiceId] = MemoryTable(undo)
+        self.payment_workflows: Table[str, PaymentWorkflow] = MemoryTable(undo, [payments_waiting])
         self.uniqueness_keys: Table[tuple[str, str], str] = MemoryTable(undo)
         self.events: Table[str, UsageEvent] = MemoryTable(undo, [events_of])
         if state is not None:

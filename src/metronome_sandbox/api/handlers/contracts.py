@@ -12,14 +12,19 @@ from metronome_sandbox.api.wire.contracts import ContractListing
 from metronome_sandbox.api.wire.rate_cards import tagged_selector
 from metronome_sandbox.domain.contracts import Contract
 from metronome_sandbox.domain.ids import CustomerId
-from metronome_sandbox.services import contracts
+from metronome_sandbox.services import contracts, packages
 from metronome_sandbox.services.context import Context
 from metronome_sandbox.services.contract_history import history_of
+from metronome_sandbox.services.packages import NewContractOnPackage
 
 
 def create_contract(context: Context, request: Request) -> Reply:
     """``POST /v1/contracts/create``"""
-    contract = contracts.create_contract(context, wire.parse_create(request.body))
+    command = wire.parse_create(request.body)
+    if isinstance(command, NewContractOnPackage):
+        contract = packages.create_contract_on_package(context, command)
+    else:
+        contract = contracts.create_contract(context, command)
     return Reply({"data": wire.render_created(context, contract)})
 
 

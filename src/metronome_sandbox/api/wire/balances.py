@@ -22,6 +22,7 @@ from metronome_sandbox.api.wire.common import (
     time,
     utc,
 )
+from metronome_sandbox.api.wire.payment_gates import GateInput, new_gate
 from metronome_sandbox.domain.amounts import ONE, USD_CENTS, ZERO, checked, quotient
 from metronome_sandbox.domain.balances import DEFAULT_PRIORITY, Balance, BalanceType, InvoiceSchedule, SpendingRate
 from metronome_sandbox.domain.errors import InvalidRequest, NotImitated
@@ -35,6 +36,7 @@ from metronome_sandbox.domain.ids import (
     group_values,
 )
 from metronome_sandbox.domain.ledger import FAMILIES, EntryKind, LedgerEntry
+from metronome_sandbox.domain.payment_gates import GateType
 from metronome_sandbox.domain.payment_schedules import (
     AmountDistribution,
     Payment,
@@ -143,7 +145,7 @@ class BalanceInput(WireType):
     specifiers: list[SpecifierInput] = []
     rollover_fraction: Decimal | None = None
     temporary_id: str | None = None
-    payment_gate_config: dict[str, Any] | None = None
+    payment_gate_config: GateInput | None = None
     hierarchy_configuration: dict[str, Any] | None = None
     spend_tracker_attributes: dict[str, Any] | None = None
     uniqueness_key: str | None = None
@@ -163,13 +165,24 @@ def parse_create(body: bytes, *, is_credit: bool) -> tuple[CustomerId, NewBalanc
     return CustomerId(wire.customer_id.lower()), new_balance(wire, "")
 
 
-def new_balance(wire: BalanceInput, prefix: str) -> NewBalance:
+def new_balance(wire: BalanceInput, prefix: str, *, may_wait: bool = False) -> NewBalance:
     """Return the command for one commit or credit. ``prefix`` is its path with a dot behind it, or nothing.
+
+    Args:
+        may_wait: Whether it is added to a contract that exists; only then it can have a payment gate.
 
     Assumed: an amount without an access schedule says nothing about when it can be spent, so it is refused.
     [A-commit-amount]
     """
     _refuse_what_comes_later(wire, prefix)
+    gate = (
+        None if wire.payment_gate_config is None else new_gate(wire.payment_gate_config, f"{prefix}payment_gate_config")
+    )
+    if gate is not None and gate.type is not GateType.NONE and not may_wait:
+        raise InvalidRequest(
+            f"{prefix}payment_gate_config",
+            "only a commit that is added to an existing contract can wait for a payment; send payment_gate_type NONE",
+        )
     access, payments = wire.access_schedule, wire.invoice_schedule
     segments = None
     if access is not None:
@@ -206,17 +219,12 @@ def new_balance(wire: BalanceInput, prefix: str) -> NewBalance:
         temporary_id=wire.temporary_id,
         netsuite_sales_order_id=wire.netsuite_sales_order_id,
         salesforce_opportunity_id=wire.salesforce_opportunity_id,
+        gate=gate,
     )
 
 
 def _refuse_what_comes_later(wire: BalanceInput, prefix: str) -> None:
     """Refuse what the sandbox would otherwise silently leave out."""
-    gate = wire.payment_gate_config
-    if gate is not None and gate.get("payment_gate_type") != "NONE":
-        raise InvalidRequest(
-            f"{prefix}payment_gate_config",
-            "only a commit that is added to an existing contract can wait for a payment; send payment_gate_type NONE",
-        )
     if wire.hierarchy_configuration is not None:
         raise NotImitated(f"{prefix}hierarchy_configuration", "account hierarchies")
     if wire.spend_tracker_attributes is not None:

@@ -42,7 +42,13 @@ from metronome_sandbox.api.wire.contract_terms import (
     royalty_changes,
 )
 from metronome_sandbox.api.wire.contracts import OverrideInput, new_override, render_override
-from metronome_sandbox.api.wire.recurring import RecurringInput, new_recurring, render_recurring
+from metronome_sandbox.api.wire.recurring import (
+    RecurringEdit,
+    RecurringInput,
+    new_recurring,
+    recurring_change,
+    render_recurring,
+)
 from metronome_sandbox.domain.amounts import ONE, checked
 from metronome_sandbox.domain.balances import Balance
 from metronome_sandbox.domain.contract_history import ContractEdit
@@ -97,6 +103,8 @@ class EditBody(WireType):
     update_commits: list[BalanceEdit] = []
     update_credits: list[BalanceEdit] = []
     update_scheduled_charges: list[ChargeEdit] = []
+    update_recurring_commits: list[RecurringEdit] = []
+    update_recurring_credits: list[RecurringEdit] = []
     archive_commits: list[IdReference] = []
     archive_credits: list[IdReference] = []
     archive_scheduled_charges: list[IdReference] = []
@@ -104,8 +112,6 @@ class EditBody(WireType):
 
 
 LATER_EDITS = {
-    "update_recurring_commits": "changes of recurring commits",
-    "update_recurring_credits": "changes of recurring credits",
     "add_subscriptions": "subscriptions in edits",
     "update_subscriptions": "changes of subscriptions",
     "add_spend_threshold_configuration": "threshold billing",
@@ -128,7 +134,7 @@ def parse_edit(body: bytes) -> EditContract:
     """Return the command of ``editContract-v2``.
 
     Raises:
-        NotImitated: The edit has a group, or a new commit a payment gate, that the sandbox does not do yet.
+        NotImitated: The edit has a group that the sandbox does not do yet.
     """
     fields = decode(_ANY, body)
     for field, feature in LATER_EDITS.items():
@@ -141,8 +147,11 @@ def parse_edit(body: bytes) -> EditContract:
         contract_id=ContractId(wire.contract_id.lower()),
         uniqueness_key=wire.uniqueness_key,
         add=NewTerms(
-            commits=_new_balances(wire.add_commits, "add_commits"),
-            credits=_new_balances(wire.add_credits, "add_credits"),
+            commits=tuple(
+                new_balance(item, f"add_commits[{index}].", may_wait=True)
+                for index, item in enumerate(wire.add_commits)
+            ),
+            credits=tuple(new_balance(item, f"add_credits[{index}].") for index, item in enumerate(wire.add_credits)),
             overrides=tuple(
                 new_override(item, f"add_overrides[{index}]") for index, item in enumerate(wire.add_overrides)
             ),
@@ -177,6 +186,14 @@ def parse_edit(body: bytes) -> EditContract:
             _charge_change(item, f"update_scheduled_charges[{index}].")
             for index, item in enumerate(wire.update_scheduled_charges)
         ),
+        update_recurring_commits=tuple(
+            recurring_change(item, f"update_recurring_commits[{index}]")
+            for index, item in enumerate(wire.update_recurring_commits)
+        ),
+        update_recurring_credits=tuple(
+            recurring_change(item, f"update_recurring_credits[{index}]")
+            for index, item in enumerate(wire.update_recurring_credits)
+        ),
         archive_commits=tuple(BalanceId(item.id.lower()) for item in wire.archive_commits),
         archive_credits=tuple(BalanceId(item.id.lower()) for item in wire.archive_credits),
         archive_scheduled_charges=tuple(item.id.lower() for item in wire.archive_scheduled_charges),
@@ -185,11 +202,11 @@ def parse_edit(body: bytes) -> EditContract:
     )
 
 
-def _new_balances(wire: Sequence[BalanceInput], path: str) -> tuple[NewBalance, ...]:
+def _amended_balances(wire: Sequence[BalanceInput], path: str) -> tuple[NewBalance, ...]:
     for index, item in enumerate(wire):
         gate = item.payment_gate_config
-        if gate is not None and gate.get("payment_gate_type") != "NONE":
-            raise NotImitated(f"{path}[{index}].payment_gate_config", "payment gates")
+        if gate is not None and gate.payment_gate_type != "NONE":
+            raise NotImitated(f"{path}[{index}].payment_gate_config", "payment gates of amendments")
     return tuple(new_balance(item, f"{path}[{index}].") for index, item in enumerate(wire))
 
 
@@ -202,8 +219,14 @@ UPDATES = {
     "update_commits": "commit_id",
     "update_credits": "credit_id",
     "update_scheduled_charges": "scheduled_charge_id",
+    "update_recurring_commits": "recurring_commit_id",
+    "update_recurring_credits": "recurring_credit_id",
 }
 """Groups of changes, and what names the thing that changes."""
+
+
+HIDDEN = frozenset({*UPDATES.values(), "ending_before"})
+"""What the history has no place for as null: the older names of ids, an end that was cleared."""
 
 
 def _updates(fields: JsonObject) -> JsonObject:
@@ -217,7 +240,7 @@ def _updates(fields: JsonObject) -> JsonObject:
 
 def _spelt(value: Any, field: str = "") -> Any:
     if isinstance(value, dict):
-        return {key: _spelt(item, key) for key, item in value.items() if not (item is None and key in UPDATES.values())}
+        return {key: _spelt(item, key) for key, item in value.items() if not (item is None and key in HIDDEN)}
     if isinstance(value, list):
         return [_spelt(item, field) for item in value]
     if isinstance(value, bool) or value is None:
@@ -257,7 +280,7 @@ def parse_amend(body: bytes) -> AmendContract:
     """Return the command of ``amendContract-v1``.
 
     Raises:
-        NotImitated: It has custom fields, which no answer shows.
+        NotImitated: It has custom fields, which no answer shows, or a payment gate.
     """
     wire = decode(_AMEND, body)
     if wire.custom_fields:
@@ -268,8 +291,8 @@ def parse_amend(body: bytes) -> AmendContract:
         contract_id=ContractId(wire.contract_id.lower()),
         starting_at=utc(wire.starting_at),
         add=NewTerms(
-            commits=_new_balances(wire.commits, "commits"),
-            credits=_new_balances(wire.credits, "credits"),
+            commits=_amended_balances(wire.commits, "commits"),
+            credits=_amended_balances(wire.credits, "credits"),
             overrides=tuple(new_override(item, f"overrides[{index}]") for index, item in enumerate(wire.overrides)),
             scheduled_charges=new_scheduled_terms(wire.scheduled_charges, "scheduled_charges"),
             discounts=new_scheduled_terms(wire.discounts, "discounts"),

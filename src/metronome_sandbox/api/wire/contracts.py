@@ -56,6 +56,7 @@ from metronome_sandbox.domain.ids import (
     CreditTypeId,
     CustomerId,
     OverrideId,
+    PackageId,
     ProductId,
     RateCardId,
     RecurringId,
@@ -73,6 +74,7 @@ from metronome_sandbox.domain.reseller_royalties import RoyaltyChange
 from metronome_sandbox.services.context import Context
 from metronome_sandbox.services.contract_history import history_of, own_balances
 from metronome_sandbox.services.contracts import ContractRate, NewContract, NewStatementSchedule
+from metronome_sandbox.services.packages import NewContractOnPackage
 from metronome_sandbox.services.rate_cards import checked_price
 from metronome_sandbox.services.transitions import NewTransition
 from metronome_sandbox.store.interface import Store
@@ -146,6 +148,8 @@ class CreateContract(WireType):
 
     customer_id: str
     starting_at: datetime
+    package_id: str | None = None
+    package_alias: str | None = None
     ending_before: datetime | None = None
     name: str | None = None
     rate_card_id: str | None = None
@@ -173,8 +177,6 @@ class CreateContract(WireType):
 
 
 LATER_FEATURES = {
-    "package_id": "packages",
-    "package_alias": "packages",
     "subscriptions": "subscriptions",
     "spend_threshold_configuration": "threshold billing",
     "prepaid_balance_threshold_configuration": "threshold billing",
@@ -189,17 +191,27 @@ _CREATE = decoder(CreateContract)
 _ANY = msgspec.json.Decoder(dict[str, Any])
 
 
-def parse_create(body: bytes) -> NewContract:
+BESIDE_A_PACKAGE = (
+    *("customer_id", "starting_at", "package_id", "package_alias"),
+    *("uniqueness_key", "transition", "custom_fields"),
+)
+"""What a contract may say for itself when its terms come from a package. Source: schema ``CreateContractPayload``."""
+
+
+def parse_create(body: bytes) -> NewContract | NewContractOnPackage:
     """Return the command.
 
     Raises:
+        InvalidRequest: A term stands beside a package.
         NotImitated: The contract has a term that the sandbox does not do yet.
     """
     fields = decode(_ANY, body)
+    wire = decode(_CREATE, body)
+    if wire.package_id is not None or wire.package_alias is not None:
+        return _on_package(wire, fields)
     for field, feature in LATER_FEATURES.items():
         if fields.get(field):
             raise NotImitated(field, feature)
-    wire = decode(_CREATE, body)
     terms = wire.net_payment_terms_days
     value = wire.total_contract_value
     return NewContract(
@@ -235,6 +247,22 @@ def parse_create(body: bytes) -> NewContract:
         netsuite_sales_order_id=wire.netsuite_sales_order_id,
         salesforce_opportunity_id=wire.salesforce_opportunity_id,
         total_contract_value=None if value is None else checked(value, "total_contract_value"),
+    )
+
+
+def _on_package(wire: CreateContract, fields: JsonObject) -> NewContractOnPackage:
+    for field in (*CreateContract.__struct_fields__, *LATER_FEATURES):
+        if field not in BESIDE_A_PACKAGE and fields.get(field) is not None:
+            raise InvalidRequest(field, f"cannot stand beside a package; only {', '.join(BESIDE_A_PACKAGE)} can")
+    package_id = wire.package_id
+    return NewContractOnPackage(
+        customer_id=CustomerId(wire.customer_id.lower()),
+        starting_at=utc(wire.starting_at),
+        package_id=None if package_id is None else PackageId(package_id.lower()),
+        package_alias=wire.package_alias,
+        uniqueness_key=wire.uniqueness_key,
+        transition=None if wire.transition is None else _transition(wire.transition),
+        custom_fields=wire.custom_fields,
     )
 
 
@@ -436,6 +464,7 @@ def render_v1(context: Context, contract: Contract, asked: ContractReference | C
     return present(
         id=contract.id,
         customer_id=contract.customer_id,
+        package_id=contract.package_id,
         uniqueness_key=contract.uniqueness_key,
         initial=initial,
         current=current,
@@ -501,6 +530,7 @@ def render_v2(
     return present(
         id=contract.id,
         customer_id=contract.customer_id,
+        package_id=contract.package_id,
         uniqueness_key=contract.uniqueness_key,
         **_terms(context, contract, asked, is_v2=True, balances=balances),
         usage_filter=render_usage_filters(contract),

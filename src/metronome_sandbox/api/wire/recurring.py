@@ -6,7 +6,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from msgspec import field
+from msgspec import UNSET, UnsetType, field
 
 from metronome_sandbox.api.wire.balances import SpecifierInput, render_specifier, specifier
 from metronome_sandbox.api.wire.common import JsonObject, WireType, canonical, number, present, time, utc
@@ -18,6 +18,7 @@ from metronome_sandbox.domain.ids import CreditTypeId, ProductId, RecurringId
 from metronome_sandbox.domain.periods import Frequency
 from metronome_sandbox.domain.recurring import Proration, Recurring, Rounding, RoundingMethod, UnitAmount
 from metronome_sandbox.services.recurring import NewRecurring
+from metronome_sandbox.services.recurring_edits import AmountChange, RecurringChange
 from metronome_sandbox.store.interface import Store
 
 MAX_DURATION = 1200
@@ -76,6 +77,59 @@ class RecurringInput(WireType):
     subscription_config: dict[str, Any] | None = None
     hierarchy_configuration: dict[str, Any] | None = None
     temporary_id: str | None = None
+
+
+class AmountEdit(WireType):
+    """``access_amount`` or ``invoice_amount`` of a change."""
+
+    unit_price: Decimal | None = None
+    quantity: Decimal | None = None
+
+
+class RoundingsEdit(WireType):
+    """``proration_rounding`` of a change: absent leaves a part, null stops it."""
+
+    access: RoundingInput | UnsetType | None = UNSET
+    invoice: RoundingInput | UnsetType | None = UNSET
+
+
+class RecurringEdit(WireType):
+    """An item of ``update_recurring_commits`` or ``update_recurring_credits``; it has one of the two ids."""
+
+    recurring_commit_id: str = ""
+    recurring_credit_id: str = ""
+    access_amount: AmountEdit | None = None
+    invoice_amount: AmountEdit | None = None
+    ending_before: datetime | UnsetType | None = UNSET
+    rate_type: str | None = None
+    proration_rounding: RoundingsEdit | UnsetType | None = UNSET
+
+
+def recurring_change(wire: RecurringEdit, path: str) -> RecurringChange:
+    """Return the command for one change. ``path`` is its own."""
+    end, roundings = wire.ending_before, wire.proration_rounding
+    if roundings is UNSET:
+        roundings = RoundingsEdit()
+    elif roundings is None:
+        roundings = RoundingsEdit(None, None)
+    return RecurringChange(
+        RecurringId((wire.recurring_commit_id or wire.recurring_credit_id).lower()),
+        _amount_change(wire.access_amount, f"{path}.access_amount"),
+        _amount_change(wire.invoice_amount, f"{path}.invoice_amount"),
+        utc(end) if isinstance(end, datetime) else end,
+        None if wire.rate_type is None else canonical(wire.rate_type, SpendingRate),
+        UNSET if roundings.access is UNSET else _rounding(roundings.access),
+        UNSET if roundings.invoice is UNSET else _rounding(roundings.invoice),
+    )
+
+
+def _amount_change(wire: AmountEdit | None, path: str) -> AmountChange | None:
+    if wire is None:
+        return None
+    return AmountChange(
+        None if wire.unit_price is None else checked(wire.unit_price, f"{path}.unit_price"),
+        None if wire.quantity is None else checked(wire.quantity, f"{path}.quantity"),
+    )
 
 
 def new_recurring(wire: RecurringInput, path: str, *, is_credit: bool) -> NewRecurring:
@@ -164,22 +218,31 @@ def _is_credit(recurring: Recurring) -> bool:
 
 
 def _render(store: Store, contract: Contract, recurring: Recurring) -> JsonObject:
+    return {
+        **render_terms(store, recurring),
+        **present(
+            contract={"id": contract.id},
+            starting_at=time(recurring.starting_at),
+            ending_before=None if recurring.ending_before is None else time(recurring.ending_before),
+            anchor_date=time(recurring.rhythm(contract.statement_schedule).anchor),
+        ),
+    }
+
+
+def render_terms(store: Store, recurring: Recurring) -> JsonObject:
+    """Return what of a recurring commit or credit does not depend on its contract's dates."""
     fraction, frequency, price = recurring.rollover_fraction, recurring.frequency, recurring.price
     roundings = present(
         access=_render_rounding(recurring.access_rounding), invoice=_render_rounding(recurring.price_rounding)
     )
     return present(
         id=recurring.id,
-        contract={"id": contract.id},
         name=recurring.name,
         description=recurring.description,
         product={"id": recurring.product_id, "name": store.products[recurring.product_id].name},
         access_amount=_render_amount(recurring.access),
         invoice_amount=None if price is None else _render_amount(price),
         priority=number(recurring.priority),
-        starting_at=time(recurring.starting_at),
-        ending_before=None if recurring.ending_before is None else time(recurring.ending_before),
-        anchor_date=time(recurring.rhythm(contract.statement_schedule).anchor),
         commit_duration={"value": recurring.duration, "unit": "PERIODS"},
         recurrence_frequency=None if frequency is None else frequency.value,
         proration=recurring.proration.value,

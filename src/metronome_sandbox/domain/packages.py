@@ -1,0 +1,197 @@
+"""Packages: the terms of a contract made ready, with dates that count from the contract's start.
+
+What does not depend on a date is kept as the contract will have it; where such a value wants a date, it has
+:data:`UNDATED`, and the offset beside it says when it will be.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from decimal import Decimal
+from enum import StrEnum
+
+import msgspec
+from dateutil.relativedelta import relativedelta
+
+from metronome_sandbox.domain.aliases import Alias
+from metronome_sandbox.domain.amounts import USD_CENTS
+from metronome_sandbox.domain.balances import DEFAULT_PRIORITY, BalanceType, SpendingRate
+from metronome_sandbox.domain.ids import CreditTypeId, PackageId, ProductId, RateCardId
+from metronome_sandbox.domain.overrides import Override, Prioritization
+from metronome_sandbox.domain.periods import Frequency, StatementDay
+from metronome_sandbox.domain.recurring import Recurring
+from metronome_sandbox.domain.targeting import Specifier
+
+UNDATED = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class RelativeUnit(StrEnum):
+    """Source: schema ``RelativeDate``."""
+
+    DAYS = "DAYS"
+    WEEKS = "WEEKS"
+    MONTHS = "MONTHS"
+    YEARS = "YEARS"
+
+
+STEPS = {
+    RelativeUnit.DAYS: relativedelta(days=1),
+    RelativeUnit.WEEKS: relativedelta(weeks=1),
+    RelativeUnit.MONTHS: relativedelta(months=1),
+    RelativeUnit.YEARS: relativedelta(years=1),
+}
+
+
+class RelativeDate(msgspec.Struct, frozen=True, gc=False):
+    """A length of time by the calendar."""
+
+    value: int
+    unit: RelativeUnit
+
+    def after(self, instant: datetime) -> datetime:
+        """Return the instant that lies this long after another one, at the same time of day.
+
+        Source: reference, pricing section 4.17: 3 MONTHS after 2025-10-01 is 2026-01-01.
+        """
+        return instant + STEPS[self.unit] * self.value
+
+
+class SegmentTemplate(msgspec.Struct, frozen=True, gc=False):
+    """An item of an access schedule; ``duration`` counts from its own start."""
+
+    id: str
+    amount: Decimal
+    starting_at_offset: RelativeDate
+    duration: RelativeDate
+
+
+class PaymentTemplate(msgspec.Struct, frozen=True, gc=False):
+    """An item of an invoice schedule."""
+
+    id: str
+    unit_price: Decimal
+    quantity: Decimal
+    date_offset: RelativeDate
+
+
+class PaymentsTemplate(msgspec.Struct, frozen=True, gc=False):
+    """An invoice schedule."""
+
+    items: tuple[PaymentTemplate, ...]
+    credit_type_id: CreditTypeId = USD_CENTS
+    do_not_invoice: bool = False
+
+
+class BalanceTemplate(msgspec.Struct, frozen=True, gc=False):
+    """A commit or credit of each contract. Source: schemas ``CommitTemplate`` and ``CreditTemplate``.
+
+    Attributes:
+        temporary_id: Name by which overrides of the package call it.
+    """
+
+    id: str
+    type: BalanceType
+    product_id: ProductId
+    segments: tuple[SegmentTemplate, ...]
+    credit_type_id: CreditTypeId = USD_CENTS
+    payments: PaymentsTemplate | None = None
+    name: str | None = None
+    description: str | None = None
+    priority: Decimal = DEFAULT_PRIORITY
+    rate_type: SpendingRate = SpendingRate.LIST_RATE
+    applicable_product_ids: tuple[ProductId, ...] = ()
+    applicable_product_tags: tuple[str, ...] = ()
+    specifiers: tuple[Specifier, ...] = ()
+    rollover_fraction: Decimal | None = None
+    temporary_id: str | None = None
+    custom_fields: dict[str, str] = {}
+
+
+class RecurringTemplate(msgspec.Struct, frozen=True, gc=False):
+    """A recurring commit or credit of each contract; without ``duration`` it goes on to the contract's end.
+
+    Attributes:
+        terms: Undated; its id is the template's.
+    """
+
+    terms: Recurring
+    starting_at_offset: RelativeDate
+    duration: RelativeDate | None = None
+    temporary_id: str | None = None
+
+    def dated(self, contract_start: datetime) -> Recurring:
+        """Return the recurring commit or credit of a contract, with an empty id."""
+        start = self.starting_at_offset.after(contract_start)
+        end = None if self.duration is None else self.duration.after(start)
+        return msgspec.structs.replace(self.terms, id="", starting_at=start, ending_before=end)
+
+
+class OverrideTemplate(msgspec.Struct, frozen=True, gc=False):
+    """An override of each contract; without ``duration`` it holds to the contract's end.
+
+    Attributes:
+        terms: Undated; its id is the template's, and it names commits by their temporary ids.
+    """
+
+    terms: Override
+    starting_at_offset: RelativeDate
+    duration: RelativeDate | None = None
+
+    def dated(self, contract_start: datetime) -> Override:
+        """Return the override of a contract, with an empty id."""
+        start = self.starting_at_offset.after(contract_start)
+        end = None if self.duration is None else self.duration.after(start)
+        return msgspec.structs.replace(self.terms, id="", starting_at=start, ending_before=end)
+
+
+class ChargeTemplate(msgspec.Struct, frozen=True, gc=False):
+    """A scheduled charge of each contract. Source: schema ``ScheduledChargeTemplate``."""
+
+    id: str
+    product_id: ProductId
+    payments: PaymentsTemplate
+    name: str | None = None
+    custom_fields: dict[str, str] = {}
+
+
+class StatementTemplate(msgspec.Struct, frozen=True, gc=False):
+    """The billing periods of each contract. Source: schema ``UsageStatementScheduleTemplate``."""
+
+    frequency: Frequency = Frequency.MONTHLY
+    day: StatementDay = StatementDay.FIRST_OF_MONTH
+    generation_offset: RelativeDate | None = None
+
+
+class PackageAlias(Alias, frozen=True, gc=False):
+    """A name for a package, usable at contract creation while its window holds the contract's start."""
+
+
+class Package(msgspec.Struct, frozen=True, gc=False):
+    """Terms to be sold many times. Source: schema ``Package``.
+
+    Attributes:
+        contract_name: The name of each contract.
+        duration: From the start of a contract to its end; None is no end.
+        rate_card_alias: Names the card at the start of each contract. A package has this, ``rate_card_id`` or neither.
+    """
+
+    id: PackageId
+    name: str
+    created_at: datetime
+    contract_name: str | None = None
+    uniqueness_key: str | None = None
+    aliases: tuple[PackageAlias, ...] = ()
+    duration: RelativeDate | None = None
+    rate_card_id: RateCardId | None = None
+    rate_card_alias: str | None = None
+    net_payment_terms_days: Decimal | None = None
+    statements: StatementTemplate = StatementTemplate()
+    commits: tuple[BalanceTemplate, ...] = ()
+    credits: tuple[BalanceTemplate, ...] = ()
+    recurring_commits: tuple[RecurringTemplate, ...] = ()
+    recurring_credits: tuple[RecurringTemplate, ...] = ()
+    overrides: tuple[OverrideTemplate, ...] = ()
+    prioritization: Prioritization = Prioritization.LOWEST_MULTIPLIER
+    scheduled_charges: tuple[ChargeTemplate, ...] = ()
+    charges_on_usage_invoices: bool = False
+    archived_at: datetime | None = None
