@@ -117,8 +117,9 @@ def threshold(ids: Any) -> dict[str, Any]:
     }
 
 
-def hierarchy(ids: Any) -> dict[str, Any]:
-    return {"parent": {"customer_id": ids["customers"]["Acme Inc"], "contract_id": ids["contracts"]["Acme 2024"]}}
+def consolidated(ids: Any) -> dict[str, Any]:
+    parent = {"customer_id": ids["customers"]["Acme Inc"], "contract_id": ids["contracts"]["Acme 2024"]}
+    return {"parent": parent, "payer": "PARENT", "usage_statement_behavior": "CONSOLIDATE"}
 
 
 def prepaid(ids: Any, **others: Any) -> dict[str, Any]:
@@ -166,7 +167,7 @@ def postpaid_in_units(post: Any, ids: Any) -> Any:
     return term("commits", [commit])(post, ids)
 
 
-PARENT = {"hierarchy_configuration": {"child_access": {"type": "ALL"}}}
+CONCATENATED = {"parent_behavior": {"invoice_consolidation_type": "CONCATENATE"}}
 NOT_YET: dict[str, list[Ask]] = {
     "Subscriptions": [
         made("subscriptions", lambda ids: [subscription(ids)]),
@@ -184,9 +185,9 @@ NOT_YET: dict[str, list[Ask]] = {
             lambda ids: {**threshold(ids), "recharge_to_amount": 5000},
         ),
     ],
-    "Account hierarchies": [
-        made("hierarchy_configuration", hierarchy),
-        made("commits", lambda ids: [prepaid(ids, **PARENT)]),
+    "One invoice for a whole hierarchy": [
+        made("hierarchy_configuration", consolidated),
+        term("hierarchy_configuration", CONCATENATED),
     ],
     "Balances of single seats": [seats],
     "Notifications and alerts": [call("/v1/alerts/create"), call("/v2/notifications/create")],

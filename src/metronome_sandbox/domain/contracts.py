@@ -8,6 +8,7 @@ from enum import StrEnum
 
 import msgspec
 
+from metronome_sandbox.domain.hierarchies import InvoiceConsolidation, Membership
 from metronome_sandbox.domain.ids import BalanceId, ContractId, CustomerId, InvoiceId, PackageId, RateCardId
 from metronome_sandbox.domain.overrides import Override, Prioritization
 from metronome_sandbox.domain.periods import BoundedPeriod, Period, StatementSchedule, next_billing_period
@@ -49,6 +50,8 @@ class Contract(msgspec.Struct, frozen=True, gc=False):
         next_grant_at: When the next of those grants is made; None when there are no more.
         sequence: Running number over all of a tenant's contracts.
         package_id: The package that its terms came from.
+        child_of: The parent in a hierarchy, which a contract has from the start or never.
+        invoice_consolidation: Of a contract that was made as a parent.
     """
 
     id: ContractId
@@ -85,6 +88,13 @@ class Contract(msgspec.Struct, frozen=True, gc=False):
     recurring: tuple[Recurring, ...] = ()
     next_grant_at: datetime | None = None
     package_id: PackageId | None = None
+    child_of: Membership | None = None
+    invoice_consolidation: InvoiceConsolidation | None = None
+
+    @property
+    def parent_id(self) -> ContractId | None:
+        """Its parent in a hierarchy."""
+        return None if self.child_of is None else self.child_of.parent.contract_id
 
     @property
     def period(self) -> Period:

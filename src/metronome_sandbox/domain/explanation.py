@@ -787,7 +787,7 @@ def _changed_since(invoice: Invoice, period: BoundedPeriod, around: Surroundings
         OpenSegment(balance, segment, queued.before)
         for queued in invoice.trace.queue
         if (balance := around.balances[queued.balance_id]).archived_at is None
-        and balance.is_open_to(contract.id)
+        and balance.is_open_to(contract.id, contract.parent_id)
         and (segment := balance.segment(queued.segment_id)) is not None
     ]
     usage = [line for line in invoice.usage if book.products[line.product_id].type is ProductType.USAGE]

@@ -10,6 +10,7 @@ import msgspec
 
 from metronome_sandbox.domain.amounts import ONE, quotient
 from metronome_sandbox.domain.balances import BalanceType, SpendingRate
+from metronome_sandbox.domain.hierarchies import ChildAccess
 from metronome_sandbox.domain.ids import CreditTypeId, ProductId, RecurringId
 from metronome_sandbox.domain.periods import BoundedPeriod, Frequency, Period, StatementSchedule, boundary, number_at
 from metronome_sandbox.domain.targeting import Specifier
@@ -99,6 +100,7 @@ class Recurring(msgspec.Struct, frozen=True, gc=False):
     rollover_fraction: Decimal | None = None
     netsuite_sales_order_id: str | None = None
     granted_until: datetime | None = None
+    child_access: ChildAccess | None = None
 
     def rhythm(self, statements: StatementSchedule) -> StatementSchedule:
         """Return what its periods are cut by.

@@ -25,6 +25,7 @@ from metronome_sandbox.domain.balances import (
     SpendingRate,
 )
 from metronome_sandbox.domain.errors import InvalidRequest, NotAllowedNow, NotFound, UniquenessKeyTaken
+from metronome_sandbox.domain.hierarchies import ChildAccess
 from metronome_sandbox.domain.ids import BalanceId, ContractId, CustomerId, ProductId, SegmentId
 from metronome_sandbox.domain.invoices import Invoice, InvoiceStatus
 from metronome_sandbox.domain.payment_schedules import Payment
@@ -42,6 +43,7 @@ from metronome_sandbox.services.balances import (
 from metronome_sandbox.services.charges import reschedule
 from metronome_sandbox.services.context import Context
 from metronome_sandbox.services.customers import active_customer
+from metronome_sandbox.services.hierarchies import check_child_access
 from metronome_sandbox.services.passage import catch_up
 
 
@@ -81,6 +83,7 @@ class BalanceChange(msgspec.Struct, frozen=True):
     rollover_fraction: Decimal | UnsetType | None = UNSET
     netsuite_sales_order_id: str | UnsetType | None = UNSET
     invoice_contract_id: ContractId | None = None
+    child_access: ChildAccess | None = None
     added_segments: tuple[NewSegment, ...] = ()
     changed_segments: tuple[SegmentChange, ...] = ()
     removed_segments: tuple[SegmentId, ...] = ()
@@ -102,6 +105,7 @@ class BalanceChange(msgspec.Struct, frozen=True):
 PLAIN_FIELDS = (
     *("name", "description", "product_id", "priority", "rate_type", "applicable_product_ids"),
     *("applicable_product_tags", "applicable_contract_ids", "specifiers", "invoice_contract_id"),
+    "child_access",
 )
 
 
@@ -343,6 +347,7 @@ def _check_outcome(context: Context, changed: Balance, change: BalanceChange) ->
     items = () if schedule is None else schedule.items
     if changed.type is BalanceType.POSTPAID and (change.touches_access or change.touches_payments):
         check_commitment(changed.segments, items)
+    check_child_access(context, changed.contract_id, change.child_access)
     if change.applicable_contract_ids is not None:
         if changed.contract_id is not None:
             raise InvalidRequest(

@@ -27,6 +27,7 @@ from metronome_sandbox.domain.scheduled_charges import ProfessionalService
 from metronome_sandbox.services import balances, scheduled_charges
 from metronome_sandbox.services.balances import NewBalance
 from metronome_sandbox.services.context import Context
+from metronome_sandbox.services.hierarchies import check_child_access
 from metronome_sandbox.services.payment_gates import check_gated, initiate
 from metronome_sandbox.services.rate_cards import in_its_unit
 from metronome_sandbox.services.recurring import NewRecurring, check_recurring
@@ -153,8 +154,10 @@ def _checked_balances(context: Context, contract: Contract, new: NewTerms, prefi
             with errors_below(path):
                 if isinstance(item, NewRecurring):
                     _check_recurring(context, contract, item.terms)
+                    check_child_access(context, contract.id, item.terms.child_access)
                 else:
                     balances.check(context, item)
+                    check_child_access(context, contract.id, item.child_access)
                     check_gated(context, item)
             if item.temporary_id is not None:
                 if item.temporary_id in names:

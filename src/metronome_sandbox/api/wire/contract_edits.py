@@ -249,7 +249,7 @@ def _spelt(value: Any, field: str = "") -> Any:
         return number(Decimal(value))
     if field in ("starting_at", "ending_before", "timestamp"):
         return time(instant(value, field))
-    if field == "rate_type":
+    if field in ("rate_type", "type"):
         return value.upper()
     return value.lower() if field.endswith(("id", "_ids")) else value
 

@@ -43,6 +43,7 @@ from metronome_sandbox.api.wire.contract_terms import (
     royalty_changes,
 )
 from metronome_sandbox.api.wire.credit_types import render_short as render_credit_type
+from metronome_sandbox.api.wire.hierarchies import HierarchyInput, new_hierarchy, render_hierarchy
 from metronome_sandbox.api.wire.rate_cards import WirePrice, WireTaggedSelector, new_price, render_price, render_rate
 from metronome_sandbox.api.wire.recurring import RecurringInput, new_recurring, render_recurring
 from metronome_sandbox.domain.amounts import USD_CENTS, checked
@@ -74,6 +75,7 @@ from metronome_sandbox.domain.reseller_royalties import RoyaltyChange
 from metronome_sandbox.services.context import Context
 from metronome_sandbox.services.contract_history import history_of, own_balances
 from metronome_sandbox.services.contracts import ContractRate, NewContract, NewStatementSchedule
+from metronome_sandbox.services.hierarchies import NewHierarchy
 from metronome_sandbox.services.packages import NewContractOnPackage
 from metronome_sandbox.services.rate_cards import checked_price
 from metronome_sandbox.services.transitions import NewTransition
@@ -174,6 +176,7 @@ class CreateContract(WireType):
     netsuite_sales_order_id: str | None = None
     salesforce_opportunity_id: str | None = None
     total_contract_value: Decimal | None = None
+    hierarchy_configuration: HierarchyInput | None = None
 
 
 LATER_FEATURES = {
@@ -181,7 +184,6 @@ LATER_FEATURES = {
     "spend_threshold_configuration": "threshold billing",
     "prepaid_balance_threshold_configuration": "threshold billing",
     "spend_trackers": "spend trackers",
-    "hierarchy_configuration": "account hierarchies",
     "billing_provider_configuration": "billing providers",
     "revenue_system_configuration": "revenue systems",
 }
@@ -214,6 +216,7 @@ def parse_create(body: bytes) -> NewContract | NewContractOnPackage:
             raise NotImitated(field, feature)
     terms = wire.net_payment_terms_days
     value = wire.total_contract_value
+    hierarchy = wire.hierarchy_configuration
     return NewContract(
         customer_id=CustomerId(wire.customer_id.lower()),
         starting_at=utc(wire.starting_at),
@@ -247,6 +250,7 @@ def parse_create(body: bytes) -> NewContract | NewContractOnPackage:
         netsuite_sales_order_id=wire.netsuite_sales_order_id,
         salesforce_opportunity_id=wire.salesforce_opportunity_id,
         total_contract_value=None if value is None else checked(value, "total_contract_value"),
+        hierarchy=NewHierarchy() if hierarchy is None else new_hierarchy(hierarchy),
     )
 
 
@@ -441,6 +445,7 @@ def _terms(
         scheduled_charges_on_usage_invoices="ALL" if contract.charges_on_usage_invoices else None,
         discounts=[render_scheduled_term(store, discount) for discount in contract.discounts] or None,
         professional_services=[render_service(service) for service in contract.professional_services] or None,
+        hierarchy_configuration=render_hierarchy(context, contract),
         transitions=[render_transition(transition) for transition in contract.transitions],
         usage_statement_schedule={
             "frequency": contract.statement_schedule.frequency.value,

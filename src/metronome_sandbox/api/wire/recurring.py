@@ -10,6 +10,7 @@ from msgspec import UNSET, UnsetType, field
 
 from metronome_sandbox.api.wire.balances import SpecifierInput, render_specifier, specifier
 from metronome_sandbox.api.wire.common import JsonObject, WireType, canonical, number, present, time, utc
+from metronome_sandbox.api.wire.hierarchies import BalanceHierarchyInput, child_access, render_child_access
 from metronome_sandbox.domain.amounts import checked
 from metronome_sandbox.domain.balances import BalanceType, SpendingRate
 from metronome_sandbox.domain.contracts import Contract
@@ -75,7 +76,7 @@ class RecurringInput(WireType):
     rollover_fraction: Decimal | None = None
     netsuite_sales_order_id: str | None = None
     subscription_config: dict[str, Any] | None = None
-    hierarchy_configuration: dict[str, Any] | None = None
+    hierarchy_configuration: BalanceHierarchyInput | None = None
     temporary_id: str | None = None
 
 
@@ -137,7 +138,7 @@ def new_recurring(wire: RecurringInput, path: str, *, is_credit: bool) -> NewRec
 
     Raises:
         InvalidRequest: A quantity is missing, or stands beside a subscription; the duration is no number of periods.
-        NotImitated: It depends on seats or on a hierarchy, or counts units.
+        NotImitated: It depends on seats, or counts units.
     """
     _refuse_what_comes_later(wire, path)
     price, fraction = wire.invoice_amount, wire.rollover_fraction
@@ -165,6 +166,7 @@ def new_recurring(wire: RecurringInput, path: str, *, is_credit: bool) -> NewRec
             specifiers=tuple(specifier(item) for item in wire.specifiers),
             rollover_fraction=None if fraction is None else checked(fraction, f"{path}.rollover_fraction"),
             netsuite_sales_order_id=wire.netsuite_sales_order_id,
+            child_access=child_access(wire.hierarchy_configuration),
         ),
         wire.temporary_id,
     )
@@ -178,8 +180,6 @@ def _refuse_what_comes_later(wire: RecurringInput, path: str) -> None:
                 f"{path}.access_amount.quantity", "must not specify a quantity if a subscription is configured"
             )
         raise NotImitated(f"{path}.subscription_config", "grants that depend on seats")
-    if wire.hierarchy_configuration is not None:
-        raise NotImitated(f"{path}.hierarchy_configuration", "account hierarchies")
     if wire.access_amount.access_type not in (None, "SPEND"):
         raise NotImitated(f"{path}.access_amount.access_type", "balances that count units (QUANTITY)")
 
@@ -253,6 +253,7 @@ def render_terms(store: Store, recurring: Recurring) -> JsonObject:
         specifiers=[render_specifier(item) for item in recurring.specifiers] or None,
         rollover_fraction=None if fraction is None else number(fraction),
         netsuite_sales_order_id=recurring.netsuite_sales_order_id,
+        hierarchy_configuration=render_child_access(recurring.child_access),
     )
 
 
