@@ -195,6 +195,8 @@ def test_edits_of_the_access_of_children(call: Call, product: str) -> None:
     only = {"child_access": {"type": "contract_ids", "contract_ids": [below["contract_id"].upper()]}}
     shown = {"child_access": {"type": "CONTRACT_IDS", "contract_ids": [below["contract_id"]]}}
 
+    added = call("editContract-v2", **group, add_credits=[commit(product, only)])
+    assert added["data"]["edit"]["add_credits"][0]["hierarchy_configuration"] == shown
     edited = call(
         "editContract-v2", **group, update_commits=[{"commit_id": made["id"], "hierarchy_configuration": only}]
     )
@@ -205,3 +207,11 @@ def test_edits_of_the_access_of_children(call: Call, product: str) -> None:
     now = call("getContract-v2", **group)["data"]
     assert now["commits"][0]["hierarchy_configuration"] == shown
     assert now["credits"][0]["hierarchy_configuration"] == nobody
+
+
+def test_what_a_package_grants_cannot_be_shared(call: Call, product: str) -> None:
+    template = {key: value for key, value in recurring(product).items() if key != "starting_at"}
+    template["starting_at_offset"] = {"value": 0, "unit": "DAYS"}
+
+    with pytest.raises(NotImitated, match=r"recurring_commits\[0\].hierarchy_configuration"):
+        call("createPackage-v1", name="P", recurring_commits=[template])

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 import pytest
-from builders import utc
+from builders import override, utc
 from worlds import World, headline, plain
 
 from metronome_sandbox.domain.balances import BalanceType
@@ -15,6 +15,7 @@ from metronome_sandbox.domain.events import UsageEvent
 from metronome_sandbox.domain.hierarchies import AccessType, ChildAccess, ContractLink, Membership, Payer
 from metronome_sandbox.domain.ids import ContractId, CustomerId
 from metronome_sandbox.domain.invoices import Invoice
+from metronome_sandbox.domain.overrides import OverrideSpecifier
 from metronome_sandbox.services import balance_edits, balances, contract_edits, contracts, hierarchies, previews
 from metronome_sandbox.services.balance_edits import BalanceChange
 from metronome_sandbox.services.contract_edits import EditContract
@@ -399,3 +400,16 @@ def test_a_final_invoice_of_a_child_keeps_the_parents_commit_from_being_archived
     world.void(world.invoices("Acme")[0])
     assert balance_edits.archive_commit(world.context, balance.customer_id, balance.id).type is BalanceType.PREPAID
     assert draws(world.regenerate(world.invoices("Acme")[0])) == []
+
+
+def test_an_override_of_a_child_may_name_a_commit_of_its_parent(world: World) -> None:
+    parent(world, shared(world))
+    specifier = OverrideSpecifier(balance_ids=(world.balance("shared").id,))
+    half = override(multiplier="0.5", commit_specific=True, specifiers=[specifier])
+    child(world, "Acme", overrides=[half])
+    world.use("P", "2024-08-02", 30, name="Acme")
+
+    # 1000 buy 20 units at 100 * 0.5; the other 10 cost 100.
+    assert lines(world, "Acme") == ["P 20 @ 50 = 1000 [shared]", "shared applied -1000", "P 10 @ 100 = 1000"]
+    with pytest.raises(InvalidRequest, match="contract's parent"):
+        world.contract(overrides=[half])

@@ -199,10 +199,14 @@ def _check_commit_names(context: Context, contract: Contract, names: Collection[
             if not override.is_commit_specific:
                 raise InvalidRequest(path, "needs is_commit_specific: true")
             known = context.store.balances.get(name)
-            is_ours = known is not None and known.customer_id == contract.customer_id
+            is_ours = known is not None and (
+                known.customer_id == contract.customer_id or known.contract_id == contract.parent_id is not None
+            )
             if name not in names and not is_ours and name not in recurring_ids:
                 raise InvalidRequest(
-                    path, f"{name!r} is neither a temporary_id of this request nor a commit or credit of the customer"
+                    path,
+                    f"{name!r} is neither a temporary_id of this request nor a commit or credit of the customer or the "
+                    "contract's parent",
                 )
         for recurring_id in specifier.recurring_ids:
             path = f"override_specifiers[{index}].recurring_commit_ids"

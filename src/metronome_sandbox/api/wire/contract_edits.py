@@ -446,7 +446,7 @@ ADDED_BALANCE = frozenset(
     {
         *("id", "type", "name", "description", "priority", "rate_type", "product", "access_schedule"),
         *("invoice_schedule", "applicable_product_ids", "applicable_product_tags", "specifiers", "rollover_fraction"),
-        *("netsuite_sales_order_id", "salesforce_opportunity_id"),
+        *("netsuite_sales_order_id", "salesforce_opportunity_id", "hierarchy_configuration"),
     }
 )
 """What the history shows of a commit or credit. Source: schemas ``CommitAdd`` and ``CreditAdd``."""

@@ -331,6 +331,8 @@ def _credit_type(value: str | None) -> CreditTypeId:
 
 
 def _recurring(wire: RecurringTemplateInput, path: str, *, is_credit: bool) -> RecurringTemplate:
+    if wire.hierarchy_configuration is not None:
+        raise NotImitated(f"{path}.hierarchy_configuration", "balances of packages that are shared in hierarchies")
     new = new_recurring(wire, path, is_credit=is_credit)
     return RecurringTemplate(
         new.terms,
