@@ -15,7 +15,10 @@ from metronome_sandbox.api.operations import HANDLERS
 from metronome_sandbox.api.requests import Request, encode
 from metronome_sandbox.api.wire.contract_edits import LATER_EDITS, AmendBody, EditBody, ServiceInvoiceBody, ServiceLine
 from metronome_sandbox.api.wire.contracts import LATER_FEATURES, CreateContract
+from metronome_sandbox.domain.balances import TrueUp
 from metronome_sandbox.domain.errors import InvalidRequest, NotImitated
+from metronome_sandbox.domain.ids import ContractId
+from metronome_sandbox.services.clock import Clock
 from metronome_sandbox.services.context import Context
 from metronome_sandbox.services.credit_types import seed
 from metronome_sandbox.services.ids import IdFactory
@@ -33,8 +36,13 @@ def operations() -> dict[str, Operation]:
 
 
 @pytest.fixture
-def context() -> Context:
-    tenant = Context(MemoryStore(), lambda: datetime(2024, 8, 15, tzinfo=UTC), IdFactory())
+def clock() -> Clock:
+    return Clock(frozen_at=datetime(2024, 8, 15, tzinfo=UTC))
+
+
+@pytest.fixture
+def context(clock: Clock) -> Context:
+    tenant = Context(MemoryStore(), clock.now, IdFactory())
     seed(tenant)
     return tenant
 
@@ -239,6 +247,53 @@ def test_v2_reads_a_contract_as_of_a_date(call: Call, contract: dict[str, str], 
 
     assert (before["name"], before["credits"]) == ("first", [])
     assert (after["name"], [credit["balance"] for credit in after["credits"]]) == ("second", [100])
+
+
+CHANGES_ALONE: dict[str, dict[str, Any]] = {
+    "editCommit-v2": {"name": "renamed"},
+    "archiveCommit-v2": {},
+    "updateCommitEndDate-v1": {"access_ending_before": "2024-08-20T00:00:00Z"},
+    "editCredit-v2": {"name": "renamed"},
+    "archiveCredit-v2": {},
+    "updateCreditEndDate-v1": {"access_ending_before": "2024-08-20T00:00:00Z"},
+}
+
+
+@pytest.mark.parametrize("operation_id", CHANGES_ALONE)
+def test_a_balance_that_is_changed_by_itself_was_different_before(
+    call: Call, clock: Clock, contract: dict[str, str], product: str, operation_id: str
+) -> None:
+    field = "credits" if "Credit" in operation_id else "commits"
+    new = {"product_id": product, "name": "first", "access_schedule": access()}
+    kind = {} if field == "credits" else {"type": "PREPAID"}
+    call("editContract-v2", **contract, **{f"add_{field}": [{**new, **kind}]})
+    [made] = call("getContract-v2", **contract)["data"][field]
+    edits = call("getContractEditHistory-v2", **contract)["data"]
+
+    clock.freeze(datetime(2024, 8, 16, tzinfo=UTC))
+    name = {"credits": "credit_id", "commits": "commit_id"}[field]
+    call(operation_id, customer_id=contract["customer_id"], **{name: made["id"]}, **CHANGES_ALONE[operation_id])
+
+    [now] = call("getContract-v2", **contract)["data"][field]
+    [before] = call("getContract-v2", **contract, as_of_date="2024-08-15T12:00:00Z")["data"][field]
+    assert before == made != now
+    assert call("getContractEditHistory-v2", **contract)["data"] == edits
+
+
+def test_a_true_up_that_is_given_up_was_there_before(
+    context: Context, call: Call, contract: dict[str, str], product: str
+) -> None:
+    payment = {"schedule_items": [{"timestamp": SEPTEMBER, "amount": 100}]}
+    promise = {"product_id": product, "type": "POSTPAID", "access_schedule": access(), "invoice_schedule": payment}
+    call("editContract-v2", **contract, add_commits=[promise])
+    [made] = call("getContract-v2", **contract)["data"]["commits"]
+
+    call("disableCommitTrueup-v1", **contract, commit_id=made["id"])
+
+    history = context.store.contract_histories[ContractId(contract["contract_id"])]
+    kept = [balance.true_up for version in history.versions for balance in version.balances]
+    assert kept == [TrueUp.EXPECTED]
+    assert context.store.balances[made["id"]].true_up is TrueUp.DISABLED
 
 
 def test_usage_filters_read_back_in_both_shapes(call: Call, contract: dict[str, str]) -> None:
