@@ -15,6 +15,7 @@ from metronome_sandbox.api.operations import HANDLERS
 from metronome_sandbox.api.requests import Request, encode
 from metronome_sandbox.api.wire.contract_edits import LATER_EDITS, AmendBody, EditBody, ServiceInvoiceBody, ServiceLine
 from metronome_sandbox.api.wire.contracts import LATER_FEATURES, CreateContract
+from metronome_sandbox.domain.amounts import USD_CENTS
 from metronome_sandbox.domain.balances import TrueUp
 from metronome_sandbox.domain.errors import InvalidRequest, NotImitated
 from metronome_sandbox.domain.ids import ContractId
@@ -294,6 +295,44 @@ def test_a_true_up_that_is_given_up_was_there_before(
     kept = [balance.true_up for version in history.versions for balance in version.balances]
     assert kept == [TrueUp.EXPECTED]
     assert context.store.balances[made["id"]].true_up is TrueUp.DISABLED
+
+
+def test_terms_show_the_name_that_their_product_has_now(
+    call: Call, clock: Clock, contract: dict[str, str], product: str
+) -> None:
+    amount = {"unit_price": 1, "quantity": 5, "credit_type_id": USD_CENTS}
+    grants = {"access_amount": amount, "priority": 1, "starting_at": AUGUST, "product_id": product}
+    charge = fee(product, {"timestamp": SEPTEMBER, "amount": 2})
+    call(
+        "editContract-v2",
+        **contract,
+        add_credits=[{"product_id": product, "access_schedule": access()}],
+        add_recurring_credits=[{**grants, "commit_duration": {"value": 1, "unit": "PERIODS"}}],
+        add_scheduled_charges=[charge],
+        add_discounts=[charge],
+    )
+    card = call("createRateCard-v1", name="Card")["data"]["id"]
+    counted = call("createBillableMetricV1-v1", name="Calls", aggregation_type="COUNT")["data"]["id"]
+    metered = call("createProduct-v1", name="Fee", type="USAGE", billable_metric_id=counted)["data"]["id"]
+    new_rate = {"product_id": metered, "starting_at": JULY, "entitled": True, "rate_type": "FLAT", "price": 1}
+    call("addRate-v1", rate_card_id=card, **new_rate)
+    half = {"starting_at": JULY, "type": "MULTIPLIER", "multiplier": 0.5, "product_id": metered}
+    of = {"customer_id": contract["customer_id"]}
+    other = call("createContract-v1", **of, starting_at=JULY, rate_card_id=card, overrides=[half])["data"]["id"]
+
+    for product_id in (product, metered):
+        call("updateProduct-v1", product_id=product_id, starting_at="2024-08-16T00:00:00Z", name="Charge")
+
+    for now, name in ((15, "Fee"), (16, "Charge")):
+        clock.freeze(datetime(2024, 8, now, tzinfo=UTC))
+        for version in ("v1", "v2"):
+            shown = call(f"getContract-{version}", **contract)["data"]
+            shown = shown["current"] if version == "v1" else shown
+            fields = ("credits", "recurring_credits", "scheduled_charges", "discounts")
+            assert {one["product"]["name"] for field in fields for one in shown[field]} == {name}
+            shown = call(f"getContract-{version}", **of, contract_id=other)["data"]
+            shown = shown["current"] if version == "v1" else shown
+            assert [one["product"]["name"] for one in shown["overrides"]] == [name]
 
 
 def test_usage_filters_read_back_in_both_shapes(call: Call, contract: dict[str, str]) -> None:

@@ -24,6 +24,7 @@ from metronome_sandbox.api.wire.common import (
 )
 from metronome_sandbox.api.wire.hierarchies import BalanceHierarchyInput, child_access, render_child_access
 from metronome_sandbox.api.wire.payment_gates import GateInput, new_gate
+from metronome_sandbox.api.wire.products import render_short as render_product
 from metronome_sandbox.domain.amounts import ONE, USD_CENTS, ZERO, checked, quotient
 from metronome_sandbox.domain.balances import DEFAULT_PRIORITY, Balance, BalanceType, InvoiceSchedule, SpendingRate
 from metronome_sandbox.domain.errors import InvalidRequest, NotImitated
@@ -645,7 +646,7 @@ def render(
     rendered = present(
         id=balance.id,
         type=balance.type.value,
-        product={"id": balance.product_id, "name": store.products[balance.product_id].at(context.now).name},
+        product=render_product(context, balance.product_id),
         name=balance.name,
         description=balance.description,
         priority=number(balance.priority),

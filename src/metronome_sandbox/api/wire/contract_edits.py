@@ -410,18 +410,18 @@ def render_edit(context: Context, contract: Contract, edit: ContractEdit) -> Jso
 
     An end that was cleared has no place in this shape, and neither have payment terms.
     """
-    store, added, end = context.store, edit.added, edit.ending_before
+    added, end = edit.added, edit.ending_before
     granting = msgspec.structs.replace(contract, recurring=added.recurring)
     lists: dict[str, list[JsonObject]] = {
         "add_commits": [_added_balance(context, balance) for balance in added.commits],
         "add_credits": [_added_balance(context, balance) for balance in added.credits],
-        "add_recurring_commits": render_recurring(store, granting, is_credit=False),
-        "add_recurring_credits": render_recurring(store, granting, is_credit=True),
-        "add_overrides": [render_override(store, override, is_v2=True) for override in added.overrides],
+        "add_recurring_commits": render_recurring(context, granting, is_credit=False),
+        "add_recurring_credits": render_recurring(context, granting, is_credit=True),
+        "add_overrides": [render_override(context, override, is_v2=True) for override in added.overrides],
         "add_scheduled_charges": [
-            _without_custom_fields(render_scheduled_term(store, charge)) for charge in added.scheduled_charges
+            _without_custom_fields(render_scheduled_term(context, charge)) for charge in added.scheduled_charges
         ],
-        "add_discounts": [render_scheduled_term(store, discount) for discount in added.discounts],
+        "add_discounts": [render_scheduled_term(context, discount) for discount in added.discounts],
         "add_pro_services": [render_service(service) for service in added.professional_services],
         "add_reseller_royalties": [render_royalty(change) for change in added.reseller_royalties],
         "add_usage_filters": [render_usage_filter(item) for item in edit.usage_filters],

@@ -44,6 +44,7 @@ from metronome_sandbox.api.wire.contract_terms import (
 )
 from metronome_sandbox.api.wire.credit_types import render_short as render_credit_type
 from metronome_sandbox.api.wire.hierarchies import HierarchyInput, new_hierarchy, render_hierarchy
+from metronome_sandbox.api.wire.products import render_short as render_product
 from metronome_sandbox.api.wire.rate_cards import WirePrice, WireTaggedSelector, new_price, render_price, render_rate
 from metronome_sandbox.api.wire.recurring import RecurringInput, new_recurring, render_recurring
 from metronome_sandbox.domain.amounts import USD_CENTS, checked
@@ -428,7 +429,6 @@ def _terms(
     Args:
         balances: Its commits and credits as they were; None as they are.
     """
-    store = context.store
     own = own_balances(context, contract) if balances is None else balances
     terms, value = contract.net_payment_terms_days, contract.total_contract_value
     return present(
@@ -438,12 +438,12 @@ def _terms(
         ending_before=None if contract.ending_before is None else time(contract.ending_before),
         commits=_balances(context, own, asked, credit=False, is_v2=is_v2),
         credits=_balances(context, own, asked, credit=True, is_v2=is_v2),
-        recurring_commits=render_recurring(context.store, contract, is_credit=False),
-        recurring_credits=render_recurring(context.store, contract, is_credit=True),
-        overrides=[render_override(store, override, is_v2=is_v2) for override in contract.overrides],
-        scheduled_charges=[render_scheduled_charge(store, charge) for charge in contract.scheduled_charges],
+        recurring_commits=render_recurring(context, contract, is_credit=False),
+        recurring_credits=render_recurring(context, contract, is_credit=True),
+        overrides=[render_override(context, override, is_v2=is_v2) for override in contract.overrides],
+        scheduled_charges=[render_scheduled_charge(context, charge) for charge in contract.scheduled_charges],
         scheduled_charges_on_usage_invoices="ALL" if contract.charges_on_usage_invoices else None,
-        discounts=[render_scheduled_term(store, discount) for discount in contract.discounts] or None,
+        discounts=[render_scheduled_term(context, discount) for discount in contract.discounts] or None,
         professional_services=[render_service(service) for service in contract.professional_services] or None,
         hierarchy_configuration=render_hierarchy(context, contract),
         transitions=[render_transition(transition) for transition in contract.transitions],
@@ -497,15 +497,15 @@ def _terms_v1(
 
 def render_amendment(context: Context, amendment: Amendment, asked: ContractReference | ContractListing) -> JsonObject:
     """Return an amendment, with what it added as it was then."""
-    store, added = context.store, amendment.added
+    added = amendment.added
     return present(
         id=amendment.id,
         starting_at=time(amendment.starting_at),
         commits=_balances(context, added.commits, asked, credit=False, is_v2=False),
         credits=_balances(context, added.credits, asked, credit=True, is_v2=False),
-        overrides=[render_override(store, override, is_v2=False) for override in added.overrides],
-        scheduled_charges=[render_scheduled_charge(store, charge) for charge in added.scheduled_charges],
-        discounts=[render_scheduled_term(store, discount) for discount in added.discounts] or None,
+        overrides=[render_override(context, override, is_v2=False) for override in added.overrides],
+        scheduled_charges=[render_scheduled_charge(context, charge) for charge in added.scheduled_charges],
+        discounts=[render_scheduled_term(context, discount) for discount in added.discounts] or None,
         professional_services=[render_service(service) for service in added.professional_services] or None,
         reseller_royalties=[_amended_royalty(change) for change in added.reseller_royalties] or None,
         netsuite_sales_order_id=amendment.netsuite_sales_order_id,
@@ -565,15 +565,15 @@ _NOT_IN_CREATED = (
 )
 
 
-def render_override(store: Store, override: Override, *, is_v2: bool) -> JsonObject:
+def render_override(context: Context, override: Override, *, is_v2: bool) -> JsonObject:
     """Return an override; one that names a product or tags reads back with a specifier for it.
 
     Source: a sample in guide "Edit a contract".
     """
-    product = None if override.product_id is None else store.products[override.product_id]
+    product_id, store = override.product_id, context.store
     specifiers = [_render_specifier(item) for item in override.specifiers]
-    if product is not None:
-        specifiers = [{"product_id": product.id}]
+    if product_id is not None:
+        specifiers = [{"product_id": product_id}]
     price, unit = override.overwrite_price, store.credit_types[override.overwrite_credit_type_id or USD_CENTS]
     rendered = present(
         id=override.id,
@@ -582,7 +582,7 @@ def render_override(store: Store, override: Override, *, is_v2: bool) -> JsonObj
         ending_before=None if override.ending_before is None else time(override.ending_before),
         type=None if override.type is None else override.type.value,
         entitled=override.entitled,
-        product=None if product is None else {"id": product.id, "name": product.name},
+        product=None if product_id is None else render_product(context, product_id),
         applicable_product_tags=list(override.applicable_product_tags),
         override_specifiers=specifiers,
         multiplier=None if override.multiplier is None else number(override.multiplier),

@@ -11,6 +11,7 @@ from msgspec import UNSET, UnsetType, field
 from metronome_sandbox.api.wire.balances import SpecifierInput, render_specifier, specifier
 from metronome_sandbox.api.wire.common import JsonObject, WireType, canonical, number, present, time, utc
 from metronome_sandbox.api.wire.hierarchies import BalanceHierarchyInput, child_access, render_child_access
+from metronome_sandbox.api.wire.products import render_short as render_product
 from metronome_sandbox.domain.amounts import checked
 from metronome_sandbox.domain.balances import BalanceType, SpendingRate
 from metronome_sandbox.domain.contracts import Contract
@@ -18,9 +19,9 @@ from metronome_sandbox.domain.errors import InvalidRequest, NotImitated
 from metronome_sandbox.domain.ids import CreditTypeId, ProductId, RecurringId
 from metronome_sandbox.domain.periods import Frequency
 from metronome_sandbox.domain.recurring import Proration, Recurring, Rounding, RoundingMethod, UnitAmount
+from metronome_sandbox.services.context import Context
 from metronome_sandbox.services.recurring import NewRecurring
 from metronome_sandbox.services.recurring_edits import AmountChange, RecurringChange
-from metronome_sandbox.store.interface import Store
 
 MAX_DURATION = 1200
 
@@ -208,18 +209,18 @@ def _rounding(wire: RoundingInput | None) -> Rounding | None:
     return None if wire is None else Rounding(RoundingMethod(wire.rounding_method), wire.decimal_places)
 
 
-def render_recurring(store: Store, contract: Contract, *, is_credit: bool) -> list[JsonObject]:
+def render_recurring(context: Context, contract: Contract, *, is_credit: bool) -> list[JsonObject]:
     """Return a contract's recurring commits, or its recurring credits, in the order they were added."""
-    return [_render(store, contract, item) for item in contract.recurring if _is_credit(item) is is_credit]
+    return [_render(context, contract, item) for item in contract.recurring if _is_credit(item) is is_credit]
 
 
 def _is_credit(recurring: Recurring) -> bool:
     return recurring.type is BalanceType.CREDIT
 
 
-def _render(store: Store, contract: Contract, recurring: Recurring) -> JsonObject:
+def _render(context: Context, contract: Contract, recurring: Recurring) -> JsonObject:
     return {
-        **render_terms(store, recurring),
+        **render_terms(context, recurring),
         **present(
             contract={"id": contract.id},
             starting_at=time(recurring.starting_at),
@@ -229,7 +230,7 @@ def _render(store: Store, contract: Contract, recurring: Recurring) -> JsonObjec
     }
 
 
-def render_terms(store: Store, recurring: Recurring) -> JsonObject:
+def render_terms(context: Context, recurring: Recurring) -> JsonObject:
     """Return what of a recurring commit or credit does not depend on its contract's dates."""
     fraction, frequency, price = recurring.rollover_fraction, recurring.frequency, recurring.price
     roundings = present(
@@ -239,7 +240,7 @@ def render_terms(store: Store, recurring: Recurring) -> JsonObject:
         id=recurring.id,
         name=recurring.name,
         description=recurring.description,
-        product={"id": recurring.product_id, "name": store.products[recurring.product_id].name},
+        product=render_product(context, recurring.product_id),
         access_amount=_render_amount(recurring.access),
         invoice_amount=None if price is None else _render_amount(price),
         priority=number(recurring.priority),
