@@ -18,7 +18,8 @@ import msgspec
 from metronome_sandbox.domain.composite import composites_on_offer
 from metronome_sandbox.domain.contracts import Contract
 from metronome_sandbox.domain.errors import NotFound
-from metronome_sandbox.domain.events import UsageEvent, metered, within
+from metronome_sandbox.domain.events import UsageEvent, within
+from metronome_sandbox.domain.events import metered as measure
 from metronome_sandbox.domain.ids import (
     ContractId,
     CustomerId,
@@ -34,8 +35,8 @@ from metronome_sandbox.domain.invoices import (
 )
 from metronome_sandbox.domain.invoicing import build_invoice
 from metronome_sandbox.domain.periods import BoundedPeriod
-from metronome_sandbox.domain.rating import Metered, PriceBook, metered_lines, priceable
-from metronome_sandbox.domain.trace import Measure
+from metronome_sandbox.domain.rating import Metered, PriceBook, metered_lines, priceable, unbilled
+from metronome_sandbox.domain.trace import Measure, UnbilledUsage
 from metronome_sandbox.domain.usage import UsageLine, WindowQuantity, WindowSize
 from metronome_sandbox.domain.usage_filters import admitted
 from metronome_sandbox.services.charges import charges_on_usage_invoice, scheduled_drafts
@@ -223,7 +224,10 @@ def price_events(
     """
     book = price_book(context, contract)
     measures: list[Measure] = []
-    usage = metered_lines(contract, book, _metered(context, contract, book, events, period, measures), period)
+    lost: list[UnbilledUsage] = []
+    metered = _metered(context, contract, book, events, period, measures, lost)
+    usage = metered_lines(contract, book, metered, period)
+    on_no_line = unbilled(book, metered, usage, lost)
     candidates = open_segments(context, contract, period, taken)
     charges = [charge.line for charge in charges_on_usage_invoice(context, contract, period)]
     composites = composites_on_offer(contract, book, period)
@@ -242,7 +246,7 @@ def price_events(
         draws=priced.draws,
         usage=priced.usage,
         window_size=WindowSize.HOUR,
-        trace=priced.trace and msgspec.structs.replace(priced.trace, measures=tuple(measures)),
+        trace=priced.trace and msgspec.structs.replace(priced.trace, measures=tuple(measures), unbilled=on_no_line),
     )
 
 
@@ -296,6 +300,7 @@ def _metered(
     events: Sequence[UsageEvent],
     period: BoundedPeriod,
     notes: list[Measure],
+    lost: list[UnbilledUsage],
 ) -> Metered:
     """Return what events amount to, for every usage product on the contract's card."""
     store = context.store
@@ -305,7 +310,8 @@ def _metered(
         return found
     for product_id in book.product_ids:
         product = store.products[product_id]
-        for (pricing, presentation), windows in metered(store.billable_metrics, product, billed, period, notes).items():
+        measured = measure(store.billable_metrics, product, billed, period, notes, lost)
+        for (pricing, presentation), windows in measured.items():
             found[product_id, pricing, presentation] = windows
     return found
 
