@@ -194,6 +194,10 @@ def indexes_of(store: MemoryStore) -> dict[str, Any]:
     def end(one: Invoice) -> Any:
         return one.period.ending_before if one.period else one.issued_at
 
+    def in_a_list(one: Invoice) -> Any:
+        is_void = one.status is InvoiceStatus.VOID
+        return one.issued_at, start(one), not is_void, one.sequence if is_void else 0, one.id
+
     final = [one for one in invoices if one.status is InvoiceStatus.FINALIZED]
     due = [one for one in contracts if one.next_period and not one.archived_at]
     unbilled = [one for one in contracts if one.next_charge_at and not one.archived_at]
@@ -224,11 +228,7 @@ def indexes_of(store: MemoryStore) -> dict[str, Any]:
                 if one.child_of and group in (one.customer_id, "hooli")  # whose contracts all parents are
             ],
             [one.id for one in sorted(balances, key=lambda one: one.sequence) if one.customer_id == group],
-            [
-                one.id
-                for one in sorted(invoices, key=lambda one: (one.issued_at, start(one), one.id))
-                if one.customer_id == group
-            ],
+            [one.id for one in sorted(invoices, key=in_a_list) if one.customer_id == group],
             [one.id for one in waiting if one.customer_id == group],
             [
                 one.transaction_id
