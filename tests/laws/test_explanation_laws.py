@@ -38,6 +38,7 @@ def around(world: World) -> Surroundings:
         {each.id: each for each in world.contract.overrides},
         {each.id: each for each in world.balances},
         {world.book.fiat_credit_type_id: "USD (cents)"},
+        JUNE.starting_at,
     )
 
 

@@ -39,6 +39,7 @@ class Surroundings(msgspec.Struct, frozen=True, gc=False):
         overrides: All that the contract has, in the order they were added, then those it had once.
         balances: As they stand now.
         unit_names: Of credit types.
+        instant: Whose names products have, where nothing else gives one.
     """
 
     contract: Contract
@@ -47,6 +48,7 @@ class Surroundings(msgspec.Struct, frozen=True, gc=False):
     overrides: Mapping[OverrideId, Override]
     balances: Mapping[BalanceId, Balance]
     unit_names: Mapping[CreditTypeId, str]
+    instant: datetime
 
 
 class ExplainedOverride(msgspec.Struct, frozen=True, gc=False):
@@ -160,7 +162,9 @@ KINDS = {
 
 
 def _name(balance: Balance, products: Lookup[ProductId, Product]) -> str:
-    return balance.name or products[balance.product_id].name
+    """Return what a balance is called, as the lines that apply it say."""
+    start = balance.segments[0].starting_at if balance.segments else balance.created_at
+    return balance.name or products[balance.product_id].at(start).name
 
 
 def _called(balance: Balance, products: Lookup[ProductId, Product]) -> str:
@@ -366,7 +370,7 @@ def _products_and_tags(ids: Sequence[ProductId], tags: Sequence[str], around: Su
 
 def _product_called(product_id: ProductId, around: Surroundings) -> str:
     product = around.book.products.get(product_id)
-    return f"the product {product_id if product is None else product.name}"
+    return f"the product {product_id if product is None else product.at(around.instant).name}"
 
 
 def _specified(specifier: Specifier, around: Surroundings) -> str:
@@ -788,8 +792,7 @@ def _unbilled(invoice: Invoice, around: Surroundings) -> list[str]:
     """Return which usage of the period is on no line, and why."""
     notes: list[str] = []
     for each in () if invoice.trace is None else invoice.trace.unbilled:
-        product = around.book.products[each.product_id]
-        name = product.name if invoice.period is None else product.at(invoice.period.starting_at).name
+        name = around.book.products[each.product_id].at(around.instant).name
         values = ", ".join(f"{key} {'(none)' if value is None else value}" for key, value in each.pricing_group_values)
         of = f" with {values}" if values else ""
         notes.append(f"{shown(each.quantity)} of {name}{of} are on no line: {UNBILLED[each.reason]}.")
