@@ -10,6 +10,7 @@ from builders import override, utc
 from worlds import World, headline, plain
 
 from metronome_sandbox.domain.balances import BalanceType
+from metronome_sandbox.domain.contracts import TransitionType
 from metronome_sandbox.domain.errors import ContractNotFound, CustomerNotFound, InvalidRequest
 from metronome_sandbox.domain.events import UsageEvent
 from metronome_sandbox.domain.hierarchies import AccessType, ChildAccess, ContractLink, Membership, Payer
@@ -22,6 +23,7 @@ from metronome_sandbox.services.contract_edits import EditContract
 from metronome_sandbox.services.contract_terms import NewTerms
 from metronome_sandbox.services.hierarchies import NewHierarchy
 from metronome_sandbox.services.previews import PreviewMode
+from metronome_sandbox.services.transitions import NewTransition
 
 YEAR = "2024-01-01..2025-01-01"
 ALL = ChildAccess(AccessType.ALL)
@@ -335,6 +337,22 @@ def test_a_hierarchy_has_at_most_ten_contracts_and_archived_ones_make_room(world
     child(world, "Tenth")
     left = hierarchies.children(world.context, world.contracts["parent"])
     assert [one.name for one in left] == [*names[1:], "Tenth"]
+
+
+def test_a_child_that_ended_or_ends_with_a_renewal_makes_room(world: World) -> None:
+    parent(world)
+    for number in range(8):
+        child(world, f"Child {number}")
+    child(world, "short", ending_before="2024-09-01")
+
+    assert "at most 10 contracts" in refused(world, below(world))
+
+    child(world, "after", starting_at="2024-09-01")
+    renewal = NewTransition(TransitionType.RENEWAL, world.contracts["Child 0"])
+    renewed = world.contract(
+        "renewed", customer="Child 0", starting_at="2024-10-01", hierarchy=below(world), transition=renewal
+    )
+    assert renewed.parent_id == world.contracts["parent"]
 
 
 def test_a_parent_must_be_there_and_be_somebody_elses(world: World) -> None:
