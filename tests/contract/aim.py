@@ -76,6 +76,8 @@ KINDS = {
     "custom_credit_type_id": "units",
     "product_order": "products",
     "from_contract_id": "contracts",
+    "package_id": "packages",
+    "workflow_id": "workflows",
 }
 """What a field names."""
 
