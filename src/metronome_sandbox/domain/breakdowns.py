@@ -58,12 +58,16 @@ class _Row:
         self._rises = all(quantity >= 0 for quantity in quantities)
 
     def near(self, stretch: _Stretch) -> range:
-        """Return the places of the lines that may have something of a stretch; where usage falls, of all of them."""
+        """Return the places of the lines that may have something of a stretch; where usage falls, of all of them.
+
+        What lies before the first line belongs to it, as what lies behind the last one does to that.
+        """
         if not self._rises:
             return range(len(self.covers))
         ends = stretch.position, stretch.position + stretch.quantity
         first = bisect_left(self.starts, min(ends) - DUST) - 1
-        return range(max(first, 0), bisect_right(self.starts, max(ends) + DUST))
+        behind = max(bisect_right(self.starts, max(ends) + DUST), 1)
+        return range(max(first, 0), min(behind, len(self.covers)))
 
 
 def break_down(invoice: Invoice, size: WindowSize, now: datetime) -> list[Breakdown]:
