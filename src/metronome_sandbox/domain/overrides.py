@@ -163,7 +163,7 @@ def winner(overrides: Sequence[Override], prioritization: Prioritization) -> Ove
     return min(others, key=lambda override: ONE if override.multiplier is None else override.multiplier)
 
 
-class Choice(msgspec.Struct, frozen=True, omit_defaults=True):
+class Choice(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """Which overrides competed for the price of some usage, and which one made it.
 
     Attributes:
