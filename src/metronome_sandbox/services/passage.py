@@ -34,7 +34,7 @@ from metronome_sandbox.services.recurring import grant_next
 from metronome_sandbox.services.true_ups import fulfil
 
 
-class Event(msgspec.Struct, frozen=True):
+class Event(msgspec.Struct, frozen=True, gc=False):
     """Something that happened at an instant, in the words of the vendor's system notifications where it has them."""
 
     type: str
