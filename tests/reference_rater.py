@@ -78,27 +78,36 @@ def rate_period(world: Plain, period: Plain, answer: Plain) -> Fraction:
                 if balance["type"] == "POSTPAID":  # shown as applied, and billed all the same
                     total += paid
     for line in lines:
-        for start, end in line["uncovered"]:
-            total += sum(quantity * price for quantity, price in steps(line["ladder"], start, end))
+        total += sum((end - start) * price for start, end, price in line["uncovered"])
     return total
 
 
 def cover(world: Plain, line: Plain, balance: Plain, place: int, answer: Plain) -> Fraction:
-    """Let one segment pay what it can of a line, from its first unit on; return the money. A price of 0 is not paid."""
+    """Let one segment pay what it can of a line, tier by tier from the first unit on, and return the money.
+
+    What the balance's own price makes free is paid and takes nothing. What is free without the balance, too, is left
+    to others [A-zero-price], but for units in front of some that cost: a balance passes none over.
+    """
     key, left = (balance["name"], place), answer["left"]
     ladder = price_under(world, line, balance)
     paid, uncovered = Fraction(0), []
-    for start, end in line["uncovered"]:
+    for start, end, on_demand in line["uncovered"]:
         position = start
-        for quantity, price in steps(ladder, start, end):
-            covered = min(quantity, left[key] / price) if price else Fraction(0)
+        pieces = steps(ladder, start, end)
+        for piece, (quantity, price) in enumerate(pieces):
+            if not left[key]:
+                break
+            if price:
+                covered = min(quantity, left[key] / price)
+            else:
+                covered = quantity if on_demand or piece < len(pieces) - 1 else Fraction(0)
             if not is_decimal(covered):
                 answer["exactly"] = False
             left[key] -= covered * price
             paid += covered * price
-            if covered < quantity:
-                uncovered.append((position + covered, position + quantity))
-            position += quantity
+            position += covered
+        if position < end:
+            uncovered.append((position, end, on_demand))
     line["uncovered"] = uncovered
     return paid
 
@@ -117,29 +126,29 @@ def is_decimal(number: Fraction) -> bool:
 def raw_lines(world: Plain, period: Plain, candidates: list[tuple[Plain, int]]) -> list[Plain]:
     """Cut usage where a rate, an override or an open balance begins or ends; number the units of each group.
 
-    A line holds the stretch of units it is about: ``(130, 150)`` are the 131st to the 150th unit of the period. The
-    tiers of a line stay together [A-tiers-compete-together], so that a line is not cut at tiers.
+    ``uncovered`` is a stretch of units for each tier: ``(130, 150, 7)`` are the 131st to the 150th unit of the period
+    at 7 each. Tiers of a line meet a balance together [A-tiers-compete-together].
     """
     lines: list[Plain] = []
     used: dict[str, Fraction] = {}
     for item in sorted(period["items"], key=lambda item: item["starting_at"]):
         group = f"{item['product']} {sorted(item['pricing'].items())} {sorted(item['presentation'].items())}"
-        for starting_at, quantity in pieces_of(world, period, item, candidates):
+        for starting_at, quantity in pieces_of(world, item, candidates):
             rate = rate_at(world, item, starting_at)
             if rate is None or not (period["imported"] or is_entitled(world, item, rate, starting_at)):
                 continue
-            first = used.get(group, Fraction(0))
-            used[group] = first + quantity
-            line = {**item, "starting_at": starting_at, "uncovered": [(first, first + quantity)]}
-            line["ladder"] = price_on_demand(world, line)
-            line["dearest"] = max([price for _, price in steps(line["ladder"], first, first + quantity)], default=0)
+            line = {**item, "starting_at": starting_at, "uncovered": []}
+            position = used.get(group, Fraction(0))
+            for units, price in steps(price_on_demand(world, line), position, position + quantity):
+                line["uncovered"].append((position, position + units, price))
+                position += units
+            used[group] = position
+            line["dearest"] = max(price for _, _, price in line["uncovered"])
             lines.append(line)
     return lines
 
 
-def pieces_of(
-    world: Plain, period: Plain, item: Plain, candidates: list[tuple[Plain, int]]
-) -> list[tuple[datetime, Fraction]]:
+def pieces_of(world: Plain, item: Plain, candidates: list[tuple[Plain, int]]) -> list[tuple[datetime, Fraction]]:
     """Walk the item's window hour by hour and begin a piece wherever what holds is not what held an hour ago."""
     if item["whole"]:
         return [(item["starting_at"], sum((Fraction(each) for _, each in item["quantities"]), Fraction(0)))]
