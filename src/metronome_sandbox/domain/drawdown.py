@@ -176,8 +176,8 @@ def _may_pay(candidate: OpenSegment, part: Part) -> bool:
 def _pay(contract: Contract, candidate: OpenSegment, paid: PaidPart, remaining: Decimal) -> Decimal:
     """Cover as much of the part as ``remaining`` pays for and return what that costs.
 
-    Assumed: what costs nothing under the balance's own price is not drawn and stays on the line without commit fields
-    (Q13).  [A-zero-price]
+    Assumed: what costs nothing with and without the balance is not drawn and stays on the line without commit fields
+    (Q13); what only the balance's own price makes free is covered and takes nothing from it.  [A-zero-price]
     """
     uncovered = paid.uncovered
     if uncovered <= 0 or remaining <= 0:
