@@ -14,6 +14,7 @@ from metronome_sandbox.domain.periods import BoundedPeriod, Period, StatementSch
 from metronome_sandbox.domain.recurring import Grant, Recurring, next_grant
 from metronome_sandbox.domain.reseller_royalties import ResellerRoyalty
 from metronome_sandbox.domain.scheduled_charges import Discount, ProfessionalService, ScheduledCharge, ServiceCharge
+from metronome_sandbox.domain.subscriptions import Subscription
 from metronome_sandbox.domain.usage_filters import UsageFilter
 
 
@@ -47,6 +48,7 @@ class Contract(msgspec.Struct, frozen=True, gc=False):
         next_charge_at: When the first charge that no invoice holds yet falls due; None when there is none.
         recurring: Commits and credits that it grants anew each period, in the order they were added.
         next_grant_at: When the next of those grants is made; None when there are no more.
+        subscriptions: Recurring fees, in the order they were added.
         sequence: Running number over all of a tenant's contracts.
     """
 
@@ -83,6 +85,7 @@ class Contract(msgspec.Struct, frozen=True, gc=False):
     issue_dates: dict[InvoiceId, datetime] = {}
     recurring: tuple[Recurring, ...] = ()
     next_grant_at: datetime | None = None
+    subscriptions: tuple[Subscription, ...] = ()
 
     @property
     def period(self) -> Period:

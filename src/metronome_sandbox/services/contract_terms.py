@@ -30,6 +30,8 @@ from metronome_sandbox.services.rate_cards import in_its_unit
 from metronome_sandbox.services.recurring import NewRecurring, check_recurring
 from metronome_sandbox.services.recurring import made as made_recurring
 from metronome_sandbox.services.scheduled_charges import NewScheduledTerm
+from metronome_sandbox.services.subscriptions import NewSubscription, check_subscription
+from metronome_sandbox.services.subscriptions import made as made_subscriptions
 
 
 class NewTerms(msgspec.Struct, frozen=True):
@@ -49,6 +51,7 @@ class NewTerms(msgspec.Struct, frozen=True):
     reseller_royalties: tuple[RoyaltyChange, ...] = ()
     recurring_commits: tuple[NewRecurring, ...] = ()
     recurring_credits: tuple[NewRecurring, ...] = ()
+    subscriptions: tuple[NewSubscription, ...] = ()
 
 
 def with_terms(context: Context, contract: Contract, new: NewTerms, source_id: str, prefix: str = "") -> Contract:
@@ -62,6 +65,7 @@ def with_terms(context: Context, contract: Contract, new: NewTerms, source_id: s
         NotFound: A product, rate card or currency does not exist.
         InvalidRequest: A rule of the reference (pricing, section 6.3) is broken.
     """
+    contract = _with_subscriptions(context, contract, new.subscriptions, f"{prefix}subscriptions", source_id)
     names = _checked_balances(context, contract, new, prefix)
     checked: list[Override] = []
     for index, override in enumerate(new.overrides):
@@ -100,6 +104,16 @@ def with_terms(context: Context, contract: Contract, new: NewTerms, source_id: s
     if recurring:
         contract = contract.with_recurring((*contract.recurring, *recurring))
     return _with_royalties(context, contract, new.reseller_royalties, f"{prefix}reseller_royalties")
+
+
+def _with_subscriptions(
+    context: Context, contract: Contract, new: Sequence[NewSubscription], path: str, source_id: str
+) -> Contract:
+    for index, item in enumerate(new):
+        with errors_below(f"{path}[{index}]"):
+            check_subscription(context, contract, item)
+    made = made_subscriptions(context, contract, new, source_id)
+    return msgspec.structs.replace(contract, subscriptions=(*contract.subscriptions, *made))
 
 
 @contextmanager

@@ -118,6 +118,8 @@ def _finalize_usage(context: Context, contract_id: str) -> Invoice | None:
     final = store_invoice(context, msgspec.structs.replace(invoice, status=InvoiceStatus.FINALIZED))
     settle(context, charges_on_usage_invoice(context, contract, period), final.id)
     store.contracts.put(contract.id, contract.with_generated_until(period.ending_before))
+    if contract.subscriptions:
+        reschedule(context, contract.id)
     reschedule_true_ups(context, contract.customer_id)
     return final
 
@@ -140,7 +142,7 @@ def _finalize_charges(context: Context, contract_id: str) -> Invoice | None:
     """Store the scheduled invoice of the charges that one contract has at one instant in one currency."""
     store = context.store
     contract = store.contracts[ContractId(contract_id)]
-    due = next_scheduled(context, contract)
+    due = next_scheduled(context, contract)  # nothing, where the contract only has to be looked at again
     if due is None or due[0] > context.now:
         reschedule(context, contract.id)
         return None
@@ -150,7 +152,8 @@ def _finalize_charges(context: Context, contract_id: str) -> Invoice | None:
             fulfil(context, charge)
         reschedule(context, contract.id)
         return None
-    invoice = scheduled_invoice(context, together)
+    draws = any(charge.part is not None for charge in together)
+    invoice = scheduled_invoice(context, together, taken_before(context, contract, due[0]) if draws else None)
     final = store_invoice(context, msgspec.structs.replace(invoice, status=InvoiceStatus.FINALIZED))
     settle(context, together, final.id)
     reschedule(context, contract.id)

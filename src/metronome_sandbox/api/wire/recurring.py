@@ -103,8 +103,8 @@ def new_recurring(wire: RecurringInput, path: str, *, is_credit: bool) -> NewRec
             ending_before=None if wire.ending_before is None else utc(wire.ending_before),
             frequency=None if frequency is None else canonical(frequency, Frequency),
             proration=canonical(wire.proration, Proration),
-            access_rounding=_rounding(roundings.access),
-            price_rounding=_rounding(roundings.invoice),
+            access_rounding=new_rounding(roundings.access),
+            price_rounding=new_rounding(roundings.invoice),
             rate_type=canonical(wire.rate_type, SpendingRate),
             applicable_product_ids=tuple(ProductId(value.lower()) for value in wire.applicable_product_ids),
             applicable_product_tags=wire.applicable_product_tags,
@@ -150,7 +150,8 @@ def _duration(value: Decimal, path: str) -> int:
     return int(value)
 
 
-def _rounding(wire: RoundingInput | None) -> Rounding | None:
+def new_rounding(wire: RoundingInput | None) -> Rounding | None:
+    """Return how a prorated amount is rounded."""
     return None if wire is None else Rounding(RoundingMethod(wire.rounding_method), wire.decimal_places)
 
 
@@ -166,7 +167,7 @@ def _is_credit(recurring: Recurring) -> bool:
 def _render(store: Store, contract: Contract, recurring: Recurring) -> JsonObject:
     fraction, frequency, price = recurring.rollover_fraction, recurring.frequency, recurring.price
     roundings = present(
-        access=_render_rounding(recurring.access_rounding), invoice=_render_rounding(recurring.price_rounding)
+        access=render_rounding(recurring.access_rounding), invoice=render_rounding(recurring.price_rounding)
     )
     return present(
         id=recurring.id,
@@ -201,7 +202,8 @@ def _render_amount(amount: UnitAmount) -> JsonObject:
     }
 
 
-def _render_rounding(rounding: Rounding | None) -> JsonObject | None:
+def render_rounding(rounding: Rounding | None) -> JsonObject | None:
+    """Return how a prorated amount is rounded."""
     if rounding is None:
         return None
     return {"rounding_method": rounding.method.value, "decimal_places": rounding.decimal_places}

@@ -1,0 +1,203 @@
+"""Subscriptions on the wire. Source: schemas ``Subscription`` and ``SubscriptionInput``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from decimal import Decimal
+from itertools import pairwise
+
+from msgspec import field
+
+from metronome_sandbox.api.wire.common import JsonObject, WireType, canonical, number, present, time, utc
+from metronome_sandbox.api.wire.recurring import RoundingInput, new_rounding, render_rounding
+from metronome_sandbox.domain.amounts import checked
+from metronome_sandbox.domain.contracts import Contract
+from metronome_sandbox.domain.ids import ProductId
+from metronome_sandbox.domain.rate_cards import BillingFrequency, RateKey
+from metronome_sandbox.domain.subscriptions import (
+    Collection,
+    IncreaseBilling,
+    InvoicePlacement,
+    QuantityManagement,
+    Subscription,
+    SubscriptionPeriod,
+    subscription_periods,
+)
+from metronome_sandbox.services.context import Context
+from metronome_sandbox.services.pricing import fiat_credit_type
+from metronome_sandbox.services.subscriptions import NewSeats, NewSubscription
+
+
+class SubscriptionRateInput(WireType):
+    """``subscription_rate``."""
+
+    product_id: str
+    billing_frequency: str
+
+
+class ProrationInput(WireType):
+    """``proration``.
+
+    Assumed: without ``is_prorated`` the whole price is charged, and without ``invoice_behavior`` an increase is billed
+    on the next collection date.  [A-subscription-defaults]
+    """
+
+    is_prorated: bool = False
+    invoice_behavior: str = "BILL_ON_NEXT_COLLECTION_DATE"
+    rounding: RoundingInput | None = None
+
+
+class BillingCycleInput(WireType):
+    """``billing_cycle_config``."""
+
+    anchor_date: datetime | None = None
+    invoice_placement: str = "ON_USAGE_INVOICE"
+
+
+class SeatConfigInput(WireType):
+    """``seat_config``."""
+
+    seat_group_key: str
+    initial_seat_ids: tuple[str, ...] = ()
+    initial_unassigned_seats: Decimal = Decimal(0)
+
+
+class SubscriptionInput(WireType):
+    """An item of ``subscriptions``."""
+
+    subscription_rate: SubscriptionRateInput
+    collection_schedule: str
+    proration: ProrationInput
+    name: str | None = None
+    description: str | None = None
+    billing_cycle_config: BillingCycleInput = field(default_factory=BillingCycleInput)
+    quantity_management_mode: str = "QUANTITY_ONLY"
+    initial_quantity: Decimal | None = None
+    seat_config: SeatConfigInput | None = None
+    starting_at: datetime | None = None
+    ending_before: datetime | None = None
+    temporary_id: str | None = None
+    custom_fields: dict[str, str] = {}
+
+
+def new_subscriptions(wire: Sequence[SubscriptionInput], path: str) -> tuple[NewSubscription, ...]:
+    """Return subscriptions to be added. ``path`` is that of the list."""
+    return tuple(_new_subscription(item, f"{path}[{index}]") for index, item in enumerate(wire))
+
+
+def _new_subscription(wire: SubscriptionInput, path: str) -> NewSubscription:
+    rate, cycle, quantity = wire.subscription_rate, wire.billing_cycle_config, wire.initial_quantity
+    return NewSubscription(
+        product_id=ProductId(rate.product_id.lower()),
+        frequency=canonical(rate.billing_frequency, BillingFrequency),
+        collection=canonical(wire.collection_schedule, Collection),
+        quantity=None if quantity is None else checked(quantity, f"{path}.initial_quantity"),
+        seats=None if wire.seat_config is None else _new_seats(wire.seat_config, f"{path}.seat_config"),
+        management=canonical(wire.quantity_management_mode, QuantityManagement),
+        starting_at=None if wire.starting_at is None else utc(wire.starting_at),
+        ending_before=None if wire.ending_before is None else utc(wire.ending_before),
+        is_prorated=wire.proration.is_prorated,
+        increase_billing=canonical(wire.proration.invoice_behavior, IncreaseBilling),
+        rounding=new_rounding(wire.proration.rounding),
+        anchor=None if cycle.anchor_date is None else utc(cycle.anchor_date),
+        placement=canonical(cycle.invoice_placement, InvoicePlacement),
+        name=wire.name,
+        description=wire.description,
+        custom_fields=wire.custom_fields,
+        temporary_id=wire.temporary_id,
+    )
+
+
+def _new_seats(wire: SeatConfigInput, path: str) -> NewSeats:
+    unassigned = checked(wire.initial_unassigned_seats, f"{path}.initial_unassigned_seats")
+    return NewSeats(wire.seat_group_key, wire.initial_seat_ids, unassigned)
+
+
+def render_subscriptions(context: Context, contract: Contract) -> list[JsonObject]:
+    """Return the subscriptions of a contract, in the order they were added."""
+    return [render_subscription(context, contract, each) for each in contract.subscriptions]
+
+
+def render_subscription(context: Context, contract: Contract, subscription: Subscription) -> JsonObject:
+    """Return a subscription, with its periods and its quantity seen from now."""
+    product = context.store.products[subscription.product_id].at(context.now)
+    end, seats = subscription.ending_before, subscription.seat_group_key
+    fiat = fiat_credit_type(context, contract)
+    return present(
+        id=subscription.id,
+        subscription_rate={
+            "product": {"id": product.id, "name": product.name},
+            "billing_frequency": subscription.frequency.value,
+        },
+        name=subscription.name,
+        description=subscription.description,
+        collection_schedule=subscription.collection.value,
+        proration=present(
+            is_prorated=subscription.is_prorated,
+            invoice_behavior=subscription.increase_billing.value,
+            rounding=render_rounding(subscription.rounding),
+        ),
+        billing_cycle_config={
+            "anchor_date": time(subscription.rhythm(contract.statement_schedule).anchor),
+            "invoice_placement": subscription.placement.value,
+        },
+        billing_periods=_periods(context, contract, subscription),
+        quantity_management_mode=subscription.management.value,
+        quantity_schedule=_quantities(context, contract, subscription),
+        seat_config=None if seats is None else {"seat_group_key": seats},
+        starting_at=time(subscription.starting_at),
+        ending_before=None if end is None else time(end),
+        fiat_credit_type_id=fiat,
+        custom_credit_type_id=_custom_unit(context, contract, subscription, fiat),
+        custom_fields=subscription.custom_fields,
+        product_custom_fields=product.custom_fields,
+        created_at=time(subscription.created_at),
+    )
+
+
+def _periods(context: Context, contract: Contract, subscription: Subscription) -> JsonObject:
+    """Return the period that now is in, with its neighbours as far as there are any."""
+    previous: SubscriptionPeriod | None = None
+    current: SubscriptionPeriod | None = None
+    following: SubscriptionPeriod | None = None
+    for period in subscription_periods(subscription, contract.statement_schedule, contract.period):
+        if period.starting_at > context.now:
+            following = period
+            break
+        if period.ending_before <= context.now:
+            previous = period
+        else:
+            current = period
+    return present(previous=_period(previous), current=_period(current), next=_period(following))
+
+
+def _period(period: SubscriptionPeriod | None) -> JsonObject | None:
+    if period is None:
+        return None
+    return {"starting_at": time(period.starting_at), "ending_before": time(period.ending_before)}
+
+
+def _quantities(context: Context, contract: Contract, subscription: Subscription) -> list[JsonObject]:
+    """Return the quantity now and from later dates on. Source: schema ``Subscription``."""
+    steps = subscription.occupancies()
+    last = subscription.during(contract.period).ending_before
+    ends = [*(following.starting_at for _, following in pairwise(steps)), last]
+    return [
+        present(
+            quantity=number(step.quantity),
+            starting_at=time(step.starting_at),
+            ending_before=None if end is None else time(end),
+        )
+        for step, end in zip(steps, ends, strict=True)
+        if end is None or (end > context.now and step.starting_at < end)
+    ]
+
+
+def _custom_unit(context: Context, contract: Contract, subscription: Subscription, fiat: str) -> str | None:
+    if contract.rate_card_id is None:
+        return None
+    key = RateKey(contract.rate_card_id, subscription.product_id, (), subscription.frequency)
+    schedule = context.store.rate_schedules.get(key)
+    unit = None if schedule is None else schedule.rates[0].credit_type_id
+    return None if unit == fiat else unit
