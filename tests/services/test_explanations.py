@@ -554,10 +554,10 @@ def test_a_subscription_is_told_with_its_time_and_its_part_of_a_period():
 
     # June 1: the scheduled invoice of the second one takes all of C first.
     assert whys(explained) == [
-        "2 units at 750, the part for 15 of 30 days of 1500, which is the list rate 3000 times 0.5. They are for the time "
-        "from 16 June 2024 until 1 July 2024, billed in arrears. No commit or credit pays for them.",
-        "1 unit at 1500, which is the list rate 3000 times 0.5. It is for the time from 1 July 2024 until 1 August 2024, "
-        "billed in advance. No commit or credit pays for it.",
+        "2 units at 750, the part for 15 of 30 days of 1500, which is the list rate 3000 times 0.5. They are for the "
+        "time from 16 June 2024 until 1 July 2024, billed in arrears. No commit or credit pays for them.",
+        "1 unit at 1500, which is the list rate 3000 times 0.5. It is for the time from 1 July 2024 until "
+        "1 August 2024, billed in advance. No commit or credit pays for it.",
     ]
     (first,) = (one for one in world.invoices() if one.period is None)
     assert balances(told(world, first)) == ["C 1000 - 1000 = 0 [0]"]

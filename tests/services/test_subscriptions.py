@@ -6,16 +6,21 @@ from typing import Any
 
 import pytest
 from builders import number, price, utc
-from worlds import World, headline
+from worlds import World, headline, shown_time
 
-from metronome_sandbox.domain.errors import InvalidRequest
-from metronome_sandbox.domain.ids import OverrideId, ProductId
+from metronome_sandbox.domain.errors import InvalidRequest, NotAllowedNow, NotFound
+from metronome_sandbox.domain.ids import OverrideId, ProductId, SubscriptionId
 from metronome_sandbox.domain.invoices import InvoiceType
 from metronome_sandbox.domain.overrides import Override, OverrideSpecifier, OverrideType
 from metronome_sandbox.domain.rate_cards import BillingFrequency
 from metronome_sandbox.domain.recurring import Rounding, RoundingMethod
+from metronome_sandbox.domain.subscriptions import QuantityChange
 from metronome_sandbox.domain.targeting import Specifier
-from metronome_sandbox.services.subscriptions import NewSubscription
+from metronome_sandbox.services import contract_edits, subscription_history
+from metronome_sandbox.services.contract_edits import EditContract
+from metronome_sandbox.services.contract_terms import NewTerms
+from metronome_sandbox.services.subscription_history import SeatsFilter, SubscriptionReference
+from metronome_sandbox.services.subscriptions import NewSubscription, QuantityUpdate, SeatUpdates, SubscriptionChange
 
 
 @pytest.fixture
@@ -354,3 +359,293 @@ def test_a_wrong_subscription_is_refused_and_changes_nothing(world: World, terms
 
     assert refused.value.path == path
     assert world.dump() == before
+
+
+# --- edits
+
+
+def edit(world: World, **fields: Any) -> None:
+    new = EditContract(customer_id=world.customers["Acme"], contract_id=world.contracts["contract"], **fields)
+    contract_edits.edit_contract(world.context, new)
+
+
+def change(world: World, *updates: QuantityUpdate, place: int = 0, **fields: Any) -> None:
+    subscription = world.store.contracts[world.contracts["contract"]].subscriptions[place]
+    edit(world, update_subscriptions=(SubscriptionChange(id=subscription.id, quantity_updates=updates, **fields),))
+
+
+def to(at: str, quantity: str) -> QuantityUpdate:
+    return QuantityUpdate(utc(at), number(quantity))
+
+
+def by(at: str, delta: str) -> QuantityUpdate:
+    return QuantityUpdate(utc(at), delta=number(delta))
+
+
+def seat_changes(**groups: tuple[QuantityChange, ...]) -> SeatUpdates:
+    return SeatUpdates(tuple(groups.items()))
+
+
+def named(at: str, *seats: str) -> QuantityChange:
+    return QuantityChange(utc(at), added_seats=seats)
+
+
+def gone(at: str, *seats: str) -> QuantityChange:
+    return QuantityChange(utc(at), removed_seats=seats)
+
+
+def unassigned(at: str, count: str) -> QuantityChange:
+    return QuantityChange(utc(at), unassigned=number(count))
+
+
+def test_an_increase_can_be_billed_at_once_for_the_rest_of_its_period(world: World) -> None:
+    start(world, world.subscribed("Seat", "2", immediately=True))
+    world.travel("2024-06-11")
+    change(world, by("2024-06-16", "3"))
+    world.travel("2024-06-20")
+
+    # 15 of 30 days: 3 * 1500. July has all five.
+    assert subscription_lines(world) == [
+        "(2024-06) Seat 2 @ 3000 = 6000",
+        "(2024-06-16..2024-07-01) Seat 3 @ 1500 = 4500",
+        "(2024-07) Seat 5 @ 3000 = 15000",
+    ]
+    assert [headline(one) for one in world.invoices(type=InvoiceType.SCHEDULED)] == [
+        "SCHEDULED FINALIZED 2024-06-01 6000",
+        "SCHEDULED FINALIZED 2024-06-16 4500",
+    ]
+
+
+def test_an_increase_can_wait_for_the_end_of_its_period(world: World) -> None:
+    start(world, world.subscribed("Seat", "2"))
+    world.travel("2024-06-11")
+    change(world, by("2024-06-16", "3"))
+    world.travel("2024-07-15")
+
+    assert world.lines(world.invoice("2024-06")) == [
+        "P 0 @ 1000 = 0",
+        "(2024-06-16..2024-07-01) Seat 3 @ 1500 = 4500",
+        "(2024-07) Seat 5 @ 3000 = 15000",
+    ]
+
+
+def test_without_proration_an_increase_costs_the_whole_price(world: World) -> None:
+    start(world, world.subscribed("Seat", "2", prorated=False, collection="ARREARS"))
+    world.travel("2024-06-11")
+    change(world, to("2024-06-16", "3"))
+
+    assert subscription_lines(world) == ["Seat 2 @ 3000 = 6000", "(2024-06-16..2024-07-01) Seat 1 @ 3000 = 3000"]
+
+
+def test_a_decrease_waits_for_the_next_period_and_what_comes_back_within_this_one_is_paid(world: World) -> None:
+    start(world, world.subscribed("Seat", "5", collection="ARREARS"))
+    world.travel("2024-06-05")
+    change(world, to("2024-06-10", "2"), to("2024-06-16", "6"), to("2024-06-20", "3"))
+    world.travel("2024-07-15")
+
+    # June: 5 whole months and one more from the 16th on, 15 of 30 days; July: 3.
+    assert subscription_lines(world) == [
+        "Seat 5 @ 3000 = 15000",
+        "(2024-06-16..2024-07-01) Seat 1 @ 1500 = 1500",
+        "Seat 3 @ 3000 = 9000",
+    ]
+
+
+def test_changes_of_one_date_work_in_the_order_of_the_request(world: World) -> None:
+    start(world, world.subscribed("Seat", "5", collection="ARREARS"))
+    change(world, to("2024-06-01", "12"), by("2024-06-01", "-1"))
+
+    assert subscription_lines(world) == ["Seat 11 @ 3000 = 33000"]
+
+
+def test_a_change_of_what_was_billed_at_this_instant_already_is_billed_beside_it(world: World) -> None:
+    start(world, world.subscribed("Seat", "2", immediately=True))
+    change(world, by("2024-06-01", "1"))
+
+    assert sorted(subscription_lines(world)) == [
+        "(2024-06) Seat 1 @ 3000 = 3000",
+        "(2024-06) Seat 2 @ 3000 = 6000",
+        "(2024-07) Seat 3 @ 3000 = 9000",
+    ]
+    change(world, to("2024-06-01", "1"))
+    assert sorted(subscription_lines(world)) == [
+        "(2024-06) Seat 1 @ 3000 = 3000",
+        "(2024-06) Seat 2 @ 3000 = 6000",
+        "(2024-07) Seat 1 @ 3000 = 3000",
+    ]
+
+
+def test_a_change_that_makes_another_quantity_of_what_was_billed_is_refused(world: World) -> None:
+    start(world, world.subscribed("Seat", "2", immediately=True))
+    change(world, to("2024-06-16", "5"))
+    world.travel("2024-06-20")
+    before = world.dump()
+
+    with pytest.raises(NotAllowedNow, match="has billed 3"):
+        change(world, to("2024-06-10", "4"))
+    assert world.dump() == before
+
+
+def test_a_subscription_can_be_ended_and_its_end_taken_back(world: World) -> None:
+    start(world, world.subscribed("Seat", "1"))
+    world.travel("2024-06-20")
+    change(world, ending_before=utc("2024-07-01"))
+    assert subscription_lines(world) == ["(2024-06) Seat 1 @ 3000 = 3000"]
+
+    change(world, ending_before=None)
+    assert subscription_lines(world) == ["(2024-06) Seat 1 @ 3000 = 3000", "(2024-07) Seat 1 @ 3000 = 3000"]
+
+
+def test_an_edit_adds_a_subscription(world: World) -> None:
+    start(world)
+    world.travel("2024-06-20")
+    edit(world, add=NewTerms(subscriptions=(world.subscribed("Seat", "1", starting_at="2024-06-16"),)))
+
+    assert [headline(one) for one in world.invoices(type=InvoiceType.SCHEDULED)] == [
+        "SCHEDULED FINALIZED 2024-06-16 1500",
+    ]
+
+
+def test_a_later_end_of_the_contract_does_not_lengthen_what_was_billed_in_advance_until_the_old_one(
+    world: World,
+) -> None:
+    start(
+        world,
+        world.subscribed("Seat", "1"),
+        world.subscribed("Seat", "2", collection="ARREARS"),
+        ending_before="2024-07-16",
+    )
+    world.travel("2024-07-10")
+    edit(world, ending_before=None)
+    world.travel("2024-08-10")
+
+    # In advance July ends with 15 of 31 days; in arrears it goes on.
+    assert subscription_lines(world) == [
+        "(2024-06) Seat 1 @ 3000 = 3000",
+        "(2024-07-01..2024-07-16) Seat 1 @ ~1451.612903 = ~1451.612903",
+        "Seat 2 @ 3000 = 6000",
+        "Seat 2 @ 3000 = 6000",
+        "Seat 2 @ 3000 = 6000",
+    ]
+
+
+def test_seats_are_a_quantity_and_names_fill_those_without_one_first(world: World) -> None:
+    start(world, world.subscribed("Seat", seats=["ada"], unassigned="1", collection="ARREARS"))
+    world.travel("2024-06-05")
+    change(
+        world,
+        seat_updates=seat_changes(
+            add_seat_ids=(named("2024-06-16", "grace", "edsger", "ada"),),
+            remove_seat_ids=(gone("2024-07-01", "ada", "nobody"),),
+            add_unassigned_seats=(unassigned("2024-08-01", "2"),),
+            remove_unassigned_seats=(unassigned("2024-08-01", "-5"),),
+        ),
+    )
+    (subscription,) = world.store.contracts[world.contracts["contract"]].subscriptions
+
+    found = [(shown_time(each.starting_at), each.seat_ids, each.quantity) for each in subscription.occupancies()]
+    assert found == [
+        ("2024-06-01", ("ada",), 2),
+        ("2024-06-16", ("ada", "grace", "edsger"), 3),
+        ("2024-07-01", ("grace", "edsger"), 2),
+        ("2024-08-01", ("grace", "edsger"), 2),
+    ]
+    world.travel("2024-07-15")
+    assert subscription_lines(world) == [
+        "Seat 2 @ 3000 = 6000",
+        "(2024-06-16..2024-07-01) Seat 1 @ 1500 = 1500",
+        "Seat 2 @ 3000 = 6000",
+    ]
+
+
+def test_a_number_can_become_seats_without_names(world: World) -> None:
+    start(world, world.subscribed("Seat", "2", collection="ARREARS"))
+    change(world, seat_group_key="seat", seat_updates=seat_changes(add_seat_ids=(named("2024-06-01", "ada"),)))
+
+    (subscription,) = world.store.contracts[world.contracts["contract"]].subscriptions
+    (only,) = subscription.occupancies()
+    assert (only.seat_ids, only.unassigned, subscription.seat_group_key) == (("ada",), 1, "seat")
+
+
+@pytest.mark.parametrize(
+    ("changes", "path"),
+    [
+        ({"updates": [by("2024-06-10", "-3")]}, "quantity_updates[0]"),
+        ({"updates": [by("2024-06-10", "0")]}, "quantity_updates[0].quantity_delta"),
+        ({"updates": [to("2024-06-10", "-1")]}, "quantity_updates[0].quantity"),
+        ({"updates": [QuantityUpdate(utc("2024-06-10"))]}, "quantity_updates[0].quantity"),
+        ({"updates": [to("2024-05-10", "1")]}, "quantity_updates[0].starting_at"),
+        ({"updates": [to("2024-06-10T00:30", "1")]}, "quantity_updates[0].starting_at"),
+        ({"ending_before": utc("2024-06-01")}, "ending_before"),
+        ({"seat_updates": seat_changes(add_seat_ids=(named("2024-06-10", "ada"),))}, "seat_updates"),
+        ({"seat_group_key": "seat", "updates": [to("2024-06-10", "1")]}, "quantity_updates"),
+        (
+            {
+                "seat_group_key": "s",
+                "seat_updates": seat_changes(add_unassigned_seats=(unassigned("2024-06-10", "0.5"),)),
+            },
+            "seat_updates.add_unassigned_seats[0].quantity",
+        ),
+    ],
+)
+def test_a_wrong_change_is_refused_and_changes_nothing(world: World, changes: dict[str, Any], path: str) -> None:
+    start(world, world.subscribed("Seat", "2", collection="ARREARS"))
+    before = world.dump()
+
+    with pytest.raises(InvalidRequest) as refused:
+        change(world, *changes.pop("updates", []), **changes)
+
+    assert refused.value.path == f"update_subscriptions[0].{path}"
+    assert world.dump() == before
+
+
+# --- histories
+
+
+def reference(world: World, place: int = 0) -> SubscriptionReference:
+    contract = world.store.contracts[world.contracts["contract"]]
+    return SubscriptionReference(contract.customer_id, contract.id, contract.subscriptions[place].id)
+
+
+def test_the_history_of_the_quantity_has_an_entry_where_it_or_its_price_changed(world: World) -> None:
+    start(world, world.subscribed("Seat", "2"))
+    world.subscribable("Seat", "5000", starting_at="2024-06-20")
+    change(world, to("2024-06-10", "4"), to("2024-07-15", "1"), to("2024-09-01", "9"))
+    world.travel("2024-08-05")
+
+    _, _, history = subscription_history.get_quantity_history(world.context, reference(world))
+    # The price of June 20 holds from July on; September is to come.
+    assert [(shown_time(each.starting_at), each.quantity, each.unit_price) for each in history] == [
+        ("2024-06-01", 2, 3000),
+        ("2024-06-10", 4, 3000),
+        ("2024-07-01", 4, 5000),
+        ("2024-07-15", 1, 5000),
+    ]
+
+
+def test_the_history_of_seats_can_be_narrowed_to_a_time(world: World) -> None:
+    start(world, world.subscribed("Seat", seats=["ada"]))
+    for at, seat in (("2024-06-10", "grace"), ("2024-07-10", "edsger")):
+        change(world, seat_updates=seat_changes(add_seat_ids=(named(at, seat),)))
+
+    def shown(**conditions: str) -> list[str]:
+        chosen = SeatsFilter(**{name: utc(value) for name, value in conditions.items()})
+        found = subscription_history.get_seats_history(world.context, reference(world), chosen)
+        return [f"{shown_time(each.starting_at)} {','.join(each.occupancy.seat_ids)}" for each in found]
+
+    assert shown() == ["2024-06-01 ada", "2024-06-10 ada,grace", "2024-07-10 ada,grace,edsger"]
+    assert shown(covering_date="2024-06-10") == ["2024-06-10 ada,grace"]
+    assert shown(starting_at="2024-06-10") == ["2024-06-10 ada,grace", "2024-07-10 ada,grace,edsger"]
+    assert shown(ending_before="2024-06-10") == ["2024-06-01 ada", "2024-06-10 ada,grace"]
+    with pytest.raises(InvalidRequest, match="covering_date"):
+        shown(covering_date="2024-06-10", starting_at="2024-06-10")
+
+
+def test_a_number_has_no_history_of_seats_and_a_missing_subscription_none_at_all(world: World) -> None:
+    start(world, world.subscribed("Seat", "2"))
+
+    with pytest.raises(InvalidRequest, match="QUANTITY_ONLY"):
+        subscription_history.get_seats_history(world.context, reference(world), SeatsFilter())
+    missing = SubscriptionReference(world.customers["Acme"], world.contracts["contract"], SubscriptionId("none"))
+    with pytest.raises(NotFound, match="subscription"):
+        subscription_history.get_quantity_history(world.context, missing)

@@ -18,6 +18,7 @@ from metronome_sandbox.api.handlers import (
     invoices,
     products,
     rate_cards,
+    subscriptions,
     usage,
 )
 from metronome_sandbox.api.requests import Handler
@@ -73,6 +74,8 @@ HANDLERS: dict[str, Handler] = {
     "setUsageFilter-v1": contract_edits.set_usage_filter,
     "updateInvoiceIssueDate-v1": contract_edits.update_invoice_issue_date,
     "scheduleProServicesInvoice-v1": contract_edits.schedule_pro_services_invoice,
+    "getSubscriptionQuantityHistory-v1": subscriptions.get_quantity_history,
+    "getSubscriptionSeatsHistory-v1": subscriptions.get_seats_history,
     "createHistoricalContractUsageInvoices-v1": invoices.create_historical_invoices,
     # Invoices
     "listInvoices-v1": invoices.list_invoices,

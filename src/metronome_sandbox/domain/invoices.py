@@ -75,11 +75,13 @@ class BilledSubscription(msgspec.Struct, frozen=True, gc=False):
     Attributes:
         is_prorated: Whether the price is that of a part of its period.
         paid_at: When a commit or credit has to be open to pay for it.
+        number: Tells what is billed from one instant on apart.
     """
 
     id: SubscriptionId
     is_prorated: bool
     paid_at: datetime
+    number: int = 0
 
 
 class TierPlace(msgspec.Struct, frozen=True, gc=False):

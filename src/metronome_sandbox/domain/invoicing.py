@@ -199,7 +199,8 @@ def _line(
 
 
 def _billed(subscription: SubscribedPart) -> BilledSubscription:
-    return BilledSubscription(subscription.id, subscription.share is not None, subscription.paid_at)
+    is_prorated = subscription.share is not None
+    return BilledSubscription(subscription.id, is_prorated, subscription.paid_at, subscription.number)
 
 
 def _application_line(covered: LineItem, cover: Cover, book: PriceBook) -> LineItem:

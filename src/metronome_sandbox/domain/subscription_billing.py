@@ -12,18 +12,18 @@ from metronome_sandbox.domain.amounts import ZERO
 from metronome_sandbox.domain.contracts import Contract
 from metronome_sandbox.domain.ids import SubscriptionId
 from metronome_sandbox.domain.invoices import LineItem, LineType
-from metronome_sandbox.domain.overrides import in_force, is_entitled
+from metronome_sandbox.domain.overrides import Choice, in_force, is_entitled
 from metronome_sandbox.domain.periods import BoundedPeriod
-from metronome_sandbox.domain.rate_cards import slices
+from metronome_sandbox.domain.rate_cards import Price, Rate, slices
 from metronome_sandbox.domain.rating import Part, PriceBook, Rank, list_price
 from metronome_sandbox.domain.subscriptions import (
     Collection,
     IncreaseBilling,
+    Occupancy,
     Share,
     SubscribedPart,
     Subscription,
     SubscriptionPeriod,
-    quantity_at,
     subscription_periods,
 )
 from metronome_sandbox.domain.targeting import Target
@@ -33,7 +33,8 @@ class Due(msgspec.Struct, frozen=True, gc=False):
     """What a subscription bills at once: the quantity that a period starts with, or an increase within it.
 
     Attributes:
-        starting_at: From when on it is for; no two of one subscription have the same.
+        starting_at: From when on it is for.
+        number: Tells those of one instant apart: 0, or more for what was added when an invoice had the first.
         collected_at: When it is billed.
         priced_at: When the rate and its overrides are looked up.
     """
@@ -44,6 +45,7 @@ class Due(msgspec.Struct, frozen=True, gc=False):
     collected_at: datetime
     priced_at: datetime
     quantity: Decimal
+    number: int = 0
     share: Share | None = None
 
 
@@ -58,21 +60,32 @@ def dues(contract: Contract, subscription: Subscription) -> Iterator[Due]:
     """
     steps = subscription.occupancies()
     for period in subscription_periods(subscription, contract.statement_schedule, contract.period):
-        billed = quantity_at(steps, period.starting_at)
+        within = [step for step in steps if _is_increase(step, period)]
+        first = next((step for step in reversed(steps) if _is_base(step, period)), Occupancy(period.starting_at))
+        billed = first.quantity
         if billed:
-            yield _due(subscription, period, period.starting_at, billed)
-        for step in steps:
-            if period.starting_at < step.starting_at < period.ending_before and step.quantity > billed:
-                yield _due(subscription, period, step.starting_at, step.quantity - billed)
+            yield _due(subscription, period, Occupancy(period.starting_at), billed)
+        for step in within:
+            if step.quantity > billed:
+                yield _due(subscription, period, step, step.quantity - billed)
                 billed = step.quantity
 
 
-def _due(subscription: Subscription, period: SubscriptionPeriod, starting_at: datetime, quantity: Decimal) -> Due:
+def _is_base(step: Occupancy, period: SubscriptionPeriod) -> bool:
+    """Whether a quantity is there when a period is billed."""
+    return step.starting_at < period.starting_at or (step.starting_at == period.starting_at and not step.number)
+
+
+def _is_increase(step: Occupancy, period: SubscriptionPeriod) -> bool:
+    return not _is_base(step, period) and step.starting_at < period.ending_before
+
+
+def _due(subscription: Subscription, period: SubscriptionPeriod, step: Occupancy, quantity: Decimal) -> Due:
     """Return what is billed from an instant of a period on.
 
     Source: fields ``collection_schedule`` and ``proration``: the first and the last part of a period as well.
     """
-    whole = period.whole
+    whole, starting_at = period.whole, step.starting_at
     is_part = starting_at > whole.starting_at or period.ending_before < whole.ending_before
     share = None
     if is_part and subscription.is_prorated:
@@ -81,16 +94,47 @@ def _due(subscription: Subscription, period: SubscriptionPeriod, starting_at: da
             _seconds(whole.ending_before - whole.starting_at),
             subscription.rounding,
         )
-    is_increase = starting_at > period.starting_at
+    is_increase = starting_at > period.starting_at or step.number > 0
     waits = subscription.collection is Collection.ARREARS or (
         is_increase and subscription.increase_billing is IncreaseBilling.BILL_ON_NEXT_COLLECTION_DATE
     )
     collected_at = period.ending_before if waits else starting_at
-    return Due(subscription, starting_at, period.ending_before, collected_at, period.starting_at, quantity, share)
+    return Due(
+        subscription,
+        starting_at,
+        period.ending_before,
+        collected_at,
+        period.starting_at,
+        quantity,
+        step.number,
+        share,
+    )
 
 
 def _seconds(length: timedelta) -> Decimal:
     return Decimal(length // timedelta(seconds=1))
+
+
+class SubscriptionPrice(msgspec.Struct, frozen=True, gc=False):
+    """What one costs for a whole period, and where that comes from."""
+
+    target: Target
+    rate: Rate
+    price: Price
+    choice: Choice
+
+
+def price_of(
+    contract: Contract, book: PriceBook, subscription: Subscription, instant: datetime
+) -> SubscriptionPrice | None:
+    """Return the price of a period that starts at an instant, or None where the contract has none that it may use."""
+    product = book.products[subscription.product_id].at(instant)
+    target = Target(product, billing_frequency=subscription.frequency)
+    schedule = book.schedule(product.id, (), subscription.frequency)
+    rate = None if schedule is None else schedule.at(instant)
+    if rate is None or not is_entitled(in_force(contract.overrides, target, instant), rate.is_entitled):
+        return None
+    return SubscriptionPrice(target, rate, *list_price(contract, target, rate, instant))
 
 
 def subscription_part(contract: Contract, book: PriceBook, due: Due) -> Part | None:
@@ -102,31 +146,28 @@ def subscription_part(contract: Contract, book: PriceBook, due: Due) -> Part | N
     [A-subscription-paid]
     """
     subscription = due.subscription
-    product = book.products[subscription.product_id].at(due.priced_at)
-    target = Target(product, billing_frequency=subscription.frequency)
-    schedule = book.schedule(product.id, (), subscription.frequency)
-    rate = None if schedule is None else schedule.at(due.priced_at)
-    if rate is None or not is_entitled(in_force(contract.overrides, target, due.priced_at), rate.is_entitled):
+    found = price_of(contract, book, subscription, due.priced_at)
+    if found is None:
         return None
-    price, choice = list_price(contract, target, rate, due.priced_at)
-    price = price if due.share is None else due.share.of(price)
+    price = found.price if due.share is None else due.share.of(found.price)
     (tier,) = slices(price, ZERO, due.quantity)
     waits = due.collected_at == due.ending_before
     return Part(
-        target,
+        found.target,
         due.starting_at,
         due.ending_before,
-        rate,
+        found.rate,
         price,
         ZERO,
         tier,
         Rank.SUBSCRIPTION,
         LineType.SUBSCRIPTION,
-        choice=choice,
+        choice=found.choice,
         subscription=SubscribedPart(
             subscription.id,
             subscription.name,
             due.collected_at - LAST_HOUR if waits else due.starting_at,
+            due.number,
             due.share,
         ),
     )
@@ -150,18 +191,19 @@ def inside(period: BoundedPeriod, parts: Sequence[Part]) -> list[Part]:
 
 def parts_behind(contract: Contract, book: PriceBook, lines: Sequence[LineItem]) -> list[Part]:
     """Return what the subscription lines of an invoice bill, priced as things are now."""
-    wanted: dict[SubscriptionId, set[datetime]] = {}
+    wanted: dict[SubscriptionId, set[tuple[datetime, int]]] = {}
     for line in lines:
         if line.subscription is not None and line.starting_at is not None:
-            wanted.setdefault(line.subscription.id, set()).add(line.starting_at)
+            wanted.setdefault(line.subscription.id, set()).add((line.starting_at, line.subscription.number))
     found: list[Part] = []
     for subscription in contract.subscriptions:
-        instants = wanted.get(subscription.id, set())
-        last = max(instants, default=subscription.starting_at)
+        billed = wanted.get(subscription.id, set())
+        last = max((starting_at for starting_at, _ in billed), default=subscription.starting_at)
         for due in dues(contract, subscription):
             if due.starting_at > last:
                 break
-            part = subscription_part(contract, book, due) if due.starting_at in instants else None
+            is_wanted = (due.starting_at, due.number) in billed
+            part = subscription_part(contract, book, due) if is_wanted else None
             if part is not None:
                 found.append(part)
     return found

@@ -7,7 +7,7 @@ its place among those that are there. What its periods bill is told in
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
@@ -65,6 +65,7 @@ class QuantityChange(msgspec.Struct, frozen=True, gc=False):
         delta: Added to it.
         added_seats, removed_seats: Names of seats.
         unassigned: Seats without a name that come, or go where there are any.
+        is_late: Whether an invoice had billed the quantity of this instant already when the change was made.
     """
 
     starting_at: datetime
@@ -73,14 +74,21 @@ class QuantityChange(msgspec.Struct, frozen=True, gc=False):
     added_seats: tuple[str, ...] = ()
     removed_seats: tuple[str, ...] = ()
     unassigned: Decimal = ZERO
+    is_late: bool = False
 
 
 class Occupancy(msgspec.Struct, frozen=True, gc=False):
-    """The quantity from an instant on: named seats and those without a name, which is all where seats have none."""
+    """The quantity from an instant on: named seats and those without a name, which is all where seats have none.
+
+    Attributes:
+        number: Of the quantities from this instant on: 0, or more for those that came after an invoice of the one
+            before.
+    """
 
     starting_at: datetime
     seat_ids: tuple[str, ...] = ()
     unassigned: Decimal = ZERO
+    number: int = 0
 
     @property
     def quantity(self) -> Decimal:
@@ -94,12 +102,15 @@ class Occupancy(msgspec.Struct, frozen=True, gc=False):
         removed, and neither is a seat without a name where there is none.
         """
         new = [seat for seat in dict.fromkeys(change.added_seats) if seat not in self.seat_ids]
+        number = self.number + change.is_late if change.starting_at == self.starting_at else 0
         seats = tuple(seat for seat in (*self.seat_ids, *new) if seat not in change.removed_seats)
         if change.quantity is not None:
-            return Occupancy(change.starting_at, seats, change.quantity - len(seats))
+            return Occupancy(change.starting_at, seats, change.quantity - len(seats), number)
         filled = min(max(self.unassigned, ZERO), Decimal(len(new)))
         left = self.unassigned + change.delta - filled
-        return Occupancy(change.starting_at, seats, max(left + change.unassigned, ZERO) if change.unassigned else left)
+        if change.unassigned:
+            left = max(left + change.unassigned, ZERO)
+        return Occupancy(change.starting_at, seats, left, number)
 
 
 class Subscription(msgspec.Struct, frozen=True, gc=False):
@@ -147,7 +158,8 @@ class Subscription(msgspec.Struct, frozen=True, gc=False):
         return Period(self.starting_at, min(ends, default=None))
 
     def occupancies(self) -> list[Occupancy]:
-        """Return the quantity through time, one entry for each instant at which something about it was changed.
+        """Return the quantity through time, an entry for each instant at which something about it was changed; of those
+        of one instant the last one holds.
 
         Source: field ``quantity_updates``: changes of one date in the order they were sent.
         """
@@ -155,20 +167,10 @@ class Subscription(msgspec.Struct, frozen=True, gc=False):
         now = Occupancy(self.starting_at)
         for change in sorted(self.changes, key=lambda change: change.starting_at):
             now = now.after(change)
-            if found and found[-1].starting_at == now.starting_at:
+            if found and (found[-1].starting_at, found[-1].number) == (now.starting_at, now.number):
                 found.pop()
             found.append(now)
         return found
-
-
-def quantity_at(steps: Sequence[Occupancy], instant: datetime) -> Decimal:
-    """Return the quantity at an instant, of a quantity through time; nothing before its start."""
-    found = ZERO
-    for step in steps:
-        if step.starting_at > instant:
-            break
-        found = step.quantity
-    return found
 
 
 class SubscriptionPeriod(msgspec.Struct, frozen=True, gc=False):
@@ -223,10 +225,12 @@ class SubscribedPart(msgspec.Struct, frozen=True, gc=False):
     Attributes:
         name: Stands on the invoice; None is the product's name.
         paid_at: When a commit or credit has to be open to pay for it.
+        number: Of what is billed from its start on.
         share: Of the period's price; None is all of it.
     """
 
     id: SubscriptionId
     name: str | None
     paid_at: datetime
+    number: int = 0
     share: Share | None = None

@@ -9,8 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 
+import msgspec
+
 from metronome_sandbox.domain.charges import Charge
 from metronome_sandbox.domain.contracts import Contract
+from metronome_sandbox.domain.invoices import Invoice, InvoiceStatus
 from metronome_sandbox.domain.invoicing import subscription_line
 from metronome_sandbox.domain.periods import BoundedPeriod, boundary, next_billing_period, number_at
 from metronome_sandbox.domain.rating import Part, PriceBook
@@ -22,11 +25,18 @@ from metronome_sandbox.services.pricing import fiat_credit_type, price_book
 INSTANT = timedelta(microseconds=1)
 
 
+class Billed(msgspec.Struct, frozen=True):
+    """What a subscription bills, with the invoice that did."""
+
+    due: Due
+    invoice: Invoice
+
+
 def subscriptions(context: Context, contract: Contract) -> Iterator[Charge]:
     """Yield what the subscriptions of a contract bill, as far as it is known."""
     if not contract.subscriptions:
         return
-    book, until = price_book(context, contract), _known_until(context, contract)
+    book, until = price_book(context, contract), known_until(context, contract)
     for subscription in contract.subscriptions:
         yield from _charges(context, contract, book, known(contract, subscription, until))
 
@@ -36,9 +46,25 @@ def _charges(context: Context, contract: Contract, book: PriceBook, found: Itera
     for due in found:
         part = subscription_part(contract, book, due)
         if part is not None:
-            charge_id = context.ids.derived("subscription charge", due.subscription.id, due.starting_at.isoformat())
             line = subscription_line(part, book)
-            yield Charge(charge_id, contract.id, due.collected_at, unit, line, part=part)
+            yield Charge(charge_id(context, due), contract.id, due.collected_at, unit, line, part=part)
+
+
+def charge_id(context: Context, due: Due) -> str:
+    """Return the id of what a subscription bills, the same whenever it is computed."""
+    of = (due.subscription.id, due.starting_at.isoformat(), str(due.number))
+    return context.ids.derived("subscription charge", *of)
+
+
+def billed(context: Context, contract: Contract, subscription: Subscription) -> dict[tuple[datetime, int], Billed]:
+    """Return what final invoices have billed of a subscription, by its start and number."""
+    store, found = context.store, dict[tuple[datetime, int], Billed]()
+    for due in known(contract, subscription, known_until(context, contract)):
+        invoice_id = store.settled.get(charge_id(context, due))
+        invoice = None if invoice_id is None else store.invoices[invoice_id]
+        if invoice is not None and invoice.status is InvoiceStatus.FINALIZED:
+            found[due.starting_at, due.number] = Billed(due, invoice)
+    return found
 
 
 def known(contract: Contract, subscription: Subscription, until: datetime) -> Iterator[Due]:
@@ -56,7 +82,7 @@ def known(contract: Contract, subscription: Subscription, until: datetime) -> It
             return
 
 
-def _known_until(context: Context, contract: Contract) -> datetime:
+def known_until(context: Context, contract: Contract) -> datetime:
     """Return the end of the billing period that now is in; of the contract's first one before it starts."""
     schedule = contract.statement_schedule
     return boundary(schedule, number_at(schedule, max(context.now, contract.starting_at)) + 1)
@@ -66,7 +92,7 @@ def horizon(context: Context, contract: Contract) -> datetime | None:
     """Return when to look for further charges of a contract's subscriptions; None when all of them are known."""
     if contract.archived_at is not None:
         return None
-    until = _known_until(context, contract)
+    until = known_until(context, contract)
     ends = [subscription.during(contract.period).ending_before for subscription in contract.subscriptions]
     return until if any(end is None or end > until for end in ends) else None
 

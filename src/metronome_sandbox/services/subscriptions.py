@@ -8,16 +8,17 @@ from decimal import Decimal
 from itertools import islice, takewhile
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from metronome_sandbox.domain.amounts import ZERO
 from metronome_sandbox.domain.catalog import ProductType
 from metronome_sandbox.domain.contracts import Contract
-from metronome_sandbox.domain.errors import InvalidRequest
-from metronome_sandbox.domain.ids import ProductId, SubscriptionId
+from metronome_sandbox.domain.errors import InvalidRequest, NotAllowedNow
+from metronome_sandbox.domain.ids import InvoiceId, ProductId, SubscriptionId
 from metronome_sandbox.domain.periods import require_hour
 from metronome_sandbox.domain.rate_cards import BillingFrequency, RateKey
 from metronome_sandbox.domain.recurring import Rounding
-from metronome_sandbox.domain.subscription_billing import dues
+from metronome_sandbox.domain.subscription_billing import Due, dues
 from metronome_sandbox.domain.subscriptions import (
     Collection,
     IncreaseBilling,
@@ -28,6 +29,7 @@ from metronome_sandbox.domain.subscriptions import (
 )
 from metronome_sandbox.services.context import Context
 from metronome_sandbox.services.products import active_product
+from metronome_sandbox.services.subscription_charges import billed
 
 MAX_PAST_CHARGES = 1200
 """How many charges one subscription may bring at once. Ours; the vendor states no bound."""
@@ -205,3 +207,159 @@ def _made(context: Context, contract: Contract, new: NewSubscription, subscripti
         description=new.description,
         custom_fields=new.custom_fields,
     )
+
+
+class QuantityUpdate(msgspec.Struct, frozen=True):
+    """An item of ``quantity_updates``: one of ``quantity`` and ``delta``."""
+
+    starting_at: datetime
+    quantity: Decimal | None = None
+    delta: Decimal | None = None
+
+
+class SeatUpdates(msgspec.Struct, frozen=True):
+    """``seat_updates``: each group with its path and the changes that it makes."""
+
+    groups: tuple[tuple[str, tuple[QuantityChange, ...]], ...] = ()
+
+
+class SubscriptionChange(msgspec.Struct, frozen=True, kw_only=True):
+    """An item of ``update_subscriptions``. A field that is UNSET stays as it is.
+
+    Attributes:
+        seat_group_key: What makes a QUANTITY_ONLY subscription a SEAT_BASED one.
+    """
+
+    id: SubscriptionId
+    name: str | UnsetType = UNSET
+    ending_before: datetime | UnsetType | None = UNSET
+    rounding: Rounding | UnsetType | None = UNSET
+    seat_group_key: str | None = None
+    quantity_updates: tuple[QuantityUpdate, ...] = ()
+    seat_updates: SeatUpdates = SeatUpdates()
+
+
+def with_changed_subscriptions(
+    context: Context, contract: Contract, changes: Sequence[SubscriptionChange], path: str
+) -> Contract:
+    """Return the contract with changes of its subscriptions. To be called inside of an open transaction.
+
+    Raises:
+        InvalidRequest: A rule is broken; the path begins with ``path[i]``.
+        NotAllowedNow: A final invoice has billed what would be another quantity.
+    """
+    for index, change in enumerate(changes):
+        subscription = next((each for each in contract.subscriptions if each.id == change.id), None)
+        if subscription is None:
+            raise InvalidRequest(
+                f"{path}[{index}].subscription_id", f"contract {contract.id} has no subscription {change.id}"
+            )
+        try:
+            changed = _changed(context, contract, subscription, change)
+        except InvalidRequest as error:
+            raise error.below(f"{path}[{index}]") from None
+        contract = msgspec.structs.replace(
+            contract,
+            subscriptions=tuple(changed if each.id == changed.id else each for each in contract.subscriptions),
+        )
+    return contract
+
+
+def _changed(context: Context, contract: Contract, before: Subscription, change: SubscriptionChange) -> Subscription:
+    """Return a subscription after a change; paths are relative to it.
+
+    Source: SDK, ``update_subscriptions``.
+    Assumed: names of seats come first, then those that go, then seats without a name. A change of an instant that an
+    invoice has billed is billed beside it where it is an increase; one that would make another quantity of what is
+    billed later is refused.  [A-subscription-changes]
+    """
+    replace = msgspec.structs.replace
+    after = before
+    if change.name is not UNSET:
+        after = replace(after, name=change.name)
+    if change.rounding is not UNSET:
+        after = replace(after, rounding=change.rounding)
+    if change.ending_before is not UNSET:
+        if change.ending_before is not None:
+            check_end(change.ending_before, before.starting_at)
+        after = replace(after, ending_before=change.ending_before)
+    if change.seat_group_key is not None:
+        after = _with_seats(after, change.seat_group_key)
+    done = billed(context, contract, before)
+    late = {starting_at for starting_at, _ in done}
+    for path, new in _quantity_changes(contract, after, change):
+        added = replace(new, is_late=new.starting_at in late)
+        after = replace(after, changes=(*after.changes, added))
+        lowest = min(step.quantity for step in after.occupancies())
+        if lowest < 0:
+            raise InvalidRequest(path, f"leads to a quantity of {lowest}, below 0")
+    now = {(due.starting_at, due.number): due.quantity for due in _dues_until(contract, after, max(late, default=None))}
+    for key, item in done.items():
+        if change.quantity_updates or change.seat_updates.groups:
+            _check_billed(item.due.quantity, now.get(key, ZERO), item.due.starting_at, item.invoice.id)
+    return after
+
+
+def _with_seats(subscription: Subscription, group_key: str) -> Subscription:
+    if subscription.management is QuantityManagement.SEAT_BASED:
+        raise InvalidRequest("quantity_management_mode_update", "the subscription is SEAT_BASED already; leave it out")
+    for step in subscription.occupancies():
+        if step.quantity != step.quantity.to_integral_value():
+            raise InvalidRequest(
+                "quantity_management_mode_update", f"a quantity of {step.quantity} is no number of seats"
+            )
+    return msgspec.structs.replace(subscription, management=QuantityManagement.SEAT_BASED, seat_group_key=group_key)
+
+
+def _quantity_changes(
+    contract: Contract, subscription: Subscription, change: SubscriptionChange
+) -> list[tuple[str, QuantityChange]]:
+    """Return the changes of the quantity in their order, each with its path."""
+    is_seat_based = subscription.management is QuantityManagement.SEAT_BASED
+    if change.quantity_updates and is_seat_based:
+        raise InvalidRequest("quantity_updates", "the subscription is SEAT_BASED; send seat_updates")
+    if change.seat_updates.groups and not is_seat_based:
+        raise InvalidRequest("seat_updates", "the subscription is QUANTITY_ONLY; send quantity_updates")
+    found = [
+        (f"quantity_updates[{index}]", _of_quantity(update, f"quantity_updates[{index}]"))
+        for index, update in enumerate(change.quantity_updates)
+    ]
+    for name, items in change.seat_updates.groups:
+        found += [(f"seat_updates.{name}[{index}]", item) for index, item in enumerate(items)]
+    for path, item in found:
+        require_hour(item.starting_at, f"{path}.starting_at")
+        if item.starting_at not in subscription.during(contract.period):
+            raise InvalidRequest(
+                f"{path}.starting_at", f"{item.starting_at.isoformat()} is outside of the subscription"
+            )
+        if item.unassigned != item.unassigned.to_integral_value():
+            raise InvalidRequest(f"{path}.quantity", f"{abs(item.unassigned)} is no whole number of seats")
+    return found
+
+
+def _of_quantity(update: QuantityUpdate, path: str) -> QuantityChange:
+    if (update.quantity is None) == (update.delta is None):
+        both = "both are there" if update.quantity is not None else "neither is there"
+        raise InvalidRequest(f"{path}.quantity", f"exactly one of quantity and quantity_delta is needed, {both}")
+    if update.delta is not None:
+        if not update.delta:
+            raise InvalidRequest(f"{path}.quantity_delta", "is 0; send what is to be added, or leave the item out")
+        return QuantityChange(update.starting_at, delta=update.delta)
+    if update.quantity is not None and update.quantity < 0:
+        raise InvalidRequest(f"{path}.quantity", f"{update.quantity} is less than 0")
+    return QuantityChange(update.starting_at, update.quantity)
+
+
+def _dues_until(contract: Contract, subscription: Subscription, instant: datetime | None) -> list[Due]:
+    if instant is None:
+        return []
+    return list(takewhile(lambda due: due.starting_at <= instant, dues(contract, subscription)))
+
+
+def _check_billed(before: Decimal, after: Decimal, starting_at: datetime, invoice_id: InvoiceId) -> None:
+    if before != after:
+        raise NotAllowedNow(
+            "",
+            f"would bill {after} from {starting_at.isoformat()} on, and final invoice {invoice_id} has billed "
+            f"{before}; void it first or send a later starting_at",
+        )

@@ -43,6 +43,13 @@ from metronome_sandbox.api.wire.contract_terms import (
 )
 from metronome_sandbox.api.wire.contracts import OverrideInput, new_override, render_override
 from metronome_sandbox.api.wire.recurring import RecurringInput, new_recurring, render_recurring
+from metronome_sandbox.api.wire.subscriptions import (
+    SubscriptionEdit,
+    SubscriptionInput,
+    new_subscriptions,
+    render_subscription,
+    subscription_changes,
+)
 from metronome_sandbox.domain.amounts import ONE, checked
 from metronome_sandbox.domain.balances import Balance
 from metronome_sandbox.domain.contract_history import ContractEdit
@@ -90,6 +97,7 @@ class EditBody(WireType):
     add_discounts: list[ScheduledTermInput] = []
     add_professional_services: list[ProfessionalServiceInput] = []
     add_reseller_royalties: list[RoyaltyInput] = []
+    add_subscriptions: list[SubscriptionInput] = []
     update_contract_name: str | UnsetType | None = UNSET
     update_contract_end_date: datetime | UnsetType | None = UNSET
     allow_contract_ending_before_finalized_invoice: bool = True
@@ -97,6 +105,7 @@ class EditBody(WireType):
     update_commits: list[BalanceEdit] = []
     update_credits: list[BalanceEdit] = []
     update_scheduled_charges: list[ChargeEdit] = []
+    update_subscriptions: list[SubscriptionEdit] = []
     archive_commits: list[IdReference] = []
     archive_credits: list[IdReference] = []
     archive_scheduled_charges: list[IdReference] = []
@@ -106,8 +115,6 @@ class EditBody(WireType):
 LATER_EDITS = {
     "update_recurring_commits": "changes of recurring commits",
     "update_recurring_credits": "changes of recurring credits",
-    "add_subscriptions": "subscriptions in edits",
-    "update_subscriptions": "changes of subscriptions",
     "add_spend_threshold_configuration": "threshold billing",
     "update_spend_threshold_configuration": "threshold billing",
     "add_prepaid_balance_threshold_configuration": "threshold billing",
@@ -158,6 +165,7 @@ def parse_edit(body: bytes) -> EditContract:
                 new_recurring(item, f"add_recurring_credits[{index}]", is_credit=True)
                 for index, item in enumerate(wire.add_recurring_credits)
             ),
+            subscriptions=new_subscriptions(wire.add_subscriptions, "add_subscriptions"),
         ),
         name=wire.update_contract_name,
         ending_before=utc(end) if isinstance(end, datetime) else end,
@@ -177,6 +185,7 @@ def parse_edit(body: bytes) -> EditContract:
             _charge_change(item, f"update_scheduled_charges[{index}].")
             for index, item in enumerate(wire.update_scheduled_charges)
         ),
+        update_subscriptions=subscription_changes(wire.update_subscriptions, "update_subscriptions"),
         archive_commits=tuple(BalanceId(item.id.lower()) for item in wire.archive_commits),
         archive_credits=tuple(BalanceId(item.id.lower()) for item in wire.archive_credits),
         archive_scheduled_charges=tuple(item.id.lower() for item in wire.archive_scheduled_charges),
@@ -202,6 +211,7 @@ UPDATES = {
     "update_commits": "commit_id",
     "update_credits": "credit_id",
     "update_scheduled_charges": "scheduled_charge_id",
+    "update_subscriptions": "subscription_id",
 }
 """Groups of changes, and what names the thing that changes."""
 
@@ -217,7 +227,8 @@ def _updates(fields: JsonObject) -> JsonObject:
 
 def _spelt(value: Any, field: str = "") -> Any:
     if isinstance(value, dict):
-        return {key: _spelt(item, key) for key, item in value.items() if not (item is None and key in UPDATES.values())}
+        unsaid = (*UPDATES.values(), "ending_before")  # a cleared end has no place in the shape of an edit
+        return {key: _spelt(item, key) for key, item in value.items() if not (item is None and key in unsaid)}
     if isinstance(value, list):
         return [_spelt(item, field) for item in value]
     if isinstance(value, bool) or value is None:
@@ -228,7 +239,7 @@ def _spelt(value: Any, field: str = "") -> Any:
         return time(instant(value, field))
     if field == "rate_type":
         return value.upper()
-    return value.lower() if field.endswith(("id", "_ids")) else value
+    return value.lower() if field.endswith(("id", "_ids")) and field != "seat_ids" else value
 
 
 class AmendBody(WireType):
@@ -401,6 +412,7 @@ def render_edit(context: Context, contract: Contract, edit: ContractEdit) -> Jso
         "add_discounts": [render_scheduled_term(store, discount) for discount in added.discounts],
         "add_pro_services": [render_service(service) for service in added.professional_services],
         "add_reseller_royalties": [render_royalty(change) for change in added.reseller_royalties],
+        "add_subscriptions": [render_subscription(context, contract, each) for each in added.subscriptions],
         "add_usage_filters": [render_usage_filter(item) for item in edit.usage_filters],
         "archive_commits": [{"id": balance_id} for balance_id in edit.archived_commits],
         "archive_credits": [{"id": balance_id} for balance_id in edit.archived_credits],

@@ -7,18 +7,29 @@ from datetime import datetime
 from decimal import Decimal
 from itertools import pairwise
 
-from msgspec import field
+from msgspec import UNSET, UnsetType, field
 
-from metronome_sandbox.api.wire.common import JsonObject, WireType, canonical, number, present, time, utc
+from metronome_sandbox.api.wire.common import (
+    JsonObject,
+    WireType,
+    canonical,
+    decode,
+    decoder,
+    number,
+    present,
+    time,
+    utc,
+)
 from metronome_sandbox.api.wire.recurring import RoundingInput, new_rounding, render_rounding
 from metronome_sandbox.domain.amounts import checked
 from metronome_sandbox.domain.contracts import Contract
-from metronome_sandbox.domain.ids import ProductId
+from metronome_sandbox.domain.ids import ContractId, CustomerId, ProductId, SubscriptionId
 from metronome_sandbox.domain.rate_cards import BillingFrequency, RateKey
 from metronome_sandbox.domain.subscriptions import (
     Collection,
     IncreaseBilling,
     InvoicePlacement,
+    QuantityChange,
     QuantityManagement,
     Subscription,
     SubscriptionPeriod,
@@ -26,7 +37,19 @@ from metronome_sandbox.domain.subscriptions import (
 )
 from metronome_sandbox.services.context import Context
 from metronome_sandbox.services.pricing import fiat_credit_type
-from metronome_sandbox.services.subscriptions import NewSeats, NewSubscription
+from metronome_sandbox.services.subscription_history import (
+    PricedQuantity,
+    SeatsEntry,
+    SeatsFilter,
+    SubscriptionReference,
+)
+from metronome_sandbox.services.subscriptions import (
+    NewSeats,
+    NewSubscription,
+    QuantityUpdate,
+    SeatUpdates,
+    SubscriptionChange,
+)
 
 
 class SubscriptionRateInput(WireType):
@@ -112,6 +135,105 @@ def _new_subscription(wire: SubscriptionInput, path: str) -> NewSubscription:
 def _new_seats(wire: SeatConfigInput, path: str) -> NewSeats:
     unassigned = checked(wire.initial_unassigned_seats, f"{path}.initial_unassigned_seats")
     return NewSeats(wire.seat_group_key, wire.initial_seat_ids, unassigned)
+
+
+class QuantityUpdateInput(WireType):
+    """An item of ``quantity_updates``."""
+
+    starting_at: datetime
+    quantity: Decimal | None = None
+    quantity_delta: Decimal | None = None
+
+
+class NamedSeats(WireType):
+    """An item of ``add_seat_ids`` or ``remove_seat_ids``."""
+
+    seat_ids: tuple[str, ...]
+    starting_at: datetime
+
+
+class UnassignedSeats(WireType):
+    """An item of ``add_unassigned_seats`` or ``remove_unassigned_seats``."""
+
+    quantity: Decimal
+    starting_at: datetime
+
+
+class SeatUpdatesInput(WireType):
+    """``seat_updates``."""
+
+    add_seat_ids: tuple[NamedSeats, ...] = ()
+    remove_seat_ids: tuple[NamedSeats, ...] = ()
+    add_unassigned_seats: tuple[UnassignedSeats, ...] = ()
+    remove_unassigned_seats: tuple[UnassignedSeats, ...] = ()
+
+
+class ManagementUpdate(WireType):
+    """``quantity_management_mode_update``, which knows one mode."""
+
+    seat_config: SeatConfigInput
+
+
+class SubscriptionEdit(WireType):
+    """An item of ``update_subscriptions``. A field that is absent is UNSET, which tells it from null."""
+
+    subscription_id: str
+    name: str | UnsetType = UNSET
+    ending_before: datetime | UnsetType | None = UNSET
+    proration_rounding: RoundingInput | UnsetType | None = UNSET
+    quantity_management_mode_update: ManagementUpdate | None = None
+    quantity_updates: tuple[QuantityUpdateInput, ...] = ()
+    seat_updates: SeatUpdatesInput = field(default_factory=SeatUpdatesInput)
+
+
+def subscription_changes(wire: Sequence[SubscriptionEdit], path: str) -> tuple[SubscriptionChange, ...]:
+    """Return changes of subscriptions. ``path`` is that of the list."""
+    return tuple(_subscription_change(item, f"{path}[{index}]") for index, item in enumerate(wire))
+
+
+def _subscription_change(wire: SubscriptionEdit, path: str) -> SubscriptionChange:
+    end, rounding, mode = wire.ending_before, wire.proration_rounding, wire.quantity_management_mode_update
+    return SubscriptionChange(
+        id=SubscriptionId(wire.subscription_id.lower()),
+        name=wire.name,
+        ending_before=utc(end) if isinstance(end, datetime) else end,
+        rounding=new_rounding(rounding) if isinstance(rounding, RoundingInput) else rounding,
+        seat_group_key=None if mode is None else mode.seat_config.seat_group_key,
+        quantity_updates=tuple(
+            _quantity_update(item, f"{path}.quantity_updates[{index}]")
+            for index, item in enumerate(wire.quantity_updates)
+        ),
+        seat_updates=_seat_updates(wire.seat_updates, f"{path}.seat_updates"),
+    )
+
+
+def _quantity_update(wire: QuantityUpdateInput, path: str) -> QuantityUpdate:
+    quantity, delta = wire.quantity, wire.quantity_delta
+    return QuantityUpdate(
+        utc(wire.starting_at),
+        None if quantity is None else checked(quantity, f"{path}.quantity"),
+        None if delta is None else checked(delta, f"{path}.quantity_delta"),
+    )
+
+
+def _seat_updates(wire: SeatUpdatesInput, path: str) -> SeatUpdates:
+    def unassigned(items: Sequence[UnassignedSeats], name: str, sign: int) -> tuple[QuantityChange, ...]:
+        return tuple(
+            QuantityChange(
+                utc(item.starting_at), unassigned=sign * checked(item.quantity, f"{path}.{name}[{index}].quantity")
+            )
+            for index, item in enumerate(items)
+        )
+
+    coming = tuple(QuantityChange(utc(item.starting_at), added_seats=item.seat_ids) for item in wire.add_seat_ids)
+    going = tuple(QuantityChange(utc(item.starting_at), removed_seats=item.seat_ids) for item in wire.remove_seat_ids)
+    groups = (
+        ("add_seat_ids", coming),
+        ("remove_seat_ids", going),
+        ("add_unassigned_seats", unassigned(wire.add_unassigned_seats, "add_unassigned_seats", 1)),
+        ("remove_unassigned_seats", unassigned(wire.remove_unassigned_seats, "remove_unassigned_seats", -1)),
+    )
+    return SeatUpdates(tuple((name, changes) for name, changes in groups if changes))
 
 
 def render_subscriptions(context: Context, contract: Contract) -> list[JsonObject]:
@@ -201,3 +323,85 @@ def _custom_unit(context: Context, contract: Contract, subscription: Subscriptio
     schedule = context.store.rate_schedules.get(key)
     unit = None if schedule is None else schedule.rates[0].credit_type_id
     return None if unit == fiat else unit
+
+
+class HistoryBody(WireType):
+    """Body of the two histories; that of the quantity has the first three fields."""
+
+    customer_id: str
+    contract_id: str
+    subscription_id: str
+    covering_date: datetime | None = None
+    starting_at: datetime | None = None
+    ending_before: datetime | None = None
+    cursor: str | None = None
+    limit: int | None = None
+
+    @property
+    def reference(self) -> SubscriptionReference:
+        """The subscription that is meant."""
+        return SubscriptionReference(
+            CustomerId(self.customer_id.lower()),
+            ContractId(self.contract_id.lower()),
+            SubscriptionId(self.subscription_id.lower()),
+        )
+
+    @property
+    def chosen(self) -> SeatsFilter:
+        """The time that is asked for."""
+        covering, start, end = self.covering_date, self.starting_at, self.ending_before
+        return SeatsFilter(
+            None if covering is None else utc(covering),
+            None if start is None else utc(start),
+            None if end is None else utc(end),
+        )
+
+
+SEATS_ON_A_PAGE = 10
+
+_HISTORY = decoder(HistoryBody)
+
+
+def parse_reference(body: bytes) -> SubscriptionReference:
+    """Return the subscription whose quantities are asked for."""
+    return decode(_HISTORY, body).reference
+
+
+def parse_seats_history(body: bytes) -> HistoryBody:
+    """Return the body of ``getSubscriptionSeatsHistory-v1``."""
+    return decode(_HISTORY, body)
+
+
+def render_quantity_history(
+    context: Context, contract: Contract, subscription: Subscription, history: Sequence[PricedQuantity]
+) -> JsonObject:
+    """Return the quantities of a subscription, each with what a whole period of it costs."""
+    fiat = fiat_credit_type(context, contract)
+    return present(
+        subscription_id=subscription.id,
+        fiat_credit_type_id=fiat,
+        custom_credit_type_id=_custom_unit(context, contract, subscription, fiat),
+        history=[
+            {
+                "starting_at": time(entry.starting_at),
+                "data": [
+                    {
+                        "quantity": number(entry.quantity),
+                        "unit_price": number(entry.unit_price),
+                        "total": number(entry.quantity * entry.unit_price),
+                    }
+                ],
+            }
+            for entry in history
+        ],
+    )
+
+
+def render_seats(entry: SeatsEntry) -> JsonObject:
+    """Return the seats of a stretch of time."""
+    return {
+        "starting_at": time(entry.starting_at),
+        "ending_before": None if entry.ending_before is None else time(entry.ending_before),
+        "total_quantity": number(entry.occupancy.quantity),
+        "assigned_seat_ids": list(entry.occupancy.seat_ids),
+    }
