@@ -65,7 +65,8 @@ class QuantityChange(msgspec.Struct, frozen=True, gc=False):
         delta: Added to it.
         added_seats, removed_seats: Names of seats.
         unassigned: Seats without a name that come, or go where there are any.
-        is_late: Whether an invoice had billed the quantity of this instant already when the change was made.
+        number: Of the quantities of this instant: 0, or more where an invoice had billed those before when the change
+            was made.
     """
 
     starting_at: datetime
@@ -74,15 +75,14 @@ class QuantityChange(msgspec.Struct, frozen=True, gc=False):
     added_seats: tuple[str, ...] = ()
     removed_seats: tuple[str, ...] = ()
     unassigned: Decimal = ZERO
-    is_late: bool = False
+    number: int = 0
 
 
 class Occupancy(msgspec.Struct, frozen=True, gc=False):
     """The quantity from an instant on: named seats and those without a name, which is all where seats have none.
 
     Attributes:
-        number: Of the quantities from this instant on: 0, or more for those that came after an invoice of the one
-            before.
+        number: As that of the change.
     """
 
     starting_at: datetime
@@ -102,15 +102,14 @@ class Occupancy(msgspec.Struct, frozen=True, gc=False):
         removed, and neither is a seat without a name where there is none.
         """
         new = [seat for seat in dict.fromkeys(change.added_seats) if seat not in self.seat_ids]
-        number = self.number + change.is_late if change.starting_at == self.starting_at else 0
         seats = tuple(seat for seat in (*self.seat_ids, *new) if seat not in change.removed_seats)
         if change.quantity is not None:
-            return Occupancy(change.starting_at, seats, change.quantity - len(seats), number)
+            return Occupancy(change.starting_at, seats, change.quantity - len(seats), change.number)
         filled = min(max(self.unassigned, ZERO), Decimal(len(new)))
         left = self.unassigned + change.delta - filled
         if change.unassigned:
             left = max(left + change.unassigned, ZERO)
-        return Occupancy(change.starting_at, seats, left, number)
+        return Occupancy(change.starting_at, seats, left, change.number)
 
 
 class Subscription(msgspec.Struct, frozen=True, gc=False):

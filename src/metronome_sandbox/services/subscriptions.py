@@ -286,14 +286,14 @@ def _changed(context: Context, contract: Contract, before: Subscription, change:
     if change.seat_group_key is not None:
         after = _with_seats(after, change.seat_group_key)
     done = billed(context, contract, before)
-    late = {starting_at for starting_at, _ in done}
+    last = {starting_at: number for starting_at, number in sorted(done)}
     for path, new in _quantity_changes(contract, after, change):
-        added = replace(new, is_late=new.starting_at in late)
+        added = replace(new, number=last.get(new.starting_at, -1) + 1)
         after = replace(after, changes=(*after.changes, added))
         lowest = min(step.quantity for step in after.occupancies())
         if lowest < 0:
             raise InvalidRequest(path, f"leads to a quantity of {lowest}, below 0")
-    now = {(due.starting_at, due.number): due.quantity for due in _dues_until(contract, after, max(late, default=None))}
+    now = {(due.starting_at, due.number): due.quantity for due in _dues_until(contract, after, max(last, default=None))}
     for key, item in done.items():
         if change.quantity_updates or change.seat_updates.groups:
             _check_billed(item.due.quantity, now.get(key, ZERO), item.due.starting_at, item.invoice.id)

@@ -219,10 +219,18 @@ UPDATES = {
 def _updates(fields: JsonObject) -> JsonObject:
     """Return the changes of an edit as its history shows them: as they were sent, in the spellings of answers."""
     return {
-        group: [{"id": item[name].lower(), **_spelt({**item, name: None})} for item in fields[group]]
+        group: [{"id": item[name].lower(), **_spelt(_told({**item, name: None}))} for item in fields[group]]
         for group, name in UPDATES.items()
         if fields.get(group)
     }
+
+
+NOT_TOLD = frozenset({"proration_rounding", "quantity_management_mode_update"})
+"""What an edit changes and its history has no place for. Source: schema ``SubscriptionsUpdate``."""
+
+
+def _told(fields: JsonObject) -> JsonObject:
+    return {field: value for field, value in fields.items() if field not in NOT_TOLD}
 
 
 def _spelt(value: Any, field: str = "") -> Any:
