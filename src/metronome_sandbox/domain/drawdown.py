@@ -160,7 +160,7 @@ def _may_pay(candidate: OpenSegment, part: Part) -> bool:
     return (
         segment.starting_at <= part.paid_at < segment.ending_before
         and part.credit_type_id == balance.credit_type_id
-        and balance.covers(part.target)
+        and candidate.covers(part.target)
     )
 
 

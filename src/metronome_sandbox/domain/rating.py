@@ -276,7 +276,7 @@ def cuts(
     if not units.isdisjoint(book.conversions):
         units.add(book.fiat_credit_type_id)
     for candidate in candidates:
-        if candidate.balance.credit_type_id in units and candidate.balance.covers(target):
+        if candidate.balance.credit_type_id in units and candidate.covers(target):
             instants |= {candidate.segment.starting_at, candidate.segment.ending_before}
     return sorted(instant for instant in instants if instant and span.starting_at < instant < span.ending_before)
 

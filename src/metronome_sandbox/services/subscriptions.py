@@ -262,7 +262,7 @@ def with_changed_subscriptions(
             contract,
             subscriptions=tuple(changed if each.id == changed.id else each for each in contract.subscriptions),
         )
-    return contract
+    return contract.with_recurring(contract.recurring) if changes and contract.recurring else contract
 
 
 def _changed(context: Context, contract: Contract, before: Subscription, change: SubscriptionChange) -> Subscription:
@@ -286,7 +286,7 @@ def _changed(context: Context, contract: Contract, before: Subscription, change:
     if change.seat_group_key is not None:
         after = _with_seats(after, change.seat_group_key)
     done = billed(context, contract, before)
-    last = {starting_at: number for starting_at, number in sorted(done)}
+    last = dict(sorted(done))  # the highest number of each instant
     for path, new in _quantity_changes(contract, after, change):
         added = replace(new, number=last.get(new.starting_at, -1) + 1)
         after = replace(after, changes=(*after.changes, added))

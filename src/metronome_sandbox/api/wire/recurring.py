@@ -8,15 +8,23 @@ from typing import Any
 
 from msgspec import field
 
-from metronome_sandbox.api.wire.balances import SpecifierInput, render_specifier, specifier
+from metronome_sandbox.api.wire.balances import SpecifierInput, render_seats, render_specifier, specifier
 from metronome_sandbox.api.wire.common import JsonObject, WireType, canonical, number, present, time, utc
-from metronome_sandbox.domain.amounts import checked
+from metronome_sandbox.domain.amounts import ONE, checked
 from metronome_sandbox.domain.balances import BalanceType, SpendingRate
 from metronome_sandbox.domain.contracts import Contract
 from metronome_sandbox.domain.errors import InvalidRequest, NotImitated
-from metronome_sandbox.domain.ids import CreditTypeId, ProductId, RecurringId
+from metronome_sandbox.domain.ids import CreditTypeId, ProductId, RecurringId, SubscriptionId
 from metronome_sandbox.domain.periods import Frequency
-from metronome_sandbox.domain.recurring import Proration, Recurring, Rounding, RoundingMethod, UnitAmount
+from metronome_sandbox.domain.recurring import (
+    Allocation,
+    Proration,
+    Recurring,
+    Rounding,
+    RoundingMethod,
+    SeatGrant,
+    UnitAmount,
+)
 from metronome_sandbox.services.recurring import NewRecurring
 from metronome_sandbox.store.interface import Store
 
@@ -52,6 +60,20 @@ class RoundingsInput(WireType):
     invoice: RoundingInput | None = None
 
 
+class SeatIncreaseInput(WireType):
+    """``apply_seat_increase_config``."""
+
+    is_prorated: bool
+
+
+class SeatGrantInput(WireType):
+    """``subscription_config``. Assumed: without ``allocation`` the seats share a balance.  [A-seat-allocation]"""
+
+    subscription_id: str
+    apply_seat_increase_config: SeatIncreaseInput
+    allocation: str = "POOLED"
+
+
 class RecurringInput(WireType):
     """An item of ``recurring_commits`` or ``recurring_credits``."""
 
@@ -73,7 +95,7 @@ class RecurringInput(WireType):
     specifiers: list[SpecifierInput] = []
     rollover_fraction: Decimal | None = None
     netsuite_sales_order_id: str | None = None
-    subscription_config: dict[str, Any] | None = None
+    subscription_config: SeatGrantInput | None = None
     hierarchy_configuration: dict[str, Any] | None = None
     temporary_id: str | None = None
 
@@ -83,7 +105,7 @@ def new_recurring(wire: RecurringInput, path: str, *, is_credit: bool) -> NewRec
 
     Raises:
         InvalidRequest: A quantity is missing, or stands beside a subscription; the duration is no number of periods.
-        NotImitated: It depends on seats or on a hierarchy, or counts units.
+        NotImitated: It depends on a hierarchy, or counts units.
     """
     _refuse_what_comes_later(wire, path)
     price, fraction = wire.invoice_amount, wire.rollover_fraction
@@ -93,7 +115,7 @@ def new_recurring(wire: RecurringInput, path: str, *, is_credit: bool) -> NewRec
             id=RecurringId(""),
             type=BalanceType.CREDIT if is_credit else BalanceType.PREPAID,
             product_id=ProductId(wire.product_id.lower()),
-            access=_amount(wire.access_amount, f"{path}.access_amount"),
+            access=_amount(_of_a_seat(wire), f"{path}.access_amount"),
             priority=checked(wire.priority, f"{path}.priority"),
             starting_at=utc(wire.starting_at),
             duration=_duration(wire.commit_duration.value, f"{path}.commit_duration.value"),
@@ -111,19 +133,34 @@ def new_recurring(wire: RecurringInput, path: str, *, is_credit: bool) -> NewRec
             specifiers=tuple(specifier(item) for item in wire.specifiers),
             rollover_fraction=None if fraction is None else checked(fraction, f"{path}.rollover_fraction"),
             netsuite_sales_order_id=wire.netsuite_sales_order_id,
+            seats=None if wire.subscription_config is None else _seats(wire.subscription_config),
         ),
         wire.temporary_id,
     )
 
 
+def _of_a_seat(wire: RecurringInput) -> AmountInput:
+    """Return what is granted; for one seat, where a subscription says how many there are."""
+    amount = wire.access_amount
+    if wire.subscription_config is None:
+        return amount
+    return AmountInput(amount.unit_price, amount.credit_type_id, ONE, amount.access_type)
+
+
+def _seats(wire: SeatGrantInput) -> SeatGrant:
+    return SeatGrant(
+        SubscriptionId(wire.subscription_id),
+        Allocation(wire.allocation),
+        wire.apply_seat_increase_config.is_prorated,
+    )
+
+
 def _refuse_what_comes_later(wire: RecurringInput, path: str) -> None:
     """Refuse what the sandbox would otherwise silently leave out."""
-    if wire.subscription_config is not None:
-        if wire.access_amount.quantity is not None:
-            raise InvalidRequest(
-                f"{path}.access_amount.quantity", "must not specify a quantity if a subscription is configured"
-            )
-        raise NotImitated(f"{path}.subscription_config", "grants that depend on seats")
+    if wire.subscription_config is not None and wire.access_amount.quantity is not None:
+        raise InvalidRequest(
+            f"{path}.access_amount.quantity", "must not specify a quantity if a subscription is configured"
+        )
     if wire.hierarchy_configuration is not None:
         raise NotImitated(f"{path}.hierarchy_configuration", "account hierarchies")
     if wire.access_amount.access_type not in (None, "SPEND"):
@@ -175,7 +212,7 @@ def _render(store: Store, contract: Contract, recurring: Recurring) -> JsonObjec
         name=recurring.name,
         description=recurring.description,
         product={"id": recurring.product_id, "name": store.products[recurring.product_id].name},
-        access_amount=_render_amount(recurring.access),
+        access_amount=_render_access(recurring),
         invoice_amount=None if price is None else _render_amount(price),
         priority=number(recurring.priority),
         starting_at=time(recurring.starting_at),
@@ -191,7 +228,15 @@ def _render(store: Store, contract: Contract, recurring: Recurring) -> JsonObjec
         specifiers=[render_specifier(item) for item in recurring.specifiers] or None,
         rollover_fraction=None if fraction is None else number(fraction),
         netsuite_sales_order_id=recurring.netsuite_sales_order_id,
+        subscription_config=render_seats(recurring),
     )
+
+
+def _render_access(recurring: Recurring) -> JsonObject:
+    rendered = _render_amount(recurring.access)
+    if recurring.seats is not None:
+        del rendered["quantity"]  # that of the seats, which is none of its own
+    return rendered
 
 
 def _render_amount(amount: UnitAmount) -> JsonObject:
