@@ -18,6 +18,7 @@ from metronome_sandbox.domain.subscriptions import QuantityChange
 from metronome_sandbox.services import contract_edits
 from metronome_sandbox.services.contract_edits import EditContract
 from metronome_sandbox.services.recurring import NewRecurring
+from metronome_sandbox.services.seat_balances import SeatBalanceQuery, list_seat_balances
 from metronome_sandbox.services.subscriptions import NewSubscription, QuantityUpdate, SeatUpdates, SubscriptionChange
 
 
@@ -33,6 +34,7 @@ def per_seat(
     world: World, amount: str, *, individual: bool = False, prorated: bool = True, of: str = "team", **others: Any
 ) -> NewRecurring:
     """A credit of so much for each seat of the subscription with the temporary id ``team``."""
+    others.setdefault("applicable_product_ids", (world.products["P"],))
     allocation = Allocation.INDIVIDUAL if individual else Allocation.POOLED
     terms = Recurring(
         id=RecurringId(""),
@@ -206,3 +208,59 @@ def test_a_wrong_subscription_is_refused(world: World, terms: dict[str, Any], pa
         start(world, world.subscribed("Seat", "2", temporary_id="team"), per_seat(world, "100", **terms))
 
     assert refused.value.path == path
+
+
+# --- balances of seats
+
+
+def spending(world: World, **conditions: Any) -> list[str]:
+    """``ada 60 of 100`` for each seat; without anything granted only its name."""
+    contract = world.store.contracts[world.contracts["contract"]]
+    found = list_seat_balances(world.context, SeatBalanceQuery(contract.customer_id, contract.id, **conditions))
+    return [
+        f"{seat.seat_id} {' and '.join(f'{plain(left)} of {plain(granted)}' for left, granted in seat.sums.values())}"
+        for seat in found
+    ]
+
+
+@pytest.fixture
+def team(world: World) -> World:
+    """Ada and Grace with 100 each since June, Edsger with 50 of June and 100 of July; Ada has left on July 10."""
+    subscription = world.subscribed("Seat", seats=["ada", "grace"], temporary_id="team")
+    start(world, subscription, per_seat(world, "100", individual=True))
+    change(
+        world,
+        seat_updates=seats(add_seat_ids=(named("2024-06-16", "edsger"),), remove_seat_ids=(gone("2024-07-10", "ada"),)),
+    )
+    world.travel("2024-06-20")
+    world.use("P", "2024-06-20", "4", seat="ada")
+    return world
+
+
+def test_each_seat_has_what_is_left_to_it(team: World) -> None:
+    assert spending(team) == ["ada 60 of 100", "grace 100 of 100", "edsger 50 of 50"]
+    team.travel("2024-07-15")
+    assert spending(team) == ["ada 100 of 100", "grace 100 of 100", "edsger 100 of 100"]
+    team.travel("2024-08-15")
+    assert spending(team) == ["grace 100 of 100", "edsger 100 of 100"]
+
+
+def test_balances_of_seats_can_be_narrowed_to_a_time_and_to_seats(team: World) -> None:
+    team.travel("2024-07-15")
+
+    assert spending(team, covering_date=utc("2024-06-10")) == ["ada 60 of 100", "grace 100 of 100"]
+    assert spending(team, effective_before=utc("2024-07-01")) == [
+        "ada 60 of 100",
+        "grace 100 of 100",
+        "edsger 50 of 50",
+    ]
+    assert spending(team, starting_at=utc("2024-06-20"), seat_ids=("edsger",)) == ["edsger 150 of 150"]
+    assert spending(team, seat_ids=("nobody",), skips_missing=True) == []
+    for conditions, path in (
+        ({"seat_ids": ("nobody",)}, "seat_ids[0]"),
+        ({"subscription_ids": (SubscriptionId("none"),)}, "subscription_ids[0]"),
+        ({"covering_date": utc("2024-06-10"), "starting_at": utc("2024-06-10")}, "covering_date"),
+    ):
+        with pytest.raises(InvalidRequest) as refused:
+            spending(team, **conditions)  # type: ignore[arg-type]
+        assert refused.value.path == path

@@ -91,6 +91,7 @@ HANDLERS: dict[str, Handler] = {
     "listCustomerCredits-v1": balances.list_customer_credits,
     "listCustomerBalances-v1": balances.list_customer_balances,
     "getNetBalance-v1": balances.get_net_balance,
+    "listSeatBalances-v1": subscriptions.list_seat_balances,
     "addManualBalanceLedgerEntry-v1": balances.add_manual_balance_ledger_entry,
     "editCommit-v2": balances.edit_commit,
     "editCredit-v2": balances.edit_credit,
