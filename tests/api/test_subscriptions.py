@@ -315,3 +315,86 @@ def test_rates_and_overrides_name_the_frequency(shop: Shop) -> None:
         2000,
         1000,
     )
+
+
+SEATS = {"seat_group_key": "user", "initial_seat_ids": ["Ada", "Grace"]}
+
+
+def seated(shop: Shop, *, recurring: str = "recurring_credits", **terms: Any) -> Any:
+    """A contract with two seats, and 100 for each of them."""
+    team = shop.subscription(quantity_management_mode="SEAT_BASED", seat_config=SEATS, temporary_id="team")
+    del team["initial_quantity"]
+    config = {"subscription_id": "team", "apply_seat_increase_config": {"is_prorated": True}, **terms}
+    linked = {
+        "product_id": shop.call("createProduct-v1", name="Credit", type="FIXED")["data"]["id"],
+        "priority": 1,
+        "starting_at": START,
+        "commit_duration": {"value": 1},
+        "access_amount": {"unit_price": 100, "credit_type_id": "2714e483-4ff1-48e4-9e25-ac732e8f24f2"},
+        "subscription_config": config,
+    }
+    return shop.contract(team, **{recurring: [linked]})["data"]
+
+
+@pytest.mark.parametrize("recurring", ["recurring_commits", "recurring_credits"])
+def test_a_grant_names_the_subscription_that_it_is_made_for(shop: Shop, recurring: str) -> None:
+    made = seated(shop, recurring=recurring)
+    subscription_id = made["contract"]["subscriptions"][0]["id"]
+
+    (shown,) = made["contract"][recurring]
+    config = {
+        "subscription_id": subscription_id,
+        "allocation": "POOLED",
+        "apply_seat_increase_config": {"is_prorated": True},
+    }
+    assert shown["subscription_config"] == config
+    assert shown["access_amount"] == {"unit_price": 100, "credit_type_id": "2714e483-4ff1-48e4-9e25-ac732e8f24f2"}
+    grants = made["contract"][recurring.removeprefix("recurring_")]
+    assert [one["subscription_config"] for one in grants] == [config] * 3
+    assert [one["access_schedule"]["schedule_items"][0]["amount"] for one in grants] == [200] * 3
+
+
+def test_seats_are_listed_with_what_they_can_spend(shop: Shop) -> None:
+    made = seated(shop, allocation="INDIVIDUAL")
+    named = {"customer_id": shop.customer, "contract_id": made["id"]}
+
+    plain = shop.call("listSeatBalances-v1", **named, limit=1)
+    usd = "2714e483-4ff1-48e4-9e25-ac732e8f24f2"
+    # Neither pays for the subscription, which is the usage of no seat.
+    sums = [{"credit_type_id": usd, "access_type": "SPEND", "balance": 100, "starting_balance": 100}]
+    assert plain["data"] == [{"seat_id": "Ada", "balances": sums}]
+    assert plain["pagination"]["seats_included"] == plain["pagination"]["seats_available_for_next_page"] == 1
+    rest = shop.call("listSeatBalances-v1", **named, limit=1, cursor=plain["pagination"]["next_page"])
+    assert [one["seat_id"] for one in rest["data"]] == ["Grace"]
+    assert rest["pagination"] == {"seats_included": 1, "seats_available_for_next_page": 0, "next_page": None}
+
+    asked = {"include_credits_and_commits": True, "include_ledgers": True, "seat_ids": ["Grace"]}
+    (whole,) = shop.call("listSeatBalances-v1", **named, **asked)["data"]
+    (credit,) = whole["credits"]
+    assert whole["commits"] == []
+    assert credit == {
+        "id": made["contract"]["credits"][2]["id"],
+        "credit_type_id": usd,
+        "access_type": "SPEND",
+        "balance": 100,
+        "start_date": "2024-08-01T00:00:00.000Z",
+        "end_date": "2024-09-01T00:00:00.000Z",
+        "ledger_entries": [
+            {"type": "CREDIT_SEGMENT_START", "amount": 100, "timestamp": "2024-08-01T00:00:00+00:00"},
+        ],
+    }
+
+
+def test_a_page_of_seats_ends_where_it_has_a_hundred_balances(shop: Shop) -> None:
+    made = seated(shop, allocation="INDIVIDUAL")
+    named = {"customer_id": shop.customer, "contract_id": made["id"]}
+    (recurring,) = made["contract"]["recurring_credits"]
+    more = {key: recurring[key] for key in ("priority", "starting_at", "commit_duration", "subscription_config")}
+    more |= {"product_id": recurring["product"]["id"], "access_amount": recurring["access_amount"]}
+    shop.call("editContract-v2", **named, add_recurring_credits=[more] * 99)
+
+    # A hundred credits of the month for Ada: Grace is on the next page.
+    page = shop.call("listSeatBalances-v1", **named, include_credits_and_commits=True)
+    assert [(one["seat_id"], len(one["credits"])) for one in page["data"]] == [("Ada", 100)]
+    assert page["pagination"]["seats_available_for_next_page"] == 1
+    assert shop.call("listSeatBalances-v1", **named)["pagination"]["seats_included"] == 2

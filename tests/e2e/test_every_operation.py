@@ -273,6 +273,49 @@ def subscribe(acme: Acme) -> Any:
     return acme.client.v2.contracts.retrieve(**of_this)
 
 
+def share_out(acme: Acme) -> Any:
+    """What two seats can spend of a credit of which each has its own."""
+    rate: Any = {"product_id": add_subscription_rate(acme), "billing_frequency": "MONTHLY"}
+    seats: Any = {"seat_group_key": "user", "initial_seat_ids": ["ada", "grace"], "initial_unassigned_seats": 0}
+    linked: Any = {
+        "product_id": acme.prepaid_usage,
+        "name": "Of each",
+        "priority": 1,
+        "starting_at": JULY,
+        "commit_duration": {"value": 1, "unit": "PERIODS"},
+        "access_amount": {"unit_price": 100, "credit_type_id": USD},
+        "subscription_config": {
+            "subscription_id": "team",
+            "allocation": "INDIVIDUAL",
+            "apply_seat_increase_config": {"is_prorated": True},
+        },
+    }
+    made = acme.client.v1.contracts.create(
+        customer_id=acme.customer_id,
+        rate_card_id=acme.rate_card_id,
+        starting_at=JULY,
+        subscriptions=[
+            {
+                "subscription_rate": rate,
+                "collection_schedule": "ADVANCE",
+                "proration": {"is_prorated": True},
+                "quantity_management_mode": "SEAT_BASED",
+                "seat_config": seats,
+                "temporary_id": "team",
+            }
+        ],
+        recurring_credits=[linked],
+        recurring_commits=[{**linked, "invoice_amount": {"unit_price": 50, "quantity": 1, "credit_type_id": USD}}],
+    )
+    of_this: Any = {"customer_id": acme.customer_id, "contract_id": made.data.id}
+    whole = acme.client.v2.contracts.retrieve(**of_this, include_ledgers=True).data
+    configs = [each.subscription_config for each in (*whole.commits, *(whole.credits or []))]
+    assert {config and config.allocation for config in configs} == {"INDIVIDUAL"}
+    return acme.client.v1.contracts.list_seat_balances(
+        **of_this, include_credits_and_commits=True, include_ledgers=True, limit=1
+    )
+
+
 def subscribed(acme: Acme, name: str) -> dict[str, Any]:
     """The subscription of that name."""
     contract = subscribe(acme).data
@@ -633,6 +676,7 @@ CALLS: dict[str, Callable[[Acme], Any]] = {
         filters=[{"balance_types": ["PREPAID_COMMIT"]}],
     ),
     "addManualBalanceLedgerEntry-v1": enter_by_hand,
+    "listSeatBalances-v1": share_out,
     "editCommit-v2": lambda acme: acme.client.v2.contracts.edit_commit(
         customer_id=acme.customer_id, commit_id=acme.commit().id, name="Renamed", priority=None
     ),
