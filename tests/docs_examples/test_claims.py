@@ -100,14 +100,6 @@ def call(path: str) -> Ask:
     return lambda post, ids: post(path, {})
 
 
-def subscription(ids: Any) -> dict[str, Any]:
-    return {
-        "collection_schedule": "ADVANCE",
-        "proration": {},
-        "subscription_rate": {"product_id": ids["products"]["Prepaid usage"], "billing_frequency": "MONTHLY"},
-    }
-
-
 def threshold(ids: Any) -> dict[str, Any]:
     return {
         "is_enabled": True,
@@ -168,11 +160,6 @@ def postpaid_in_units(post: Any, ids: Any) -> Any:
 
 PARENT = {"hierarchy_configuration": {"child_access": {"type": "ALL"}}}
 NOT_YET: dict[str, list[Ask]] = {
-    "Subscriptions": [
-        made("subscriptions", lambda ids: [subscription(ids)]),
-        lambda post, ids: post("/v1/packages/create", {"name": "New", "subscriptions": [subscription(ids)]}),
-        rate({"type": "SUBSCRIPTION"}, "SUBSCRIPTION"),
-    ],
     "Composites over several contracts": [
         rate({"type": "COMPOSITE", "composite_scope": "CUSTOMER"}, "PERCENTAGE"),
     ],
@@ -188,7 +175,7 @@ NOT_YET: dict[str, list[Ask]] = {
         made("hierarchy_configuration", hierarchy),
         made("commits", lambda ids: [prepaid(ids, **PARENT)]),
     ],
-    "Balances of single seats": [seats],
+    "Entries for single seats": [seats],
     "Notifications and alerts": [call("/v1/alerts/create"), call("/v2/notifications/create")],
     "Billing providers": [
         lambda post, ids: post(
