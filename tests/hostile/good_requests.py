@@ -351,7 +351,7 @@ def good_requests(ids: Ids) -> dict[str, Good]:
                 "credit_id": ids["agreed credits"][0],
                 "name": "Thanks",
                 "rate_type": "LIST_RATE",
-                "specifiers": [{"product_id": product}],
+                "applicable_product_ids": [product],
             },
         ),
         "archiveCommit-v2": Good(
