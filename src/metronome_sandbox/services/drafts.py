@@ -17,7 +17,7 @@ import msgspec
 from metronome_sandbox.domain.composite import composites_on_offer
 from metronome_sandbox.domain.contracts import Contract
 from metronome_sandbox.domain.errors import NotFound
-from metronome_sandbox.domain.events import UsageEvent, metered, within
+from metronome_sandbox.domain.events import UsageEvent, metered
 from metronome_sandbox.domain.ids import (
     ContractId,
     CustomerId,
@@ -310,8 +310,11 @@ def events_of(context: Context, customer_id: CustomerId, period: BoundedPeriod) 
     """Return the stored events of a customer and a period, under all of its names, in the order of time."""
     store = context.store
     names = (customer_id, *store.customers[customer_id].ingest_aliases)
-    events = [store.events[event_id] for name in names for event_id in store.events_of.ids(name)]
-    return sorted(
-        within(events, period.starting_at, period.ending_before),
-        key=lambda event: (event.timestamp, event.transaction_id),
-    )
+    found: list[UsageEvent] = []
+    for name in names:
+        for event_id in store.events_of.before(name, period.ending_before):
+            event = store.events[event_id]
+            if event.timestamp < period.starting_at:
+                break
+            found.append(event)
+    return sorted(found, key=lambda event: (event.timestamp, event.transaction_id))
