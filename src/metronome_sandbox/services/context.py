@@ -7,12 +7,13 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from metronome_sandbox.domain.ids import CustomerId, InvoiceId
+from metronome_sandbox.domain.ids import CustomerId, InvoiceId, SubscriptionId
 from metronome_sandbox.services.ids import IdFactory
 from metronome_sandbox.store.interface import Store
 
 if TYPE_CHECKING:
     from metronome_sandbox.services.drafts import Drafts
+    from metronome_sandbox.services.subscription_charges import KnownDues
 
 
 class Context:
@@ -25,9 +26,10 @@ class Context:
             Source: guide "How invoicing works"; 24 hours unless the vendor changes it (question Q5).
         drafts: Drafts by customer, kept by ``services/drafts.py`` while they hold.
         draft_owners: The customers of the drafts that were shown last.
+        dues: What subscriptions bill, kept by ``services/subscription_charges.py`` while they are as they were.
     """
 
-    __slots__ = ("_now", "draft_owners", "drafts", "grace_period", "ids", "store")
+    __slots__ = ("_now", "draft_owners", "drafts", "dues", "grace_period", "ids", "store")
 
     def __init__(
         self, store: Store, now: Callable[[], datetime], ids: IdFactory, grace_period: timedelta = timedelta(hours=24)
@@ -37,6 +39,7 @@ class Context:
         self.grace_period = grace_period
         self.drafts: dict[CustomerId, Drafts] = {}
         self.draft_owners: dict[InvoiceId, CustomerId] = {}
+        self.dues: dict[SubscriptionId, KnownDues] = {}
         self._now = now
 
     @property

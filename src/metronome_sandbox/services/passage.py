@@ -28,6 +28,7 @@ from metronome_sandbox.services.charges import (
 from metronome_sandbox.services.context import Context
 from metronome_sandbox.services.drafts import draft, taken_before, usage_invoice_id, waiting_import
 from metronome_sandbox.services.recurring import grant_next
+from metronome_sandbox.services.subscription_charges import horizon, looking_further
 from metronome_sandbox.services.true_ups import fulfil
 
 
@@ -142,7 +143,12 @@ def _finalize_charges(context: Context, contract_id: str) -> Invoice | None:
     """Store the scheduled invoice of the charges that one contract has at one instant in one currency."""
     store = context.store
     contract = store.contracts[ContractId(contract_id)]
-    due = next_scheduled(context, contract)  # nothing, where the contract only has to be looked at again
+    due = next_scheduled(context, contract)
+    known_until = horizon(contract)
+    if known_until is not None and known_until <= context.now and (due is None or known_until < due[0]):
+        store.contracts.put(contract.id, looking_further(contract))
+        reschedule(context, contract.id)
+        return None
     if due is None or due[0] > context.now:
         reschedule(context, contract.id)
         return None
