@@ -124,13 +124,6 @@ def made(name: str, value: Callable[[Any], Any]) -> Ask:
     return lambda post, ids: term(name, value(ids))(post, ids)
 
 
-def seats(post: Any, ids: Any) -> Any:
-    """An entry by hand for single seats."""
-    customer, nowhere = ids["customers"]["Acme Inc"], ids["contracts"]["Acme 2024"]
-    entry = {"customer_id": customer, "id": nowhere, "segment_id": nowhere, "amount": 1, "reason": "seats"}
-    return post("/v1/contracts/addManualBalanceLedgerEntry", {**entry, "per_group_amounts": {"a": 1}})
-
-
 def units(post: Any, ids: Any) -> str:
     """A custom unit with a conversion on the card."""
     unit = post("/v1/credit-types/create", {"name": "tokens"})["data"]["id"]
@@ -175,7 +168,6 @@ NOT_YET: dict[str, list[Ask]] = {
         made("hierarchy_configuration", hierarchy),
         made("commits", lambda ids: [prepaid(ids, **PARENT)]),
     ],
-    "Entries for single seats": [seats],
     "Notifications and alerts": [call("/v1/alerts/create"), call("/v2/notifications/create")],
     "Billing providers": [
         lambda post, ids: post(

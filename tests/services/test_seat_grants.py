@@ -5,6 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
+import msgspec
 import pytest
 from builders import number, utc
 from worlds import World, plain, shown_time
@@ -15,7 +16,8 @@ from metronome_sandbox.domain.errors import InvalidRequest
 from metronome_sandbox.domain.ids import RecurringId, SubscriptionId
 from metronome_sandbox.domain.recurring import Allocation, Recurring, SeatGrant, UnitAmount
 from metronome_sandbox.domain.subscriptions import QuantityChange
-from metronome_sandbox.services import contract_edits
+from metronome_sandbox.services import balance_edits, contract_edits
+from metronome_sandbox.services.balance_edits import NewManualEntry
 from metronome_sandbox.services.contract_edits import EditContract
 from metronome_sandbox.services.recurring import NewRecurring
 from metronome_sandbox.services.seat_balances import SeatBalanceQuery, list_seat_balances
@@ -264,3 +266,25 @@ def test_balances_of_seats_can_be_narrowed_to_a_time_and_to_seats(team: World) -
         with pytest.raises(InvalidRequest) as refused:
             spending(team, **conditions)  # type: ignore[arg-type]
         assert refused.value.path == path
+
+
+def test_an_entry_by_hand_can_be_for_single_seats(team: World) -> None:
+    grant = team.balance("R")
+    contract = team.store.contracts[team.contracts["contract"]]
+    entry = NewManualEntry(
+        grant.id,
+        grant.segments[0].id,
+        Decimal(-10),
+        "a mistake",
+        contract.id,
+        utc("2024-06-18"),
+        seat_amounts=(("grace", Decimal(-30)), ("edsger", Decimal(20))),
+    )
+
+    balance_edits.add_manual_balance_ledger_entry(team.context, contract.customer_id, entry)
+
+    # Ada has used 40 of 100; Grace 100 - 30, Edsger 50 + 20.
+    assert spending(team) == ["ada 60 of 100", "grace 70 of 100", "edsger 70 of 50"]
+    unknown = msgspec.structs.replace(entry, seat_amounts=(("nobody", Decimal(-10)),))
+    with pytest.raises(InvalidRequest, match="no seat 'nobody'"):
+        balance_edits.add_manual_balance_ledger_entry(team.context, contract.customer_id, unknown)

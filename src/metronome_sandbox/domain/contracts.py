@@ -69,6 +69,7 @@ class Contract(msgspec.Struct, frozen=True, gc=False):
         recurring: Commits and credits that it grants anew each period, in the order they were added.
         next_grant_at: When the next of those grants is made; None when there are no more.
         subscriptions: Recurring fees, in the order they were added.
+        charges_known_until: Until when their charges are looked for; None is the end of the first billing period.
         sequence: Running number over all of a tenant's contracts.
         package_id: The package that its terms came from.
     """
@@ -108,6 +109,7 @@ class Contract(msgspec.Struct, frozen=True, gc=False):
     next_grant_at: datetime | None = None
     package_id: PackageId | None = None
     subscriptions: tuple[Subscription, ...] = ()
+    charges_known_until: datetime | None = None
 
     @property
     def period(self) -> Period:

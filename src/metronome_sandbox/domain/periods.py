@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from enum import StrEnum
+from functools import lru_cache
 
 import msgspec
 from dateutil.relativedelta import relativedelta
@@ -100,6 +101,7 @@ def statement_anchor(frequency: Frequency, day: StatementDay, starting_at: datet
     return first
 
 
+@lru_cache(maxsize=4096)
 def boundary(schedule: StatementSchedule, number: int) -> datetime:
     """Return the boundary ``number`` steps after the anchor (before it when negative).
 

@@ -90,23 +90,17 @@ def professional_services(context: Context, contract: Contract) -> Iterator[Char
         yield Charge(charge.id, contract.id, charge.timestamp, charge.credit_type_id, line)
 
 
-SOURCES: tuple[Source, ...] = (
-    subscriptions,
-    commit_payments,
-    scheduled_charges,
-    discounts,
-    professional_services,
-    true_ups,
-)
-"""In the order of lines on an invoice."""
+SOURCES: tuple[Source, ...] = (commit_payments, scheduled_charges, discounts, professional_services, true_ups)
+"""In the order of lines on an invoice, behind subscriptions."""
 
 ON_USAGE_INVOICES = frozenset({LineType.COMMIT_PURCHASE, LineType.SCHEDULED})
 """What a contract with ``scheduled_charges_on_usage_invoices`` bills together with usage."""
 
 
-def all_charges(context: Context, contract: Contract) -> list[Charge]:
-    """Return every charge of a contract, billed or not, by time."""
-    found = (charge for source in SOURCES for charge in source(context, contract))
+def all_charges(context: Context, contract: Contract, wanted: Callable[[str], bool]) -> list[Charge]:
+    """Return the charges of a contract whose ids are asked for, billed or not, by time."""
+    found = list(subscriptions(context, contract, wanted))
+    found += (charge for source in SOURCES for charge in source(context, contract) if wanted(charge.id))
     return sorted(found, key=lambda charge: charge.timestamp)
 
 
@@ -115,7 +109,7 @@ def open_charges(context: Context, contract: Contract) -> list[Charge]:
     if contract.archived_at is not None:
         return []
     settled = context.store.settled
-    return [charge for charge in all_charges(context, contract) if charge.id not in settled]
+    return all_charges(context, contract, lambda charge_id: charge_id not in settled)
 
 
 def charges_on_usage_invoice(context: Context, contract: Contract, period: BoundedPeriod) -> list[Charge]:
@@ -127,23 +121,25 @@ def charges_on_usage_invoice(context: Context, contract: Contract, period: Bound
     if not contract.charges_on_usage_invoices and not contract.subscriptions:
         return []
     store = context.store
-    found = []
-    for charge in all_charges(context, contract):
-        settled_by = store.settled.get(charge.id)
+
+    def may_be_here(charge_id: str) -> bool:
+        settled_by = store.settled.get(charge_id)
         if settled_by is None:
-            is_here = _goes_on_usage(context, contract, charge) and _is_of(period, charge)
-        else:  # of a voided invoice that is made again
-            billed = store.invoices[settled_by]
-            is_here = billed.period == period and billed.status is InvoiceStatus.VOID
-        if is_here:
-            found.append(charge)
-    return found
+            return True
+        billed = store.invoices[settled_by]  # a voided invoice that is made again
+        return billed.period == period and billed.status is InvoiceStatus.VOID
+
+    return [
+        charge
+        for charge in all_charges(context, contract, may_be_here)
+        if charge.id in store.settled or (_is_of(period, charge) and _goes_on_usage(context, contract, charge))
+    ]
 
 
 def charges_billed_by(context: Context, contract: Contract, invoice: Invoice) -> list[Charge]:
     """Return the charges of a contract that an invoice billed, as they are now."""
     settled = context.store.settled
-    return [charge for charge in all_charges(context, contract) if settled.get(charge.id) == invoice.id]
+    return all_charges(context, contract, lambda charge_id: settled.get(charge_id) == invoice.id)
 
 
 def _goes_on_usage(context: Context, contract: Contract, charge: Charge) -> bool:
@@ -238,7 +234,7 @@ def note_next_charge(
         ahead: Its charges, as :func:`scheduled_ahead` returns them.
     """
     contract = context.store.contracts[contract_id]
-    known_until = horizon(context, contract) if contract.subscriptions else None
+    known_until = horizon(contract)
     instants = [ahead[0][0]] if ahead else []
     next_charge_at = min(instants if known_until is None else [*instants, known_until], default=None)
     if next_charge_at != contract.next_charge_at:

@@ -32,6 +32,7 @@ from metronome_sandbox.services.charges import (
 from metronome_sandbox.services.context import Context
 from metronome_sandbox.services.drafts import draft, taken_before, usage_invoice_id, waiting_import
 from metronome_sandbox.services.recurring import grant_next
+from metronome_sandbox.services.subscription_charges import horizon, looking_further
 from metronome_sandbox.services.true_ups import fulfil
 
 
@@ -163,12 +164,19 @@ def _finalize_charges(
     Args:
         ahead: What is known of each contract's charges; what is missing is added, what becomes final taken away.
     """
-    contract = context.store.contracts[contract_id]
+    store = context.store
+    contract = store.contracts[contract_id]
     waiting = ahead.get(contract_id)
     if waiting is None:
         waiting = ahead[contract_id] = deque(scheduled_ahead(context, contract))
+    known_until = horizon(contract)
+    if known_until is not None and known_until <= context.now and (not waiting or known_until < waiting[0][0]):
+        del ahead[contract_id]
+        store.contracts.put(contract.id, looking_further(contract))
+        reschedule(context, contract.id)
+        return None
     final = None
-    if waiting and waiting[0][0] <= context.now:  # if not, the contract only has to be looked at again
+    if waiting and waiting[0][0] <= context.now:
         issued_at, together = waiting.popleft()
         if all(charge.is_needed for charge in together):
             draws = any(charge.part is not None for charge in together)

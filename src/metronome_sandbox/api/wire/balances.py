@@ -542,16 +542,11 @@ def parse_manual_entry(body: bytes) -> tuple[CustomerId, NewManualEntry]:
 
     Raises:
         InvalidRequest: The amounts of the groups do not add up to the amount.
-        NotImitated: They do: seats do not have balances of their own here.
     """
     wire = decode(_MANUAL, body)
     groups = wire.per_group_amounts
-    if groups is not None:
-        if sum(groups.values()) != wire.amount:
-            raise InvalidRequest(
-                "per_group_amounts", f"add up to {sum(groups.values())} and not to amount {wire.amount}"
-            )
-        raise NotImitated("per_group_amounts", "balances of single seats")
+    if groups is not None and sum(groups.values()) != wire.amount:
+        raise InvalidRequest("per_group_amounts", f"add up to {sum(groups.values())} and not to amount {wire.amount}")
     contract_id = wire.contract_id
     return CustomerId(wire.customer_id.lower()), NewManualEntry(
         BalanceId(wire.id.lower()),
@@ -561,7 +556,12 @@ def parse_manual_entry(body: bytes) -> tuple[CustomerId, NewManualEntry]:
         None if contract_id is None else ContractId(contract_id.lower()),
         None if wire.timestamp is None else utc(wire.timestamp),
         wire.uniqueness_key,
+        None if groups is None else _checked_amounts(groups),
     )
+
+
+def _checked_amounts(groups: dict[str, Decimal]) -> tuple[tuple[str, Decimal], ...]:
+    return tuple((seat, checked(amount, f"per_group_amounts.{seat}")) for seat, amount in groups.items())
 
 
 _LIST = decoder(ListFilter)
