@@ -77,7 +77,7 @@ from metronome_sandbox.services.context import Context
 from metronome_sandbox.services.contract_history import history_of, own_balances
 from metronome_sandbox.services.contracts import ContractRate, NewContract, NewStatementSchedule
 from metronome_sandbox.services.packages import NewContractOnPackage
-from metronome_sandbox.services.rate_cards import checked_price
+from metronome_sandbox.services.prices import checked_price
 from metronome_sandbox.services.transitions import NewTransition
 from metronome_sandbox.store.interface import Store
 

@@ -33,18 +33,11 @@ from metronome_sandbox.domain.rate_cards import (
     RateType,
     Tier,
 )
-from metronome_sandbox.services.rate_cards import (
-    AddedRate,
-    NewPrice,
-    NewRate,
-    NewRateCard,
-    ProductMove,
-    RateCardChange,
-    RateRow,
-    RateScheduleQuery,
-    RateSelector,
-    RatesQuery,
-)
+from metronome_sandbox.services.prices import NewPrice
+from metronome_sandbox.services.product_order import ProductMove
+from metronome_sandbox.services.rate_cards import NewRateCard, RateCardChange
+from metronome_sandbox.services.rate_schedules import RateRow, RateScheduleQuery, RateSelector, RatesQuery
+from metronome_sandbox.services.rates import AddedRate, NewRate
 
 # Cards ---------------------------------------------------------------------------------------------------------------
 
@@ -289,7 +282,7 @@ def _rate(wire: WireRate) -> NewRate:
 
 
 def new_price(wire: WirePrice) -> NewPrice:
-    """Return a price as it is asked for; ``services.rate_cards.checked_price`` says whether it is one."""
+    """Return a price as it is asked for; ``services.prices.checked_price`` says whether it is one."""
     return NewPrice(
         rate_type=canonical(wire.rate_type, RateType),
         price=wire.price,
