@@ -59,8 +59,10 @@ from metronome_sandbox.services import (
     historical_invoices,
     invoices,
     passage,
+    prices,
     products,
     rate_cards,
+    rates,
     usage,
 )
 from metronome_sandbox.services.balances import BalanceFilter, NetBalanceFilter, NewBalance, NewPayments, NewSegment
@@ -147,7 +149,7 @@ class World:
         entitled: bool = True,
         unit: CreditTypeId | None = None,
     ) -> None:
-        new = rate_cards.NewRate(
+        new = rates.NewRate(
             self.products[product],
             utc(starting_at),
             entitled,
@@ -157,7 +159,7 @@ class World:
             pricing_group_values=group_values(dict(pricing or {})),
             commit_price=None if commit_price is None else _price(commit_price, None),
         )
-        rate_cards.add_rate(self.context, self.card, new)
+        rates.add_rate(self.context, self.card, new)
 
     def update(self, product: str, starting_at: str, **changes: Any) -> Product:
         """Change a product from an instant on."""
@@ -172,14 +174,14 @@ class World:
             new = products.NewProduct(name, ProductType.SUBSCRIPTION)
             self.products[name] = products.create_product(self.context, new).id
         others.setdefault("is_entitled", True)
-        new_rate = rate_cards.NewRate(
+        new_rate = rates.NewRate(
             self.products[name],
             utc(starting_at),
             price=_price(price, None),
             billing_frequency=BillingFrequency(frequency),
             **others,
         )
-        rate_cards.add_rate(self.context, self.card, new_rate)
+        rates.add_rate(self.context, self.card, new_rate)
         return self.products[name]
 
     def subscribed(
@@ -239,9 +241,7 @@ class World:
         price = msgspec.structs.replace(
             _price(fraction, tiers), rate_type=kind, minimum=None if minimum is None else number(minimum)
         )
-        rate_cards.add_rate(
-            self.context, self.card, rate_cards.NewRate(self.products[name], utc("2000-01-01"), True, price)
-        )
+        rates.add_rate(self.context, self.card, rates.NewRate(self.products[name], utc("2000-01-01"), True, price))
         return self.products[name]
 
     def unit(self, name: str, worth: Number) -> CreditTypeId:
@@ -532,11 +532,11 @@ class World:
         return f"{priced} [{self.store.balances[line.applied.id].name}]" if is_covered and line.applied else priced
 
 
-def _price(price: Number | None, tiers: Tiers | None) -> rate_cards.NewPrice:
+def _price(price: Number | None, tiers: Tiers | None) -> prices.NewPrice:
     if tiers is None:
-        return rate_cards.NewPrice(RateType.FLAT, None if price is None else number(price))
+        return prices.NewPrice(RateType.FLAT, None if price is None else number(price))
     steps = tuple(Tier(number(each), None if size is None else number(size)) for size, each in tiers)
-    return rate_cards.NewPrice(RateType.TIERED, tiers=steps)
+    return prices.NewPrice(RateType.TIERED, tiers=steps)
 
 
 def _segment(amount: Number, during: str) -> NewSegment:

@@ -30,7 +30,9 @@ from metronome_sandbox.domain.ids import group_values
 from metronome_sandbox.domain.invoices import InvoiceType
 from metronome_sandbox.domain.rate_cards import RateType, Tier
 from metronome_sandbox.domain.targeting import Specifier
-from metronome_sandbox.services import balances, rate_cards
+from metronome_sandbox.services import balances
+from metronome_sandbox.services.prices import NewPrice
+from metronome_sandbox.services.rates import NewRate, add_rate
 
 EXAMPLES = {"fast": 100, "campaign": 5000}[os.environ.get("HYPOTHESIS_PROFILE", "fast")]
 law = settings(
@@ -275,11 +277,11 @@ def worlds(draw: st.DrawFn) -> Plain:
 # The same world through the services ---------------------------------------------------------------------------------
 
 
-def new_price(ladder: list[tuple[str | None, str]]) -> rate_cards.NewPrice:
+def new_price(ladder: list[tuple[str | None, str]]) -> NewPrice:
     if len(ladder) == 1 and ladder[0][0] is None:
-        return rate_cards.NewPrice(RateType.FLAT, Decimal(ladder[0][1]))
+        return NewPrice(RateType.FLAT, Decimal(ladder[0][1]))
     tiers = tuple(Tier(Decimal(each), None if size is None else Decimal(size)) for size, each in ladder)
-    return rate_cards.NewPrice(RateType.TIERED, tiers=tiers)
+    return NewPrice(RateType.TIERED, tiers=tiers)
 
 
 def built(about: Plain) -> World:
@@ -288,7 +290,7 @@ def built(about: Plain) -> World:
     for name, product in about["products"].items():
         world.product(name, tags=product["tags"], pricing=PRICING[name], presentation=PRESENTATION[name])
     for rate in about["rates"]:
-        new = rate_cards.NewRate(
+        new = NewRate(
             world.products[rate["product"]],
             rate["starting_at"],
             rate["entitled"],
@@ -297,7 +299,7 @@ def built(about: Plain) -> World:
             pricing_group_values=group_values(rate["pricing"]),
             commit_price=None if rate["commit_price"] is None else new_price(rate["commit_price"]),
         )
-        rate_cards.add_rate(world.context, world.card, new)
+        add_rate(world.context, world.card, new)
     imported = [period for period in about["periods"] if period["imported"]]
     own = [each for each in about["balances"] if each["level"] == "contract"]
     world.contract("other", without_card=True)

@@ -20,7 +20,7 @@ from metronome_sandbox.domain.invoices import Invoice
 from metronome_sandbox.domain.overrides import OverrideTarget
 from metronome_sandbox.domain.rate_cards import RateType
 from metronome_sandbox.domain.targeting import Specifier
-from metronome_sandbox.services import rate_cards
+from metronome_sandbox.services import prices, rates
 from metronome_sandbox.services.explanations import explain_invoice
 from metronome_sandbox.store.memory import MemoryStore, StoreState
 
@@ -52,13 +52,13 @@ def bill(world: World, quantity: int | str, during: str = "2024-06") -> Explanat
     return told(world, invoice)
 
 
-def add_rate(world: World, *, listed: rate_cards.NewPrice, commit: rate_cards.NewPrice) -> None:
-    rate = rate_cards.NewRate(world.products["P"], utc("2000-01-01"), True, listed, commit_price=commit)
-    rate_cards.add_rate(world.context, world.card, rate)
+def add_rate(world: World, *, listed: prices.NewPrice, commit: prices.NewPrice) -> None:
+    rate = rates.NewRate(world.products["P"], utc("2000-01-01"), True, listed, commit_price=commit)
+    rates.add_rate(world.context, world.card, rate)
 
 
-def tiered(*tiers: tuple[str | None, str]) -> rate_cards.NewPrice:
-    return rate_cards.NewPrice(RateType.TIERED, tiers=price(tiers=tiers).tiers)
+def tiered(*tiers: tuple[str | None, str]) -> prices.NewPrice:
+    return prices.NewPrice(RateType.TIERED, tiers=price(tiers=tiers).tiers)
 
 
 # --- lines

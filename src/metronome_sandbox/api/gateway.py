@@ -41,7 +41,8 @@ from metronome_sandbox.api.routing import Route, Routes
 from metronome_sandbox.api.tenants import Server, Tenant
 from metronome_sandbox.domain.errors import DomainError, InvalidRequest
 from metronome_sandbox.spec.document import Document
-from metronome_sandbox.spec.validation import Finding, Operation, operations_of, summary
+from metronome_sandbox.spec.findings import Finding, summary
+from metronome_sandbox.spec.operations import Operation, operations_of
 
 logger = logging.getLogger("metronome_sandbox")
 

@@ -29,7 +29,7 @@ from metronome_sandbox.services import balances, scheduled_charges
 from metronome_sandbox.services.balances import NewBalance
 from metronome_sandbox.services.context import Context
 from metronome_sandbox.services.payment_gates import check_gated, initiate
-from metronome_sandbox.services.rate_cards import in_its_unit
+from metronome_sandbox.services.prices import in_its_unit
 from metronome_sandbox.services.recurring import NewRecurring, check_recurring
 from metronome_sandbox.services.recurring import made as made_recurring
 from metronome_sandbox.services.scheduled_charges import NewScheduledTerm

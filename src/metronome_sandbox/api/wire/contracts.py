@@ -43,7 +43,8 @@ from metronome_sandbox.api.wire.contract_terms import (
     royalty_changes,
 )
 from metronome_sandbox.api.wire.credit_types import render_short as render_credit_type
-from metronome_sandbox.api.wire.rate_cards import WirePrice, WireTaggedSelector, new_price, render_price, render_rate
+from metronome_sandbox.api.wire.prices import WirePrice, new_price, render_price, render_rate
+from metronome_sandbox.api.wire.rate_schedules import WireTaggedSelector
 from metronome_sandbox.api.wire.recurring import RecurringInput, new_recurring, render_recurring
 from metronome_sandbox.api.wire.subscriptions import SubscriptionInput, new_subscriptions, render_subscriptions
 from metronome_sandbox.domain.amounts import USD_CENTS, checked
@@ -77,7 +78,7 @@ from metronome_sandbox.services.context import Context
 from metronome_sandbox.services.contract_history import history_of, own_balances
 from metronome_sandbox.services.contracts import ContractRate, NewContract, NewStatementSchedule
 from metronome_sandbox.services.packages import NewContractOnPackage
-from metronome_sandbox.services.rate_cards import checked_price
+from metronome_sandbox.services.prices import checked_price
 from metronome_sandbox.services.transitions import NewTransition
 from metronome_sandbox.store.interface import Store
 
