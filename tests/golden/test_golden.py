@@ -46,8 +46,8 @@ TABLES = (
     *("breakdowns", "expiry"),
 )
 CANARIES = "canaries.yaml"
-PLAYED = ("imports_api.yaml", "life_cycles.yaml", "life_cycles_canaries.yaml")
-"""Rows of another kind, played through the services by ``test_import_guide.py`` and ``test_life_cycles.py``."""
+PLAYED = ("imports_api.yaml", "life_cycles.yaml", "life_cycles_canaries.yaml", "subscriptions.yaml")
+"""Rows of other kinds, which the other modules of this folder play through the services."""
 
 Groups = dict[str, str | None]
 Tiers = list[tuple[Decimal | None, Decimal]]
