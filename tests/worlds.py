@@ -376,8 +376,7 @@ class World:
     def ledger(self, name: str) -> list[str]:
         """``2024-07-01 CREDIT_AUTOMATED_INVOICE_DEDUCTION -100 for 2024-06``: time, type, amount, period of usage."""
         balance = self.balance(name)
-        owner = next(name for name, customer_id in self.customers.items() if customer_id == balance.customer_id)
-        periods = {one.id: one.period for one in self.invoices(owner)}
+        periods = {one.id: one.period for customer in self.customers for one in self.invoices(customer)}
         found = []
         for entry in balances.ledger_now(self.context, balance):
             period = periods[entry.invoice_id] if entry.invoice_id is not None else None

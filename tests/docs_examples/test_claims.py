@@ -109,8 +109,9 @@ def threshold(ids: Any) -> dict[str, Any]:
     }
 
 
-def hierarchy(ids: Any) -> dict[str, Any]:
-    return {"parent": {"customer_id": ids["customers"]["Acme Inc"], "contract_id": ids["contracts"]["Acme 2024"]}}
+def consolidated(ids: Any) -> dict[str, Any]:
+    parent = {"customer_id": ids["customers"]["Acme Inc"], "contract_id": ids["contracts"]["Acme 2024"]}
+    return {"parent": parent, "payer": "PARENT", "usage_statement_behavior": "CONSOLIDATE"}
 
 
 def prepaid(ids: Any, **others: Any) -> dict[str, Any]:
@@ -151,7 +152,7 @@ def postpaid_in_units(post: Any, ids: Any) -> Any:
     return term("commits", [commit])(post, ids)
 
 
-PARENT = {"hierarchy_configuration": {"child_access": {"type": "ALL"}}}
+CONCATENATED = {"parent_behavior": {"invoice_consolidation_type": "CONCATENATE"}}
 NOT_YET: dict[str, list[Ask]] = {
     "Composites over several contracts": [
         rate({"type": "COMPOSITE", "composite_scope": "CUSTOMER"}, "PERCENTAGE"),
@@ -164,9 +165,9 @@ NOT_YET: dict[str, list[Ask]] = {
             lambda ids: {**threshold(ids), "recharge_to_amount": 5000},
         ),
     ],
-    "Account hierarchies": [
-        made("hierarchy_configuration", hierarchy),
-        made("commits", lambda ids: [prepaid(ids, **PARENT)]),
+    "One invoice for a whole hierarchy": [
+        made("hierarchy_configuration", consolidated),
+        term("hierarchy_configuration", CONCATENATED),
     ],
     "Notifications and alerts": [call("/v1/alerts/create"), call("/v2/notifications/create")],
     "Billing providers": [

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from builders import number, override, utc
-from worlds import World, headline
+from worlds import World, headline, shown_time
 
 from metronome_sandbox.domain.catalog import AggregationType, ProductType, PropertyFilter, ValueFilter
 from metronome_sandbox.domain.contract_history import ContractEdit
@@ -721,3 +721,39 @@ def test_a_contract_of_another_customer_is_not_found(world: World) -> None:
 
     with pytest.raises(ContractNotFound):
         contract_edits.edit_contract(world.context, stranger)
+
+
+def ends(world: World) -> list[str | None]:
+    overrides = contract_of(world).overrides
+    return [None if one.ending_before is None else shown_time(one.ending_before) for one in overrides]
+
+
+def test_an_earlier_end_cuts_overrides_and_a_later_one_does_not_bring_them_back(world: World) -> None:
+    of = world.products["P"]
+    new = [
+        override(multiplier="0.5", product=of, starting_at="2024-08-01"),
+        override(multiplier="0.6", product=of, starting_at="2024-08-01", ending_before="2024-08-20"),
+        override(multiplier="0.1", product=of, starting_at="2024-09-01"),
+    ]
+    edit(world, add=NewTerms(overrides=tuple(new)))
+
+    edit(world, ending_before=utc("2024-09-01"))
+    assert ends(world) == ["2024-09-01", "2024-08-20"]  # the last one would begin with the end
+
+    edit(world, ending_before=None)
+    world.travel("2024-09-01T12:00:00Z")
+    world.use("P", "2024-08-21", 1)
+    world.use("P", "2024-09-01", 1)
+    world.travel("2024-09-03")
+
+    assert ends(world) == ["2024-09-01", "2024-08-20"]
+    assert headlines(world) == ["USAGE 2024-08 FINALIZED 2024-09-02 500", "USAGE 2024-09 DRAFT 2024-10-02 1000"]
+
+
+def test_an_edit_may_remove_an_override_that_its_earlier_end_would_take_along(world: World) -> None:
+    edit(world, add=NewTerms(overrides=(override(entitled=False, starting_at="2024-10-01"),)))
+    [late] = contract_of(world).overrides
+
+    edit(world, ending_before=utc("2024-09-01"), remove_overrides=(late.id,))
+
+    assert contract_of(world).overrides == ()

@@ -565,3 +565,52 @@ def test_a_subscription_is_told_with_its_time_and_its_part_of_a_period():
         "First in order, and open when the line is billed. It pays 1000 here; of its 1000 the invoice leaves 0."
     )
     assert explained.notes == ()
+
+
+def test_usage_that_is_on_no_line_is_told_with_the_reason():
+    """Question 16 of the pricing reference: such usage has no line."""
+    world = World("2024-06-20")
+    world.product("P", "100")
+    world.product("Q")
+    world.rate("Q", "10", starting_at="2024-06-10")
+    world.product("R", pricing=["region"])
+    world.rate("R", "10", pricing={"region": "eu"})
+    world.product("S", "10", entitled=False)
+    world.contract()
+    world.use("P", "2024-06-02", 1)
+    world.use("Q", "2024-06-02", 2)
+    world.use("Q", "2024-06-03", 3)
+    world.use("Q", "2024-06-11", 4)  # on a line
+    world.use("R", "2024-06-02", 5, region="us")
+    world.use("S", "2024-06-02", 6)
+
+    [draft] = world.invoices()
+    notes = told(world, draft).notes[1:]
+    assert notes == (
+        "5 of Q are on no line: the rate card has no rate for it.",
+        "5 of R with region us are on no line: the rate card has no rate for it.",
+        "6 of S are on no line: the contract is not entitled to it.",
+    )
+
+    world.travel("2024-07-03")
+    [final, _] = world.invoices()
+    assert told(world, final).notes == notes
+
+
+def test_usage_without_a_pricing_key_is_told():
+    world = World("2024-06-20")
+    world.product("P", pricing=["region"])
+    world.rate("P", "10", pricing={"region": "eu"})
+    [metric] = world.store.billable_metrics.values()
+    with world.context.transaction():
+        world.store.billable_metrics.put(metric.id, msgspec.structs.replace(metric, property_filters=()))
+    world.contract()
+    world.use("P", "2024-06-02", 2)
+    world.use("P", "2024-06-03", 1)
+    world.use("P", "2024-06-03", 7, region="eu")
+
+    [draft] = world.invoices()
+    assert world.lines(draft) == ["P region=eu 7 @ 10 = 70"]
+    assert told(world, draft).notes[1:] == (
+        "3 of P with region (none) are on no line: its events lack a key that the price depends on.",
+    )

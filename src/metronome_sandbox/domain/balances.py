@@ -7,7 +7,7 @@ postpaid commit counts usage that is billed as it happens.
 from __future__ import annotations
 
 import sys
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Hashable, Mapping
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
@@ -16,6 +16,7 @@ import msgspec
 
 from metronome_sandbox.domain.amounts import ZERO
 from metronome_sandbox.domain.catalog import Product
+from metronome_sandbox.domain.hierarchies import AccessType, ChildAccess, all_children_of
 from metronome_sandbox.domain.ids import (
     BalanceId,
     ContractId,
@@ -159,6 +160,7 @@ class Balance(msgspec.Struct, frozen=True, gc=False):
         rollovers: Where the rest of its segments goes.
         seat_adjustments: Of a grant for seats, in the order of time.
         is_withdrawn: It was archived by itself and not with its contract or customer: it has no ledger any more.
+        child_access: Which children of its contract may draw on it as well.
     """
 
     id: BalanceId
@@ -193,6 +195,7 @@ class Balance(msgspec.Struct, frozen=True, gc=False):
     rollovers: tuple[Rollover, ...] = ()
     is_withdrawn: bool = False
     seat_adjustments: tuple[SeatAdjustment, ...] = ()
+    child_access: ChildAccess | None = None
 
     @property
     def is_paid(self) -> bool:
@@ -240,17 +243,39 @@ class Balance(msgspec.Struct, frozen=True, gc=False):
         return next((segment for segment in self.segments if segment.id == segment_id), None)
 
     @property
-    def open_to(self) -> Collection[ContractId | CustomerId]:
-        """Whose usage may draw on it: its contract's, that of the contracts it is kept for, or the customer's."""
-        if self.contract_id is not None:
-            return (self.contract_id,)
-        return frozenset(self.applicable_contract_ids) or (self.customer_id,)
+    def open_to(self) -> Collection[Hashable]:
+        """Whose usage may draw on it: its contract's and its children's, that of the contracts it is kept for, or the
+        customer's.
 
-    def is_open_to(self, contract_id: ContractId) -> bool:
-        """Whether usage of this contract may draw on it."""
-        if self.contract_id is not None:
-            return self.contract_id == contract_id
-        return not self.applicable_contract_ids or contract_id in self.applicable_contract_ids
+        Assumed: children of a contract may not draw on a balance that says nothing of them.  [A-child-access-default]
+        """
+        if self.contract_id is None:
+            return frozenset(self.applicable_contract_ids) or (self.customer_id,)
+        access = self.child_access
+        if access is None:
+            return (self.contract_id,)
+        everybody = (all_children_of(self.contract_id),) if access.type is AccessType.ALL else ()
+        return {self.contract_id, *access.contract_ids, *everybody}
+
+    def is_open_to(self, contract_id: ContractId, parent_id: ContractId | None = None) -> bool:
+        """Whether usage of this contract may draw on it.
+
+        Args:
+            parent_id: Of the contract, in a hierarchy.
+        """
+        if self.contract_id is None:
+            return not self.applicable_contract_ids or contract_id in self.applicable_contract_ids
+        groups: tuple[Hashable, ...] = (contract_id,)
+        if parent_id is not None:
+            groups = (contract_id, all_children_of(parent_id))
+        return any(group in self.open_to for group in groups)
+
+    @property
+    def contracts_open_to(self) -> int:
+        """How many contracts' usage may draw on it; endless for all contracts of a customer."""
+        if self.contract_id is None:
+            return len(self.applicable_contract_ids) or ENDLESS
+        return 1 if self.child_access is None else 1 + self.child_access.children
 
     def covers(self, target: Target) -> bool:
         """Whether it may pay this usage.
@@ -320,13 +345,13 @@ def spending_order(candidate: OpenSegment, products: Collection[Product]) -> Spe
 
     Source: guide "Understand prioritization rules".
     Assumed: contract level before customer level is the last of the published steps (Q25); creation breaks what is
-    still a tie, so that the order is total and a run repeats; segments of one commit go by end, then start.
+    still a tie, so that the order is total and a run repeats; segments of one commit go by end, then start. A balance
+    that a hierarchy shares counts its contract and its children, so that a child's own balances come before.
     [A-spending-order]
     """
     balance, segment = candidate.balance, candidate.segment
     is_postpaid = balance.type is BalanceType.POSTPAID
     is_rolled_over = balance.rolled_over_from is not None
-    contracts = 1 if balance.contract_id is not None else len(balance.applicable_contract_ids) or ENDLESS
     return (
         0 if is_rolled_over else 2 if is_postpaid else 1,
         is_rolled_over and not is_postpaid,  # of rollovers the postpaid ones first
@@ -336,7 +361,7 @@ def spending_order(candidate: OpenSegment, products: Collection[Product]) -> Spe
         usage_applicability(balance) if is_rolled_over or not is_postpaid else 0,
         segment.ending_before,
         segment.starting_at,
-        contracts,
+        balance.contracts_open_to,
         balance.sequence,
         segment.id,
     )

@@ -9,6 +9,7 @@ from enum import StrEnum
 
 import msgspec
 
+from metronome_sandbox.domain.hierarchies import InvoiceConsolidation, Membership
 from metronome_sandbox.domain.ids import (
     BalanceId,
     ContractId,
@@ -72,6 +73,8 @@ class Contract(msgspec.Struct, frozen=True, gc=False):
         charges_known_until: Until when their charges are looked for; None is the end of the first billing period.
         sequence: Running number over all of a tenant's contracts.
         package_id: The package that its terms came from.
+        child_of: The parent in a hierarchy, which a contract has from the start or never.
+        invoice_consolidation: Of a contract that was made as a parent.
     """
 
     id: ContractId
@@ -110,6 +113,13 @@ class Contract(msgspec.Struct, frozen=True, gc=False):
     package_id: PackageId | None = None
     subscriptions: tuple[Subscription, ...] = ()
     charges_known_until: datetime | None = None
+    child_of: Membership | None = None
+    invoice_consolidation: InvoiceConsolidation | None = None
+
+    @property
+    def parent_id(self) -> ContractId | None:
+        """Its parent in a hierarchy."""
+        return None if self.child_of is None else self.child_of.parent.contract_id
 
     @property
     def period(self) -> Period:

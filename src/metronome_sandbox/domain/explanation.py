@@ -38,7 +38,7 @@ from metronome_sandbox.domain.rating import PriceBook
 from metronome_sandbox.domain.subscription_billing import parts_behind
 from metronome_sandbox.domain.subscriptions import Collection, Share, Subscription
 from metronome_sandbox.domain.targeting import Specifier, Target
-from metronome_sandbox.domain.trace import Measure, Pricing, QueuedSegment
+from metronome_sandbox.domain.trace import Measure, Pricing, QueuedSegment, Unbilled
 
 
 class Surroundings(msgspec.Struct, frozen=True, gc=False):
@@ -832,10 +832,30 @@ def _notes(invoice: Invoice, around: Surroundings) -> list[str]:
         notes.append("The quantities are those of the import, which are not converted and not rounded.")
     if any(line.credit_type_id is not None for line in invoice.lines):
         notes.append("Lines in custom units are no part of the total; the line that converts what is left of them is.")
+    notes += _unbilled(invoice, around)
     if invoice.period is not None and invoice.trace is None:
         notes.append("The invoice was made before notes on prices were kept; only its figures can be shown.")
     elif invoice.period is not None and invoice.status is InvoiceStatus.FINALIZED:
         notes += _changed_since(invoice, invoice.period, around)
+    return notes
+
+
+UNBILLED = {
+    Unbilled.NO_RATE: "the rate card has no rate for it",
+    Unbilled.NOT_ENTITLED: "the contract is not entitled to it",
+    Unbilled.NO_PRICING_KEY: "its events lack a key that the price depends on",
+}
+
+
+def _unbilled(invoice: Invoice, around: Surroundings) -> list[str]:
+    """Return which usage of the period is on no line, and why."""
+    notes: list[str] = []
+    for each in () if invoice.trace is None else invoice.trace.unbilled:
+        product = around.book.products[each.product_id]
+        name = product.name if invoice.period is None else product.at(invoice.period.starting_at).name
+        values = ", ".join(f"{key} {'(none)' if value is None else value}" for key, value in each.pricing_group_values)
+        of = f" with {values}" if values else ""
+        notes.append(f"{shown(each.quantity)} of {name}{of} are on no line: {UNBILLED[each.reason]}.")
     return notes
 
 
@@ -850,7 +870,7 @@ def _changed_since(invoice: Invoice, period: BoundedPeriod, around: Surroundings
         OpenSegment(balance, segment, queued.before)
         for queued in invoice.trace.queue
         if (balance := around.balances[queued.balance_id]).archived_at is None
-        and balance.is_open_to(contract.id)
+        and balance.is_open_to(contract.id, contract.parent_id)
         and (segment := balance.segment(queued.segment_id)) is not None
     ]
     usage = [line for line in invoice.usage if book.products[line.product_id].type is ProductType.USAGE]

@@ -208,6 +208,12 @@ class Invoice(msgspec.Struct, frozen=True, gc=False):
     trace: Trace | None = None
 
     @property
-    def order(self) -> tuple[datetime, datetime, str]:
-        """The key of the default order of a list: by issue time, then start, then id (question Q14)."""
-        return self.issued_at, self.period.starting_at if self.period else self.issued_at, self.id
+    def order(self) -> tuple[datetime, datetime, bool, int, str]:
+        """The key of the default order of a list: by issue time, then start, then id (question Q14).
+
+        Assumed: a void invoice comes before what bills the same again; several void ones in the order in which they
+        were made.  [A-void-first]
+        """
+        is_void = self.status is InvoiceStatus.VOID
+        start = self.period.starting_at if self.period else self.issued_at
+        return self.issued_at, start, not is_void, self.sequence if is_void else 0, self.id

@@ -35,6 +35,7 @@ from metronome_sandbox.domain.rate_cards import (
 )
 from metronome_sandbox.domain.subscriptions import SubscribedPart
 from metronome_sandbox.domain.targeting import Target
+from metronome_sandbox.domain.trace import Unbilled, UnbilledUsage
 from metronome_sandbox.domain.usage import UsageLine, WindowQuantity, total, windows_from
 
 
@@ -336,6 +337,39 @@ def metered_lines(contract: Contract, book: PriceBook, metered: Metered, period:
                             )
                         )
     return lines
+
+
+def unbilled(
+    book: PriceBook, metered: Metered, lines: Iterable[UsageLine], lost: Iterable[UnbilledUsage]
+) -> tuple[UnbilledUsage, ...]:
+    """Return what was metered and is on none of the lines, by product and pricing group values.
+
+    Args:
+        lost: What was found on the way to ``metered`` and is not in it.
+
+    Source: question 16 of the pricing reference: usage without a rate has no line and shows in diagnostics.
+    """
+    billed: dict[tuple[ProductId, GroupValues, GroupValues], list[UsageLine]] = {}
+    for line in lines:
+        key = line.product_id, line.pricing_group_values, line.presentation_group_values
+        billed.setdefault(key, []).append(line)
+    sums: dict[tuple[Unbilled, ProductId, GroupValues], Decimal] = {}
+    for key, windows in metered.items():
+        own = billed.get(key, [])
+        if sum(len(line.windows) for line in own) == len(windows):
+            continue
+        product_id, pricing, _ = key
+        schedule = book.schedule(product_id, pricing)
+        for window in windows:
+            at = window.starting_at
+            if not any(line.starting_at <= at < line.ending_before for line in own):
+                has_rate = schedule is not None and schedule.at(at) is not None
+                reason = Unbilled.NOT_ENTITLED if has_rate else Unbilled.NO_RATE
+                sums[reason, product_id, pricing] = sums.get((reason, product_id, pricing), ZERO) + window.quantity
+    for each in lost:
+        group = each.reason, each.product_id, each.pricing_group_values
+        sums[group] = sums.get(group, ZERO) + each.quantity
+    return tuple(UnbilledUsage(*group, quantity) for group, quantity in sums.items() if quantity)
 
 
 def _by_group_keys(product: Product, period: BoundedPeriod) -> list[tuple[BoundedPeriod, bool]]:

@@ -10,6 +10,7 @@ import msgspec
 
 from metronome_sandbox.domain.amounts import ONE, quotient
 from metronome_sandbox.domain.balances import BalanceType, SpendingRate
+from metronome_sandbox.domain.hierarchies import ChildAccess
 from metronome_sandbox.domain.ids import CreditTypeId, ProductId, RecurringId, SubscriptionId
 from metronome_sandbox.domain.periods import BoundedPeriod, Frequency, Period, StatementSchedule, boundary, number_at
 from metronome_sandbox.domain.targeting import Specifier
@@ -136,6 +137,7 @@ class Recurring(msgspec.Struct, frozen=True, gc=False):
     granted_until: datetime | None = None
     seats: SeatGrant | None = None
     seats_granted: SeatsGranted | None = None
+    child_access: ChildAccess | None = None
 
     def rhythm(self, statements: StatementSchedule) -> StatementSchedule:
         """Return what its periods are cut by.

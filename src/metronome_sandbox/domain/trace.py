@@ -7,6 +7,7 @@ sorted by. :mod:`~metronome_sandbox.domain.explanation` turns them into sentence
 from __future__ import annotations
 
 from decimal import Decimal
+from enum import StrEnum
 
 import msgspec
 
@@ -68,6 +69,27 @@ class Measure(msgspec.Struct, frozen=True, gc=False):
     rounding: QuantityRounding | None = None
 
 
+class Unbilled(StrEnum):
+    """Why usage of a product on the card is on no line."""
+
+    NO_RATE = "NO_RATE"
+    NOT_ENTITLED = "NOT_ENTITLED"
+    NO_PRICING_KEY = "NO_PRICING_KEY"
+
+
+class UnbilledUsage(msgspec.Struct, frozen=True, gc=False):
+    """Usage that was metered and that no line bills.
+
+    Attributes:
+        pricing_group_values: None stands for a key that the events lack.
+    """
+
+    reason: Unbilled
+    product_id: ProductId
+    pricing_group_values: GroupValues
+    quantity: Decimal
+
+
 class Trace(msgspec.Struct, frozen=True, gc=False):
     """What was noted about an invoice as a whole; its lines have a :class:`Pricing` each.
 
@@ -75,8 +97,10 @@ class Trace(msgspec.Struct, frozen=True, gc=False):
         rate_card_id: Where the rates stand.
         queue: The segments open to the contract in the period, in the order of spending.
         measures: Of products that convert or round; none on an import.
+        unbilled: Usage that is on no line; none on an import.
     """
 
     rate_card_id: RateCardId | None
     queue: tuple[QueuedSegment, ...] = ()
     measures: tuple[Measure, ...] = ()
+    unbilled: tuple[UnbilledUsage, ...] = ()

@@ -25,6 +25,7 @@ from metronome_sandbox.domain.balances import (
     SpendingRate,
 )
 from metronome_sandbox.domain.errors import InvalidRequest, NotAllowedNow, NotFound, UniquenessKeyTaken
+from metronome_sandbox.domain.hierarchies import ChildAccess
 from metronome_sandbox.domain.ids import BalanceId, ContractId, CustomerId, ProductId, SegmentId
 from metronome_sandbox.domain.invoices import Invoice, InvoiceStatus
 from metronome_sandbox.domain.payment_schedules import Payment
@@ -41,7 +42,9 @@ from metronome_sandbox.services.balances import (
 )
 from metronome_sandbox.services.charges import reschedule
 from metronome_sandbox.services.context import Context
+from metronome_sandbox.services.contract_history import remember
 from metronome_sandbox.services.customers import active_customer
+from metronome_sandbox.services.hierarchies import check_child_access
 from metronome_sandbox.services.passage import catch_up
 
 
@@ -81,6 +84,7 @@ class BalanceChange(msgspec.Struct, frozen=True):
     rollover_fraction: Decimal | UnsetType | None = UNSET
     netsuite_sales_order_id: str | UnsetType | None = UNSET
     invoice_contract_id: ContractId | None = None
+    child_access: ChildAccess | None = None
     added_segments: tuple[NewSegment, ...] = ()
     changed_segments: tuple[SegmentChange, ...] = ()
     removed_segments: tuple[SegmentId, ...] = ()
@@ -102,6 +106,7 @@ class BalanceChange(msgspec.Struct, frozen=True):
 PLAIN_FIELDS = (
     *("name", "description", "product_id", "priority", "rate_type", "applicable_product_ids"),
     *("applicable_product_tags", "applicable_contract_ids", "specifiers", "invoice_contract_id"),
+    "child_access",
 )
 
 
@@ -343,6 +348,7 @@ def _check_outcome(context: Context, changed: Balance, change: BalanceChange) ->
     items = () if schedule is None else schedule.items
     if changed.type is BalanceType.POSTPAID and (change.touches_access or change.touches_payments):
         check_commitment(changed.segments, items)
+    check_child_access(context, changed.contract_id, change.child_access)
     if change.applicable_contract_ids is not None:
         if changed.contract_id is not None:
             raise InvalidRequest(
@@ -413,9 +419,20 @@ def edit_credit(context: Context, customer_id: CustomerId, credit_id: BalanceId,
 
 def _edit(context: Context, balance: Balance, change: BalanceChange) -> Balance:
     with context.transaction():
+        _remember_contract(context, balance)
         edit_balance(context, balance, change)
         catch_up(context)
     return context.store.balances[balance.id]
+
+
+def _remember_contract(context: Context, balance: Balance) -> None:
+    """Keep how the contract of a balance is before the balance changes, inside of an open transaction.
+
+    Assumed: such a change shows in what a contract was at a date, and is no edit in its history (pricing, section
+    4.21).  [A-balance-history]
+    """
+    if balance.contract_id is not None:
+        remember(context, context.store.contracts[balance.contract_id])
 
 
 def archive_commit(context: Context, customer_id: CustomerId, commit_id: BalanceId) -> Balance:
@@ -430,6 +447,7 @@ def archive_credit(context: Context, customer_id: CustomerId, credit_id: Balance
 
 def _archive(context: Context, balance: Balance) -> Balance:
     with context.transaction():
+        _remember_contract(context, balance)
         return archive_balance(context, balance)
 
 
@@ -455,6 +473,7 @@ def update_commit_end_date(
     if access_ending_before is None and invoices_ending_before is None:
         raise InvalidRequest("access_ending_before", "is missing; send it, invoices_ending_before, or both")
     with context.transaction():
+        _remember_contract(context, balance)
         if access_ending_before is not None:
             with _at("access_ending_before"):
                 balance = edit_balance(context, balance, _shorter_access(balance, access_ending_before))
@@ -472,6 +491,7 @@ def update_credit_end_date(
     """End the access of a credit earlier. Raises what :func:`update_commit_end_date` does for access."""
     balance = find_balance(context, customer_id, credit_id, is_credit=True)
     with context.transaction(), _at("access_ending_before"):
+        _remember_contract(context, balance)
         edit_balance(context, balance, _shorter_access(balance, access_ending_before))
     return context.store.balances[credit_id]
 
@@ -531,6 +551,7 @@ def disable_true_up(
     if balance.archived_at is not None:
         raise NotAllowedNow("commit_id", f"commit {commit_id} is archived")
     with context.transaction():
+        _remember_contract(context, balance)
         disabled = true_ups.disable(context, balance)
         if disabled.invoice_contract_id is not None:
             reschedule(context, disabled.invoice_contract_id)

@@ -21,6 +21,7 @@ from metronome_sandbox.domain.balances import (
 from metronome_sandbox.domain.catalog import ProductType
 from metronome_sandbox.domain.contracts import Contract
 from metronome_sandbox.domain.errors import ContractNotFound, InvalidRequest, NotFound, NotImitated, UniquenessKeyTaken
+from metronome_sandbox.domain.hierarchies import ChildAccess
 from metronome_sandbox.domain.ids import BalanceId, ContractId, CreditTypeId, CustomerId, ProductId, SegmentId
 from metronome_sandbox.domain.ledger import LedgerEntry, PostedDraw, balance_at, ledger
 from metronome_sandbox.domain.payment_gates import PaymentGate
@@ -32,6 +33,7 @@ from metronome_sandbox.services.context import Context
 from metronome_sandbox.services.credit_types import active_credit_type, require_currency
 from metronome_sandbox.services.customers import active_customer
 from metronome_sandbox.services.drafts import drafts_of
+from metronome_sandbox.services.hierarchies import check_child_access, relatives
 from metronome_sandbox.services.passage import catch_up
 from metronome_sandbox.services.rollovers import as_it_stands
 from metronome_sandbox.services.true_ups import posted_true_ups
@@ -61,6 +63,7 @@ class NewBalance(msgspec.Struct, frozen=True):
         payments: None when the request has no invoice schedule.
         temporary_id: Name by which overrides of the same request may call it.
         gate: What has to be paid before it is released.
+        child_access: Which children of its contract may draw on it as well.
     """
 
     type: BalanceType
@@ -84,6 +87,7 @@ class NewBalance(msgspec.Struct, frozen=True):
     netsuite_sales_order_id: str | None = None
     salesforce_opportunity_id: str | None = None
     gate: PaymentGate | None = None
+    child_access: ChildAccess | None = None
 
     @property
     def is_invoiced(self) -> bool:
@@ -105,6 +109,7 @@ def create_customer_balance(context: Context, customer_id: CustomerId, new: NewB
     if new.uniqueness_key is not None and (kind, new.uniqueness_key) in store.uniqueness_keys:
         raise UniquenessKeyTaken(new.uniqueness_key)
     check(context, new)
+    check_child_access(context, None, new.child_access)
     for index, contract_id in enumerate(new.applicable_contract_ids):
         own_contract(context, customer_id, contract_id, f"applicable_contract_ids[{index}]")
     if new.invoice_contract_id is not None:
@@ -277,6 +282,7 @@ def make(context: Context, new: NewBalance, customer_id: CustomerId, contract_id
         custom_fields=new.custom_fields,
         netsuite_sales_order_id=new.netsuite_sales_order_id,
         salesforce_opportunity_id=new.salesforce_opportunity_id,
+        child_access=new.child_access,
     )
 
 
@@ -334,11 +340,12 @@ def list_balances(context: Context, customer_id: CustomerId, chosen: BalanceFilt
 
 
 def drawn_by_drafts(context: Context, customer_id: CustomerId) -> dict[SegmentId, Decimal]:
-    """Return what a customer's drafts take from each segment."""
+    """Return what the drafts of a customer and its relatives take from each segment."""
     sums: dict[SegmentId, Decimal] = {}
-    for invoice in drafts_of(context, customer_id):
-        for draw in invoice.draws:
-            sums[draw.segment_id] = sums.get(draw.segment_id, ZERO) + draw.amount
+    for relative in relatives(context, customer_id):
+        for invoice in drafts_of(context, relative):
+            for draw in invoice.draws:
+                sums[draw.segment_id] = sums.get(draw.segment_id, ZERO) + draw.amount
     return sums
 
 
@@ -366,9 +373,11 @@ def ledger_now(context: Context, balance: Balance) -> tuple[LedgerEntry, ...]:
     """Return the ledger of a balance, with the deductions of drafts."""
     store = context.store
     finalized = (store.invoices[invoice_id] for invoice_id in store.invoices_drawing_on.ids(balance.id))
+    family = relatives(context, balance.customer_id)
+    drafts = (invoice for customer_id in family for invoice in drafts_of(context, customer_id))
     posted = [
         PostedDraw(invoice.id, invoice.contract_id, draw)
-        for invoice in (*finalized, *drafts_of(context, balance.customer_id))
+        for invoice in (*finalized, *drafts)
         for draw in invoice.draws
         if draw.balance_id == balance.id
     ]

@@ -77,8 +77,8 @@ class EditContract(msgspec.Struct, frozen=True, kw_only=True):
 def edit_contract(context: Context, new: EditContract) -> ContractEdit:
     """Change a contract, all of it or nothing. Drafts follow at once; finalized invoices only by void and regenerate.
 
-    Assumed: the new end cuts first, then terms are taken out, changed and added, so that an end that is moved earlier
-    leaves alone what the same edit says of later dates.  [A-edit-order]
+    Assumed: overrides are taken out first, then the new end cuts, then other terms are taken out, changed and added, so
+    that an end that is moved earlier leaves alone what the same edit says of later dates.  [A-edit-order]
 
     Raises:
         CustomerNotFound, ContractNotFound: There is none.
@@ -105,9 +105,9 @@ def edit_contract(context: Context, new: EditContract) -> ContractEdit:
     with context.transaction():
         edit_id = context.ids.next("contract edit")
         remember(context, contract)
+        contract = _without_overrides(contract, new.remove_overrides)
         if new.ending_before is not UNSET:
             contract = set_end(context, contract, new.ending_before)
-        contract = _without_overrides(contract, new.remove_overrides)
         contract = _with_archived_charges(context, contract, new.archive_scheduled_charges)
         contract = _with_changed_charges(context, contract, new.update_scheduled_charges)
         contract = _with_changed_recurring(context, contract, new)

@@ -50,8 +50,8 @@ def set_end(
 ) -> Contract:
     """Set, move or clear the end of a contract, inside of an open transaction, and return it as stored.
 
-    Earlier cuts the draft and the access to the contract's own balances, and drops what its invoices would carry
-    afterwards; later brings none of those back.
+    Earlier cuts the draft, the access to the contract's own balances and its terms, and drops what its invoices would
+    carry afterwards; later brings none of those back.
 
     Args:
         keeps_true_ups: Whether postpaid commits are still trued up although their date is later.
@@ -64,7 +64,7 @@ def set_end(
     )
     changed = msgspec.structs.replace(_with_ends_of_subscriptions(context, contract), ending_before=ending_before)
     if is_earlier and ending_before is not None:
-        changed = ending(context, changed, ending_before)
+        changed = _with_terms_until(ending(context, changed, ending_before), ending_before)
         for balance in balances_on(context, contract):
             kept = _ending(context, balance, ending_before) if balance.contract_id == contract.id else balance
             kept = _without_payments_from(context, kept, ending_before, keeps_true_ups=keeps_true_ups)
@@ -97,6 +97,30 @@ def _is_billed_until(context: Context, contract: Contract, subscription: Subscri
         and subscription.during(contract.period).ending_before == end
         and any(item.due.ending_before == end for item in billed(context, contract, subscription).values())
     )
+
+
+def _with_terms_until(contract: Contract, instant: datetime) -> Contract:
+    """Return a contract whose overrides, recurring commits and recurring credits end at ``instant`` at the latest.
+
+    Source: reference, pricing section 4.23: an earlier end cuts terms, a later one leaves them.
+    Assumed: one without an end gets one; what would start later goes.  [A-early-end-terms]
+    """
+
+    def until(end: datetime | None) -> datetime:
+        return instant if end is None else min(end, instant)
+
+    replace = msgspec.structs.replace
+    overrides = tuple(
+        replace(each, ending_before=until(each.ending_before))
+        for each in contract.overrides
+        if each.starting_at < instant
+    )
+    recurring = tuple(
+        replace(each, ending_before=until(each.ending_before))
+        for each in contract.recurring
+        if each.starting_at < instant
+    )
+    return replace(contract, overrides=overrides).with_recurring(recurring)
 
 
 def balances_on(context: Context, contract: Contract) -> list[Balance]:

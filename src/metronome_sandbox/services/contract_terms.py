@@ -28,6 +28,7 @@ from metronome_sandbox.domain.subscriptions import Subscription
 from metronome_sandbox.services import balances, scheduled_charges
 from metronome_sandbox.services.balances import NewBalance
 from metronome_sandbox.services.context import Context
+from metronome_sandbox.services.hierarchies import check_child_access
 from metronome_sandbox.services.payment_gates import check_gated, initiate
 from metronome_sandbox.services.prices import in_its_unit
 from metronome_sandbox.services.recurring import NewRecurring, check_recurring
@@ -190,8 +191,10 @@ def _checked_balances(context: Context, contract: Contract, new: NewTerms, prefi
             with errors_below(path):
                 if isinstance(item, NewRecurring):
                     _check_recurring(context, contract, item.terms)
+                    check_child_access(context, contract.id, item.terms.child_access)
                 else:
                     balances.check(context, item)
+                    check_child_access(context, contract.id, item.child_access)
                     check_gated(context, item)
             if item.temporary_id is not None:
                 if item.temporary_id in names:
@@ -233,10 +236,14 @@ def _check_commit_names(context: Context, contract: Contract, names: Collection[
             if not override.is_commit_specific:
                 raise InvalidRequest(path, "needs is_commit_specific: true")
             known = context.store.balances.get(name)
-            is_ours = known is not None and known.customer_id == contract.customer_id
+            is_ours = known is not None and (
+                known.customer_id == contract.customer_id or known.contract_id == contract.parent_id is not None
+            )
             if name not in names and not is_ours and name not in recurring_ids:
                 raise InvalidRequest(
-                    path, f"{name!r} is neither a temporary_id of this request nor a commit or credit of the customer"
+                    path,
+                    f"{name!r} is neither a temporary_id of this request nor a commit or credit of the customer or the "
+                    "contract's parent",
                 )
         for recurring_id in specifier.recurring_ids:
             path = f"override_specifiers[{index}].recurring_commit_ids"

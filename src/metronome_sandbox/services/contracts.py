@@ -34,6 +34,7 @@ from metronome_sandbox.services.contract_ends import balances_on, check_end, inv
 from metronome_sandbox.services.contract_history import record, remember
 from metronome_sandbox.services.contract_terms import NewTerms, with_terms
 from metronome_sandbox.services.customers import active_customer, get_customer
+from metronome_sandbox.services.hierarchies import NewHierarchy, check_hierarchy
 from metronome_sandbox.services.passage import catch_up
 from metronome_sandbox.services.payment_gates import fail, waiting_on
 from metronome_sandbox.services.rate_cards import active_rate_card, rate_card_by_alias
@@ -93,6 +94,7 @@ class NewContract(msgspec.Struct, frozen=True):
     recurring_credits: tuple[NewRecurring, ...] = ()
     package_id: PackageId | None = None
     subscriptions: tuple[NewSubscription, ...] = ()
+    hierarchy: NewHierarchy = NewHierarchy()
 
     @property
     def terms(self) -> NewTerms:
@@ -130,6 +132,7 @@ def create_contract(context: Context, new: NewContract) -> Contract:
     card = _rate_card(context, new)
     schedule = new_statement_schedule(new)
     _check_number_of_periods(context, new, schedule)
+    check_hierarchy(context, new.customer_id, new.hierarchy)
     with context.transaction():
         contract_id = ContractId(context.ids.next("contract"))
         contract = Contract(
@@ -152,6 +155,8 @@ def create_contract(context: Context, new: NewContract) -> Contract:
             total_contract_value=new.total_contract_value,
             charges_on_usage_invoices=new.charges_on_usage_invoices,
             package_id=new.package_id,
+            child_of=new.hierarchy.child_of,
+            invoice_consolidation=new.hierarchy.invoice_consolidation,
         )
         first = max(new.starting_at, schedule.generation_starting_at or new.starting_at)
         contract = with_terms(context, contract.with_generated_until(first), new.terms, contract_id)

@@ -1,8 +1,9 @@
 """Draft invoices: never stored, computed from the state when somebody asks.
 
 All drafts of a customer are computed together, in the order of their periods, because a balance on customer level may
-serve several contracts and an earlier draft leaves less of it to a later one. The result is kept as long as the
-tenant's tables stand still and no new period has begun.
+serve several contracts and an earlier draft leaves less of it to a later one; so are those of customers whose contracts
+share balances in a hierarchy. The result is kept as long as the tenant's tables stand still and no new period has
+begun.
 """
 
 from __future__ import annotations
@@ -17,7 +18,8 @@ import msgspec
 from metronome_sandbox.domain.composite import composites_on_offer
 from metronome_sandbox.domain.contracts import Contract
 from metronome_sandbox.domain.errors import NotFound
-from metronome_sandbox.domain.events import UsageEvent, metered
+from metronome_sandbox.domain.events import UsageEvent
+from metronome_sandbox.domain.events import metered as measure
 from metronome_sandbox.domain.ids import (
     ContractId,
     CustomerId,
@@ -33,12 +35,13 @@ from metronome_sandbox.domain.invoices import (
 )
 from metronome_sandbox.domain.invoicing import build_invoice
 from metronome_sandbox.domain.periods import BoundedPeriod
-from metronome_sandbox.domain.rating import Metered, Part, PriceBook, metered_lines, priceable
-from metronome_sandbox.domain.trace import Measure
+from metronome_sandbox.domain.rating import Metered, Part, PriceBook, metered_lines, priceable, unbilled
+from metronome_sandbox.domain.trace import Measure, UnbilledUsage
 from metronome_sandbox.domain.usage import UsageLine, WindowQuantity, WindowSize
 from metronome_sandbox.domain.usage_filters import admitted
 from metronome_sandbox.services.charges import charges_on_usage_invoice, scheduled_drafts
 from metronome_sandbox.services.context import Context
+from metronome_sandbox.services.hierarchies import relatives
 from metronome_sandbox.services.pricing import add_draws, fiat_credit_type, open_segments, price_book
 from metronome_sandbox.services.subscription_charges import paid_during
 
@@ -69,7 +72,8 @@ def drafts_of(context: Context, customer_id: CustomerId) -> tuple[Invoice, ...]:
     ):
         if any(other.revision != revision for other in islice(context.drafts.values(), 1)):
             context.drafts.clear()
-        known = context.drafts[customer_id] = _compute(context, customer_id, now)
+        context.drafts.update(_compute(context, customer_id, now))
+        known = context.drafts[customer_id]
     return known.invoices
 
 
@@ -81,21 +85,24 @@ contract, and the period to generate or the import to price again."""
 def pending(
     context: Context, customer_id: CustomerId, until: datetime, of: Collection[ContractId] | None = None
 ) -> tuple[list[Pending], datetime | None]:
-    """Return what is not final, in order, and when the next period starts after ``until``.
+    """Return what is not final of a customer and its relatives, in order, and when the next period starts after
+    ``until``.
 
     Of the periods to generate those that start at or before ``until``; of the imports that wait for their issue date
     all.
 
     Args:
-        of: The contracts to look at; all of the customer's without it.
+        of: The contracts to look at; all of the customer's and its relatives' without it.
 
-    Assumed: invoices of one customer meet its balances by period start, then contract creation (Q34).
-    [A-order-of-invoices]
+    Assumed: invoices of one customer, or one hierarchy, meet its balances by period start, then contract creation
+    (Q34).  [A-order-of-invoices]
     """
     store = context.store
     found: list[Pending] = []
     later: list[datetime] = []
-    for contract_id in store.contracts_of.ids(customer_id) if of is None else of:
+    family = relatives(context, customer_id)
+    everything = (contract_id for each in family for contract_id in store.contracts_of.ids(each))
+    for contract_id in everything if of is None else of:
         contract = store.contracts[contract_id]
         if contract.next_period is None or contract.archived_at is not None:
             continue
@@ -103,7 +110,7 @@ def pending(
         found += ((period.starting_at, contract.sequence, contract, period) for period in periods)
         if following is not None:
             later.append(following)
-    for invoice_id in store.stored_drafts.ids(customer_id):
+    for invoice_id in (invoice_id for each in family for invoice_id in store.stored_drafts.ids(each)):
         invoice = store.invoices[invoice_id]
         if invoice.period is not None and (of is None or invoice.contract_id in of):
             contract = store.contracts[invoice.contract_id]
@@ -111,12 +118,19 @@ def pending(
     return sorted(found, key=lambda item: item[:2]), min(later, default=None)
 
 
-def _compute(context: Context, customer_id: CustomerId, now: datetime) -> Drafts:
+def _compute(context: Context, customer_id: CustomerId, now: datetime) -> dict[CustomerId, Drafts]:
+    """Return the drafts of a customer and of its relatives."""
     entries, valid_until = pending(context, customer_id, now)
     taken: dict[SegmentId, Decimal] = {}
-    found = [price_pending(context, item, taken) for item in entries] + scheduled_drafts(context, customer_id, taken)
-    _remember_owner(context, customer_id, found)
-    return Drafts(context.store.revision, now, valid_until, tuple(sorted(found, key=lambda invoice: invoice.order)))
+    usage = [price_pending(context, item, taken) for item in entries]
+    drafts: dict[CustomerId, Drafts] = {}
+    for each in relatives(context, customer_id):
+        own = [invoice for invoice in usage if invoice.customer_id == each]
+        own += scheduled_drafts(context, each, taken)
+        _remember_owner(context, each, own)
+        in_order = tuple(sorted(own, key=lambda invoice: invoice.order))
+        drafts[each] = Drafts(context.store.revision, now, valid_until, in_order)
+    return drafts
 
 
 def find_invoice(context: Context, invoice_id: InvoiceId) -> Invoice:
@@ -179,6 +193,8 @@ def taken_before(context: Context, contract: Contract, starting_at: datetime) ->
 def _shares(context: Context, contract: Contract) -> bool:
     """Whether a contract may draw on anything that another contract's invoices leave less of."""
     store = context.store
+    if contract.child_of is not None or store.children_of.ids(contract.id):
+        return True
     if store.balances_open_to.ids(contract.customer_id):
         return True
     balances = (store.balances[balance_id] for balance_id in store.balances_open_to.ids(contract.id))
@@ -209,7 +225,10 @@ def price_events(
     """
     book = price_book(context, contract)
     measures: list[Measure] = []
-    usage = metered_lines(contract, book, _metered(context, contract, book, events, period, measures), period)
+    lost: list[UnbilledUsage] = []
+    metered = _metered(context, contract, book, events, period, measures, lost)
+    usage = metered_lines(contract, book, metered, period)
+    on_no_line = unbilled(book, metered, usage, lost)
     charges = charges_on_usage_invoice(context, contract, period)
     subscriptions = [charge.part for charge in charges if charge.part is not None]
     candidates = open_segments(context, contract, _paid_during(period, subscriptions), taken)
@@ -230,7 +249,7 @@ def price_events(
         draws=priced.draws,
         usage=priced.usage,
         window_size=WindowSize.HOUR,
-        trace=priced.trace and msgspec.structs.replace(priced.trace, measures=tuple(measures)),
+        trace=priced.trace and msgspec.structs.replace(priced.trace, measures=tuple(measures), unbilled=on_no_line),
     )
 
 
@@ -292,6 +311,7 @@ def _metered(
     events: Sequence[UsageEvent],
     period: BoundedPeriod,
     notes: list[Measure],
+    lost: list[UnbilledUsage],
 ) -> Metered:
     """Return what events amount to, for every usage product on the contract's card."""
     store = context.store
@@ -301,7 +321,8 @@ def _metered(
         return found
     for product_id in book.product_ids:
         product = store.products[product_id]
-        for (pricing, presentation), windows in metered(store.billable_metrics, product, billed, period, notes).items():
+        measured = measure(store.billable_metrics, product, billed, period, notes, lost)
+        for (pricing, presentation), windows in measured.items():
             found[product_id, pricing, presentation] = windows
     return found
 

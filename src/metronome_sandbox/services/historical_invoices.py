@@ -27,6 +27,7 @@ from metronome_sandbox.domain.usage import UsageLine, WindowQuantity, WindowSize
 from metronome_sandbox.services.charges import store_invoice
 from metronome_sandbox.services.context import Context
 from metronome_sandbox.services.drafts import Pending, pending, price_pending, usage_invoice_id
+from metronome_sandbox.services.hierarchies import relatives
 from metronome_sandbox.services.pricing import add_draws, fiat_credit_type, open_segments, price_book
 
 
@@ -142,10 +143,12 @@ def price_batch(
 
 
 def _pending_before(context: Context, batch: Sequence[HistoricalInvoice]) -> deque[Pending]:
-    """Return what is not final yet of the customers of a batch, in order, up to the batch's last start."""
+    """Return what is not final yet of the customers of a batch and their relatives, in order, up to the batch's last
+    start.
+    """
     last = max((item.period.starting_at for item in batch), default=context.now)
-    customer_ids = {item.customer_id for item in batch}
-    found = [waiting for customer_id in customer_ids for waiting in pending(context, customer_id, last)[0]]
+    families = {frozenset(relatives(context, customer_id)) for customer_id in {item.customer_id for item in batch}}
+    found = [waiting for family in families for waiting in pending(context, next(iter(family)), last)[0]]
     return deque(sorted(found, key=itemgetter(0, 1)))
 
 

@@ -223,4 +223,5 @@ def _balance(
         rollover_fraction=recurring.rollover_fraction,
         netsuite_sales_order_id=recurring.netsuite_sales_order_id,
         recurring_id=recurring.id,
+        child_access=recurring.child_access,
     )

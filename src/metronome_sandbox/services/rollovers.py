@@ -59,7 +59,8 @@ def roll_over(
 
     Source: guide "Manage the customer lifecycle" and reference section 3.9.
     Assumed: each segment in force rolls over on its own, until the end of the new contract, or for as long as it would
-    have lasted itself where that has none (Q26); name, priority, rate type and targets go along.  [A-rollover-terms]
+    have lasted itself where that has none (Q26); name, priority, rate type, targets and child access go along.
+    [A-rollover-terms]
     """
     store = context.store
     made: list[Balance] = []
@@ -131,6 +132,7 @@ def _rolled(
         applicable_product_ids=balance.applicable_product_ids,
         applicable_product_tags=balance.applicable_product_tags,
         specifiers=balance.specifiers,
+        child_access=balance.child_access,
         rolled_over_from=Origin(balance.id, old_contract.id),
     )
 

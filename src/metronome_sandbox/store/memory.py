@@ -296,6 +296,11 @@ class MemoryStore:
             lambda row: () if row.package_id is None else (row.package_id,),
             lambda row: (row.starting_at, row.sequence),
         )
+        children_of = SortedIndex[ContractId, Contract](
+            lambda row: row.id,
+            lambda row: {*msgspec.structs.astuple(row.child_of.parent), row.customer_id} if row.child_of else (),
+            lambda row: (row.sequence,),
+        )
         contracts_due = SortedIndex[ContractId, Contract](
             lambda row: row.id,
             lambda row: ("",) if row.next_period is not None and row.archived_at is None else (),
@@ -361,6 +366,7 @@ class MemoryStore:
         self.rate_keys: Index[RateKey] = rate_keys
         self.contracts_of: Index[ContractId] = contracts_of
         self.contracts_from: Index[ContractId] = contracts_from
+        self.children_of: Index[ContractId] = children_of
         self.contracts_due: Index[ContractId] = contracts_due
         self.balances_of: Index[BalanceId] = balances_of
         self.balances_open_to: Index[BalanceId] = balances_open_to
@@ -383,7 +389,7 @@ class MemoryStore:
         self.rate_cards: Table[RateCardId, RateCard] = MemoryTable(undo)
         self.rate_schedules: Table[RateKey, RateSchedule] = MemoryTable(undo, [rate_keys])
         self.contracts: Table[ContractId, Contract] = MemoryTable(
-            undo, [contracts_of, contracts_from, contracts_due, charges_due, grants_due]
+            undo, [contracts_of, contracts_from, children_of, contracts_due, charges_due, grants_due]
         )
         self.packages: Table[PackageId, Package] = MemoryTable(undo)
         self.contract_histories: Table[ContractId, ContractHistory] = MemoryTable(undo)

@@ -22,7 +22,9 @@ from metronome_sandbox.api.wire.common import (
     time,
     utc,
 )
+from metronome_sandbox.api.wire.hierarchies import BalanceHierarchyInput, child_access, render_child_access
 from metronome_sandbox.api.wire.payment_gates import GateInput, new_gate
+from metronome_sandbox.api.wire.products import render_short as render_product
 from metronome_sandbox.domain.amounts import ONE, USD_CENTS, ZERO, checked, quotient
 from metronome_sandbox.domain.balances import DEFAULT_PRIORITY, Balance, BalanceType, InvoiceSchedule, SpendingRate
 from metronome_sandbox.domain.errors import InvalidRequest, NotImitated
@@ -147,7 +149,7 @@ class BalanceInput(WireType):
     rollover_fraction: Decimal | None = None
     temporary_id: str | None = None
     payment_gate_config: GateInput | None = None
-    hierarchy_configuration: dict[str, Any] | None = None
+    hierarchy_configuration: BalanceHierarchyInput | None = None
     spend_tracker_attributes: dict[str, Any] | None = None
     uniqueness_key: str | None = None
     custom_fields: dict[str, str] = {}
@@ -221,13 +223,12 @@ def new_balance(wire: BalanceInput, prefix: str, *, may_wait: bool = False) -> N
         netsuite_sales_order_id=wire.netsuite_sales_order_id,
         salesforce_opportunity_id=wire.salesforce_opportunity_id,
         gate=gate,
+        child_access=child_access(wire.hierarchy_configuration),
     )
 
 
 def _refuse_what_comes_later(wire: BalanceInput, prefix: str) -> None:
     """Refuse what the sandbox would otherwise silently leave out."""
-    if wire.hierarchy_configuration is not None:
-        raise NotImitated(f"{prefix}hierarchy_configuration", "account hierarchies")
     if wire.spend_tracker_attributes is not None:
         raise NotImitated(f"{prefix}spend_tracker_attributes", "spend trackers")
 
@@ -378,7 +379,7 @@ class BalanceEdit(WireType):
     specifiers: list[SpecifierInput] | UnsetType | None = UNSET
     rollover_fraction: Decimal | UnsetType | None = UNSET
     netsuite_sales_order_id: str | UnsetType | None = UNSET
-    hierarchy_configuration: dict[str, Any] | None = None
+    hierarchy_configuration: BalanceHierarchyInput | None = None
 
     @property
     def balance_id(self) -> BalanceId:
@@ -464,8 +465,6 @@ def parse_disable_true_up(body: bytes) -> tuple[CustomerId, BalanceId, ContractI
 
 def balance_change(wire: BalanceEdit, prefix: str) -> BalanceChange:
     """Return the command for one change. ``prefix`` is its path with a dot behind it, or nothing."""
-    if wire.hierarchy_configuration is not None:
-        raise NotImitated(f"{prefix}hierarchy_configuration", "account hierarchies")
     access, payments = wire.access_schedule, wire.invoice_schedule
     product_id, contract_id = wire.product_id, wire.invoice_contract_id
     fraction = wire.rollover_fraction
@@ -482,6 +481,7 @@ def balance_change(wire: BalanceEdit, prefix: str) -> BalanceChange:
         rollover_fraction=checked(fraction, f"{prefix}rollover_fraction") if fraction else fraction,
         netsuite_sales_order_id=wire.netsuite_sales_order_id,
         invoice_contract_id=None if contract_id is None else ContractId(contract_id.lower()),
+        child_access=child_access(wire.hierarchy_configuration),
         added_segments=tuple(
             NewSegment(
                 checked(item.amount, f"{prefix}access_schedule.add_schedule_items[{index}].amount"),
@@ -647,7 +647,7 @@ def render(
     rendered = present(
         id=balance.id,
         type=balance.type.value,
-        product={"id": balance.product_id, "name": store.products[balance.product_id].at(context.now).name},
+        product=render_product(context, balance.product_id),
         name=balance.name,
         description=balance.description,
         priority=number(balance.priority),
@@ -669,6 +669,7 @@ def render(
         applicable_product_ids=list(balance.applicable_product_ids) or None,
         applicable_product_tags=list(balance.applicable_product_tags) or None,
         specifiers=[render_specifier(item) for item in balance.specifiers] or None,
+        hierarchy_configuration=render_child_access(balance.child_access),
         netsuite_sales_order_id=balance.netsuite_sales_order_id,
         salesforce_opportunity_id=balance.salesforce_opportunity_id,
         custom_fields=balance.custom_fields,

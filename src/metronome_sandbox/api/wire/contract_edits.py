@@ -268,7 +268,7 @@ def _spelt(value: Any, field: str = "") -> Any:
         return number(Decimal(value))
     if field in ("starting_at", "ending_before", "timestamp"):
         return time(instant(value, field))
-    if field == "rate_type":
+    if field in ("rate_type", "type"):
         return value.upper()
     return value.lower() if field.endswith(("id", "_ids")) and field != "seat_ids" else value
 
@@ -429,18 +429,18 @@ def render_edit(context: Context, contract: Contract, edit: ContractEdit) -> Jso
 
     An end that was cleared has no place in this shape, and neither have payment terms.
     """
-    store, added, end = context.store, edit.added, edit.ending_before
+    added, end = edit.added, edit.ending_before
     granting = msgspec.structs.replace(contract, recurring=added.recurring)
     lists: dict[str, list[JsonObject]] = {
         "add_commits": [_added_balance(context, balance) for balance in added.commits],
         "add_credits": [_added_balance(context, balance) for balance in added.credits],
-        "add_recurring_commits": render_recurring(store, granting, is_credit=False),
-        "add_recurring_credits": render_recurring(store, granting, is_credit=True),
-        "add_overrides": [render_override(store, override, is_v2=True) for override in added.overrides],
+        "add_recurring_commits": render_recurring(context, granting, is_credit=False),
+        "add_recurring_credits": render_recurring(context, granting, is_credit=True),
+        "add_overrides": [render_override(context, override, is_v2=True) for override in added.overrides],
         "add_scheduled_charges": [
-            _without_custom_fields(render_scheduled_term(store, charge)) for charge in added.scheduled_charges
+            _without_custom_fields(render_scheduled_term(context, charge)) for charge in added.scheduled_charges
         ],
-        "add_discounts": [render_scheduled_term(store, discount) for discount in added.discounts],
+        "add_discounts": [render_scheduled_term(context, discount) for discount in added.discounts],
         "add_pro_services": [render_service(service) for service in added.professional_services],
         "add_reseller_royalties": [render_royalty(change) for change in added.reseller_royalties],
         "add_subscriptions": [render_subscription(context, contract, each) for each in added.subscriptions],
@@ -466,7 +466,7 @@ ADDED_BALANCE = frozenset(
     {
         *("id", "type", "name", "description", "priority", "rate_type", "product", "access_schedule"),
         *("invoice_schedule", "applicable_product_ids", "applicable_product_tags", "specifiers", "rollover_fraction"),
-        *("netsuite_sales_order_id", "salesforce_opportunity_id"),
+        *("netsuite_sales_order_id", "salesforce_opportunity_id", "hierarchy_configuration"),
     }
 )
 """What the history shows of a commit or credit. Source: schemas ``CommitAdd`` and ``CreditAdd``."""

@@ -43,7 +43,9 @@ from metronome_sandbox.api.wire.contract_terms import (
     royalty_changes,
 )
 from metronome_sandbox.api.wire.credit_types import render_short as render_credit_type
+from metronome_sandbox.api.wire.hierarchies import HierarchyInput, new_hierarchy, render_hierarchy
 from metronome_sandbox.api.wire.prices import WirePrice, new_price, render_price, render_rate
+from metronome_sandbox.api.wire.products import render_short as render_product
 from metronome_sandbox.api.wire.rate_schedules import WireTaggedSelector
 from metronome_sandbox.api.wire.recurring import RecurringInput, new_recurring, render_recurring
 from metronome_sandbox.api.wire.subscriptions import SubscriptionInput, new_subscriptions, render_subscriptions
@@ -77,6 +79,7 @@ from metronome_sandbox.domain.reseller_royalties import RoyaltyChange
 from metronome_sandbox.services.context import Context
 from metronome_sandbox.services.contract_history import history_of, own_balances
 from metronome_sandbox.services.contracts import ContractRate, NewContract, NewStatementSchedule
+from metronome_sandbox.services.hierarchies import NewHierarchy
 from metronome_sandbox.services.packages import NewContractOnPackage
 from metronome_sandbox.services.prices import checked_price
 from metronome_sandbox.services.transitions import NewTransition
@@ -178,13 +181,13 @@ class CreateContract(WireType):
     salesforce_opportunity_id: str | None = None
     total_contract_value: Decimal | None = None
     subscriptions: list[SubscriptionInput] = []
+    hierarchy_configuration: HierarchyInput | None = None
 
 
 LATER_FEATURES = {
     "spend_threshold_configuration": "threshold billing",
     "prepaid_balance_threshold_configuration": "threshold billing",
     "spend_trackers": "spend trackers",
-    "hierarchy_configuration": "account hierarchies",
     "billing_provider_configuration": "billing providers",
     "revenue_system_configuration": "revenue systems",
 }
@@ -217,6 +220,7 @@ def parse_create(body: bytes) -> NewContract | NewContractOnPackage:
             raise NotImitated(field, feature)
     terms = wire.net_payment_terms_days
     value = wire.total_contract_value
+    hierarchy = wire.hierarchy_configuration
     return NewContract(
         customer_id=CustomerId(wire.customer_id.lower()),
         starting_at=utc(wire.starting_at),
@@ -251,6 +255,7 @@ def parse_create(body: bytes) -> NewContract | NewContractOnPackage:
         salesforce_opportunity_id=wire.salesforce_opportunity_id,
         total_contract_value=None if value is None else checked(value, "total_contract_value"),
         subscriptions=new_subscriptions(wire.subscriptions, "subscriptions"),
+        hierarchy=NewHierarchy() if hierarchy is None else new_hierarchy(hierarchy),
     )
 
 
@@ -424,7 +429,6 @@ def _terms(
     Args:
         balances: Its commits and credits as they were; None as they are.
     """
-    store = context.store
     own = own_balances(context, contract) if balances is None else balances
     terms, value = contract.net_payment_terms_days, contract.total_contract_value
     return present(
@@ -434,13 +438,14 @@ def _terms(
         ending_before=None if contract.ending_before is None else time(contract.ending_before),
         commits=_balances(context, own, asked, credit=False, is_v2=is_v2),
         credits=_balances(context, own, asked, credit=True, is_v2=is_v2),
-        recurring_commits=render_recurring(context.store, contract, is_credit=False),
-        recurring_credits=render_recurring(context.store, contract, is_credit=True),
-        overrides=[render_override(store, override, is_v2=is_v2) for override in contract.overrides],
-        scheduled_charges=[render_scheduled_charge(store, charge) for charge in contract.scheduled_charges],
+        recurring_commits=render_recurring(context, contract, is_credit=False),
+        recurring_credits=render_recurring(context, contract, is_credit=True),
+        overrides=[render_override(context, override, is_v2=is_v2) for override in contract.overrides],
+        scheduled_charges=[render_scheduled_charge(context, charge) for charge in contract.scheduled_charges],
         scheduled_charges_on_usage_invoices="ALL" if contract.charges_on_usage_invoices else None,
-        discounts=[render_scheduled_term(store, discount) for discount in contract.discounts] or None,
+        discounts=[render_scheduled_term(context, discount) for discount in contract.discounts] or None,
         professional_services=[render_service(service) for service in contract.professional_services] or None,
+        hierarchy_configuration=render_hierarchy(context, contract),
         transitions=[render_transition(transition) for transition in contract.transitions],
         usage_statement_schedule={
             "frequency": contract.statement_schedule.frequency.value,
@@ -493,15 +498,15 @@ def _terms_v1(
 
 def render_amendment(context: Context, amendment: Amendment, asked: ContractReference | ContractListing) -> JsonObject:
     """Return an amendment, with what it added as it was then."""
-    store, added = context.store, amendment.added
+    added = amendment.added
     return present(
         id=amendment.id,
         starting_at=time(amendment.starting_at),
         commits=_balances(context, added.commits, asked, credit=False, is_v2=False),
         credits=_balances(context, added.credits, asked, credit=True, is_v2=False),
-        overrides=[render_override(store, override, is_v2=False) for override in added.overrides],
-        scheduled_charges=[render_scheduled_charge(store, charge) for charge in added.scheduled_charges],
-        discounts=[render_scheduled_term(store, discount) for discount in added.discounts] or None,
+        overrides=[render_override(context, override, is_v2=False) for override in added.overrides],
+        scheduled_charges=[render_scheduled_charge(context, charge) for charge in added.scheduled_charges],
+        discounts=[render_scheduled_term(context, discount) for discount in added.discounts] or None,
         professional_services=[render_service(service) for service in added.professional_services] or None,
         reseller_royalties=[_amended_royalty(change) for change in added.reseller_royalties] or None,
         netsuite_sales_order_id=amendment.netsuite_sales_order_id,
@@ -561,15 +566,15 @@ _NOT_IN_CREATED = (
 )
 
 
-def render_override(store: Store, override: Override, *, is_v2: bool) -> JsonObject:
+def render_override(context: Context, override: Override, *, is_v2: bool) -> JsonObject:
     """Return an override; one that names a product or tags reads back with a specifier for it.
 
     Source: a sample in guide "Edit a contract".
     """
-    product = None if override.product_id is None else store.products[override.product_id]
+    product_id, store = override.product_id, context.store
     specifiers = [_render_specifier(item) for item in override.specifiers]
-    if product is not None:
-        specifiers = [{"product_id": product.id}]
+    if product_id is not None:
+        specifiers = [{"product_id": product_id}]
     price, unit = override.overwrite_price, store.credit_types[override.overwrite_credit_type_id or USD_CENTS]
     rendered = present(
         id=override.id,
@@ -578,7 +583,7 @@ def render_override(store: Store, override: Override, *, is_v2: bool) -> JsonObj
         ending_before=None if override.ending_before is None else time(override.ending_before),
         type=None if override.type is None else override.type.value,
         entitled=override.entitled,
-        product=None if product is None else {"id": product.id, "name": product.name},
+        product=None if product_id is None else render_product(context, product_id),
         applicable_product_tags=list(override.applicable_product_tags),
         override_specifiers=specifiers,
         multiplier=None if override.multiplier is None else number(override.multiplier),

@@ -25,6 +25,7 @@ from metronome_sandbox.api.wire.common import (
 )
 from metronome_sandbox.api.wire.contracts import OverrideInput, new_override, render_override
 from metronome_sandbox.api.wire.credit_types import render_short as render_credit_type
+from metronome_sandbox.api.wire.products import render_short as render_product
 from metronome_sandbox.api.wire.recurring import RecurringInput, new_recurring, render_terms
 from metronome_sandbox.domain.amounts import USD_CENTS, checked
 from metronome_sandbox.domain.balances import DEFAULT_PRIORITY, BalanceType, SpendingRate
@@ -48,6 +49,7 @@ from metronome_sandbox.domain.packages import (
     StatementTemplate,
 )
 from metronome_sandbox.domain.periods import Frequency, StatementDay
+from metronome_sandbox.services.context import Context
 from metronome_sandbox.services.packages import ArchiveFilter
 from metronome_sandbox.store.interface import Store
 
@@ -331,6 +333,8 @@ def _credit_type(value: str | None) -> CreditTypeId:
 
 
 def _recurring(wire: RecurringTemplateInput, path: str, *, is_credit: bool) -> RecurringTemplate:
+    if wire.hierarchy_configuration is not None:
+        raise NotImitated(f"{path}.hierarchy_configuration", "balances of packages that are shared in hierarchies")
     new = new_recurring(wire, path, is_credit=is_credit)
     return RecurringTemplate(
         new.terms,
@@ -383,7 +387,7 @@ def parse_list(body: bytes) -> ArchiveFilter:
     return canonical(decode(_LIST, body).archive_filter, ArchiveFilter)
 
 
-def render(store: Store, package: Package) -> JsonObject:
+def render(context: Context, package: Package) -> JsonObject:
     """Return a package.
 
     Source: observed for the prefix of the uniqueness key.
@@ -410,18 +414,18 @@ def render(store: Store, package: Package) -> JsonObject:
             "frequency": package.statements.frequency.value,
             "day": package.statements.day.value,
         },
-        commits=[_render_balance(store, template) for template in package.commits],
-        credits=[_render_balance(store, template) for template in package.credits],
-        recurring_commits=[_render_recurring(store, template) for template in package.recurring_commits],
-        recurring_credits=[_render_recurring(store, template) for template in package.recurring_credits],
-        overrides=[_render_override(store, template, names) for template in package.overrides],
+        commits=[_render_balance(context, template) for template in package.commits],
+        credits=[_render_balance(context, template) for template in package.credits],
+        recurring_commits=[_render_recurring(context, template) for template in package.recurring_commits],
+        recurring_credits=[_render_recurring(context, template) for template in package.recurring_credits],
+        overrides=[_render_override(context, template, names) for template in package.overrides],
         multiplier_override_prioritization=package.prioritization.value,
         scheduled_charges=[
             present(
                 id=template.id,
-                product=_render_product(store, template.product_id),
+                product=render_product(context, template.product_id),
                 name=template.name,
-                schedule=_render_payments(store, template.payments),
+                schedule=_render_payments(context.store, template.payments),
                 custom_fields=template.custom_fields,
             )
             for template in package.scheduled_charges
@@ -445,11 +449,7 @@ def _render_date(date: RelativeDate) -> JsonObject:
     return {"value": date.value, "unit": date.unit.value}
 
 
-def _render_product(store: Store, product_id: ProductId) -> JsonObject:
-    return {"id": product_id, "name": store.products[product_id].name}
-
-
-def _render_balance(store: Store, template: BalanceTemplate) -> JsonObject:
+def _render_balance(context: Context, template: BalanceTemplate) -> JsonObject:
     fraction, payments = template.rollover_fraction, template.payments
     return present(
         id=template.id,
@@ -458,9 +458,9 @@ def _render_balance(store: Store, template: BalanceTemplate) -> JsonObject:
         description=template.description,
         priority=number(template.priority),
         rate_type=template.rate_type.value,
-        product=_render_product(store, template.product_id),
+        product=render_product(context, template.product_id),
         access_schedule={
-            "credit_type": render_credit_type(store.credit_types[template.credit_type_id]),
+            "credit_type": render_credit_type(context.store.credit_types[template.credit_type_id]),
             "schedule_items": [
                 {
                     "id": item.id,
@@ -473,7 +473,7 @@ def _render_balance(store: Store, template: BalanceTemplate) -> JsonObject:
         },
         invoice_schedule=None
         if payments is None
-        else {**_render_payments(store, payments), "do_not_invoice": payments.do_not_invoice},
+        else {**_render_payments(context.store, payments), "do_not_invoice": payments.do_not_invoice},
         applicable_product_ids=list(template.applicable_product_ids) or None,
         applicable_product_tags=list(template.applicable_product_tags) or None,
         specifiers=[render_specifier(item) for item in template.specifiers] or None,
@@ -497,10 +497,10 @@ def _render_payments(store: Store, payments: PaymentsTemplate) -> JsonObject:
     }
 
 
-def _render_recurring(store: Store, template: RecurringTemplate) -> JsonObject:
+def _render_recurring(context: Context, template: RecurringTemplate) -> JsonObject:
     duration = template.duration
     return {
-        **render_terms(store, template.terms),
+        **render_terms(context, template.terms),
         **present(
             starting_at_offset=_render_date(template.starting_at_offset),
             duration=None if duration is None else _render_date(duration),
@@ -511,9 +511,11 @@ def _render_recurring(store: Store, template: RecurringTemplate) -> JsonObject:
 _DATED = ("created_at", "starting_at", "ending_before")
 
 
-def _render_override(store: Store, template: OverrideTemplate, names: Mapping[str, str]) -> JsonObject:
+def _render_override(context: Context, template: OverrideTemplate, names: Mapping[str, str]) -> JsonObject:
     terms, duration = template.terms, template.duration
-    rendered = {name: value for name, value in render_override(store, terms, is_v2=True).items() if name not in _DATED}
+    rendered = {
+        name: value for name, value in render_override(context, terms, is_v2=True).items() if name not in _DATED
+    }
     return {
         **rendered,
         **present(

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
 
 from msgspec import UNSET, UnsetType, field
 
 from metronome_sandbox.api.wire.balances import SpecifierInput, render_seats, render_specifier, specifier
 from metronome_sandbox.api.wire.common import JsonObject, WireType, canonical, number, present, time, utc
+from metronome_sandbox.api.wire.hierarchies import BalanceHierarchyInput, child_access, render_child_access
+from metronome_sandbox.api.wire.products import render_short as render_product
 from metronome_sandbox.domain.amounts import ONE, checked
 from metronome_sandbox.domain.balances import BalanceType, SpendingRate
 from metronome_sandbox.domain.contracts import Contract
@@ -25,9 +26,9 @@ from metronome_sandbox.domain.recurring import (
     SeatGrant,
     UnitAmount,
 )
+from metronome_sandbox.services.context import Context
 from metronome_sandbox.services.recurring import NewRecurring
 from metronome_sandbox.services.recurring_edits import AmountChange, RecurringChange
-from metronome_sandbox.store.interface import Store
 
 MAX_DURATION = 1200
 
@@ -97,7 +98,7 @@ class RecurringInput(WireType):
     rollover_fraction: Decimal | None = None
     netsuite_sales_order_id: str | None = None
     subscription_config: SeatGrantInput | None = None
-    hierarchy_configuration: dict[str, Any] | None = None
+    hierarchy_configuration: BalanceHierarchyInput | None = None
     temporary_id: str | None = None
 
 
@@ -159,7 +160,7 @@ def new_recurring(wire: RecurringInput, path: str, *, is_credit: bool) -> NewRec
 
     Raises:
         InvalidRequest: A quantity is missing, or stands beside a subscription; the duration is no number of periods.
-        NotImitated: It depends on a hierarchy, or counts units.
+        NotImitated: It counts units.
     """
     _refuse_what_comes_later(wire, path)
     price, fraction = wire.invoice_amount, wire.rollover_fraction
@@ -188,6 +189,7 @@ def new_recurring(wire: RecurringInput, path: str, *, is_credit: bool) -> NewRec
             rollover_fraction=None if fraction is None else checked(fraction, f"{path}.rollover_fraction"),
             netsuite_sales_order_id=wire.netsuite_sales_order_id,
             seats=None if wire.subscription_config is None else _seats(wire.subscription_config),
+            child_access=child_access(wire.hierarchy_configuration),
         ),
         wire.temporary_id,
     )
@@ -215,8 +217,6 @@ def _refuse_what_comes_later(wire: RecurringInput, path: str) -> None:
         raise InvalidRequest(
             f"{path}.access_amount.quantity", "must not specify a quantity if a subscription is configured"
         )
-    if wire.hierarchy_configuration is not None:
-        raise NotImitated(f"{path}.hierarchy_configuration", "account hierarchies")
     if wire.access_amount.access_type not in (None, "SPEND"):
         raise NotImitated(f"{path}.access_amount.access_type", "balances that count units (QUANTITY)")
 
@@ -246,18 +246,18 @@ def new_rounding(wire: RoundingInput | None) -> Rounding | None:
     return None if wire is None else Rounding(RoundingMethod(wire.rounding_method), wire.decimal_places)
 
 
-def render_recurring(store: Store, contract: Contract, *, is_credit: bool) -> list[JsonObject]:
+def render_recurring(context: Context, contract: Contract, *, is_credit: bool) -> list[JsonObject]:
     """Return a contract's recurring commits, or its recurring credits, in the order they were added."""
-    return [_render(store, contract, item) for item in contract.recurring if _is_credit(item) is is_credit]
+    return [_render(context, contract, item) for item in contract.recurring if _is_credit(item) is is_credit]
 
 
 def _is_credit(recurring: Recurring) -> bool:
     return recurring.type is BalanceType.CREDIT
 
 
-def _render(store: Store, contract: Contract, recurring: Recurring) -> JsonObject:
+def _render(context: Context, contract: Contract, recurring: Recurring) -> JsonObject:
     return {
-        **render_terms(store, recurring),
+        **render_terms(context, recurring),
         **present(
             contract={"id": contract.id},
             starting_at=time(recurring.starting_at),
@@ -267,7 +267,7 @@ def _render(store: Store, contract: Contract, recurring: Recurring) -> JsonObjec
     }
 
 
-def render_terms(store: Store, recurring: Recurring) -> JsonObject:
+def render_terms(context: Context, recurring: Recurring) -> JsonObject:
     """Return what of a recurring commit or credit does not depend on its contract's dates."""
     fraction, frequency, price = recurring.rollover_fraction, recurring.frequency, recurring.price
     roundings = present(
@@ -277,7 +277,7 @@ def render_terms(store: Store, recurring: Recurring) -> JsonObject:
         id=recurring.id,
         name=recurring.name,
         description=recurring.description,
-        product={"id": recurring.product_id, "name": store.products[recurring.product_id].name},
+        product=render_product(context, recurring.product_id),
         access_amount=_render_access(recurring),
         invoice_amount=None if price is None else _render_amount(price),
         priority=number(recurring.priority),
@@ -292,6 +292,7 @@ def render_terms(store: Store, recurring: Recurring) -> JsonObject:
         rollover_fraction=None if fraction is None else number(fraction),
         netsuite_sales_order_id=recurring.netsuite_sales_order_id,
         subscription_config=render_seats(recurring),
+        hierarchy_configuration=render_child_access(recurring.child_access),
     )
 
 
