@@ -294,11 +294,15 @@ def usage_invoice_id(
 ) -> InvoiceId:
     """Return the id of the next usage invoice of a contract and period; a draft keeps its id when it is finalized.
 
+    An invoice that a renewal left empty counts as well: it has the id of the draft that it was made of, and that draft
+    is back when the contract's end is cleared.
+
     Assumed: ids are derived, as samples of the vendor's look (Q18).  [A-invoice-id]
     """
     store = context.store
     stored = store.invoices_on.starting_with(contract_id, period.starting_at)
-    generation = sum(1 for invoice_id in stored if store.invoices[invoice_id].period == period)
+    empty = BoundedPeriod(period.starting_at, period.starting_at)
+    generation = sum(1 for invoice_id in stored if store.invoices[invoice_id].period in (period, empty))
     kind = "invoice preview" if preview else "invoice"
     start, end = period.starting_at.isoformat(), period.ending_before.isoformat()
     return InvoiceId(context.ids.derived(kind, contract_id, InvoiceType.USAGE, start, end, str(generation)))
