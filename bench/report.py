@@ -72,6 +72,8 @@ def figures_of(compared: Mapping[str, Compared], sandbox: Sandbox | None) -> lis
     pages = {name: median(figures) for name, figures in sandbox.page_ms.items()}
     found += (Figure(f"page of 100, {name}: CPU time", cost, "ms") for name, cost in pages.items())
     found.append(Figure("dearest page : cheapest page", max(pages.values()) / min(pages.values()), "", 1.3))
+    for change, costs in sandbox.draft_ms.items():
+        found.append(Figure(f"draft of a large contract, {change}: CPU", median(costs), "ms"))
     found.append(Figure("memory for each stored invoice", sandbox.bytes_an_invoice / 1e3, "kB", 3))
     return found
 

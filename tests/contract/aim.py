@@ -76,6 +76,9 @@ KINDS = {
     "custom_credit_type_id": "units",
     "product_order": "products",
     "from_contract_id": "contracts",
+    "package_id": "packages",
+    "workflow_id": "workflows",
+    "subscription_id": "subscriptions",
 }
 """What a field names."""
 
@@ -169,8 +172,11 @@ class _Shot:
         return {
             name: self.value(value, name, parent)
             for name, value in fields.items()
-            if not (self.is_positive and name in RARE and self.hits())
+            if not (self.is_positive and self._is_rare(name) and self.hits())
         }
+
+    def _is_rare(self, name: str) -> bool:
+        return name in RARE and not (name == "package_id" and self._path.startswith("/v1/packages/"))
 
     def value(self, value: Any, field: str, parent: str) -> Any:
         if isinstance(value, dict):
@@ -199,6 +205,8 @@ class _Shot:
             return []
         if field == "product_id" and (parent in ("commits", "credits") or (self._path in BALANCES and not parent)):
             return self._ids["fixed products"]
+        if field == "product_id" and parent == "subscription_rate":
+            return self._ids["subscription products"]
         kind = KINDS.get(field)
         if field == "id":
             kind = KINDS_WITHIN.get(parent) or KINDS_OF_ID.get(self._path)

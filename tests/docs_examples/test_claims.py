@@ -100,14 +100,6 @@ def call(path: str) -> Ask:
     return lambda post, ids: post(path, {})
 
 
-def subscription(ids: Any) -> dict[str, Any]:
-    return {
-        "collection_schedule": "ADVANCE",
-        "proration": {},
-        "subscription_rate": {"product_id": ids["products"]["Prepaid usage"], "billing_frequency": "MONTHLY"},
-    }
-
-
 def threshold(ids: Any) -> dict[str, Any]:
     return {
         "is_enabled": True,
@@ -131,13 +123,6 @@ def prepaid(ids: Any, **others: Any) -> dict[str, Any]:
 def made(name: str, value: Callable[[Any], Any]) -> Ask:
     """A contract with a term whose value needs ids."""
     return lambda post, ids: term(name, value(ids))(post, ids)
-
-
-def seats(post: Any, ids: Any) -> Any:
-    """An entry by hand for single seats."""
-    customer, nowhere = ids["customers"]["Acme Inc"], ids["contracts"]["Acme 2024"]
-    entry = {"customer_id": customer, "id": nowhere, "segment_id": nowhere, "amount": 1, "reason": "seats"}
-    return post("/v1/contracts/addManualBalanceLedgerEntry", {**entry, "per_group_amounts": {"a": 1}})
 
 
 def units(post: Any, ids: Any) -> str:
@@ -169,11 +154,6 @@ def postpaid_in_units(post: Any, ids: Any) -> Any:
 
 CONCATENATED = {"parent_behavior": {"invoice_consolidation_type": "CONCATENATE"}}
 NOT_YET: dict[str, list[Ask]] = {
-    "Subscriptions": [
-        made("subscriptions", lambda ids: [subscription(ids)]),
-        lambda post, ids: post("/v1/packages/create", {"name": "New", "subscriptions": [subscription(ids)]}),
-        rate({"type": "SUBSCRIPTION"}, "SUBSCRIPTION"),
-    ],
     "Composites over several contracts": [
         rate({"type": "COMPOSITE", "composite_scope": "CUSTOMER"}, "PERCENTAGE"),
     ],
@@ -189,7 +169,6 @@ NOT_YET: dict[str, list[Ask]] = {
         made("hierarchy_configuration", consolidated),
         term("hierarchy_configuration", CONCATENATED),
     ],
-    "Balances of single seats": [seats],
     "Notifications and alerts": [call("/v1/alerts/create"), call("/v2/notifications/create")],
     "Billing providers": [
         lambda post, ids: post(

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from typing import Any, NamedTuple
 
-from hostile.tenant import USD, Ids
+from hostile.tenant import USD, Ids, subscription
 
 
 class Good(NamedTuple):
@@ -22,13 +21,14 @@ class Good(NamedTuple):
 
 
 def good_requests(ids: Ids) -> dict[str, Good]:
-    """Return one good request for every operation of both documents, by operation id.
+    """Return one good request for every operation that works, by operation id.
 
     The one that restores a snapshot is not there: it has tests of its own.
     """
     customer, contract, card = ids["customers"][0], ids["contracts"][0], ids["rate_cards"][0]
     product, fixed, metric = ids["products"][0], ids["fixed products"][0], ids["billable_metrics"][0]
     balance = ids["balances"][0]
+    seat = ids["subscription products"][0]
     finalized, voided = ids["invoices"][:2]
     start, end = "2024-07-01T00:00:00Z", "2024-08-01T00:00:00Z"
     access = {
@@ -195,6 +195,23 @@ def good_requests(ids: Ids) -> dict[str, Good]:
                 }
             ],
         ),
+        "createPackage-v1": Good(
+            "POST",
+            "/v1/packages/create",
+            {
+                "name": "Enterprise",
+                "aliases": [{"name": "enterprise", "starting_at": start, "ending_before": end}],
+                "rate_card_id": card,
+                "duration": {"unit": "YEARS", "value": 1},
+                "net_payment_terms_days": 30,
+            },
+        ),
+        "getPackage-v1": Good("POST", "/v1/packages/get", {"package_id": ids["packages"][0]}),
+        "listPackages-v1": Good("POST", "/v1/packages/list", {"archive_filter": "ALL"}, "limit=10"),
+        "archivePackage-v1": Good("POST", "/v1/packages/archive", {"package_id": ids["packages"][0]}),
+        "listContractsOnPackage-v1": Good(
+            "POST", "/v1/packages/listContractsOnPackage", {"package_id": ids["packages"][0]}, "limit=10"
+        ),
         "setCustomerName-v1": Good("POST", f"/v1/customers/{customer}/setName", {"name": "Acme GmbH"}),
         "setIngestAliases-v1": Good(
             "POST", f"/v1/customers/{customer}/setIngestAliases", {"ingest_aliases": ["acme", "acme-eu"]}
@@ -256,6 +273,19 @@ def good_requests(ids: Ids) -> dict[str, Good]:
                     }
                 ],
                 "remove_overrides": [{"id": ids["overrides"][0]}],
+                "add_subscriptions": [subscription(seat, initial_quantity=3)],
+                "update_subscriptions": [
+                    {
+                        "subscription_id": ids["subscriptions"][0],
+                        "quantity_updates": [{"quantity": 5, "starting_at": "2024-09-01T00:00:00Z"}],
+                    },
+                    {
+                        "subscription_id": ids["subscriptions"][1],
+                        "seat_updates": {
+                            "add_seat_ids": [{"seat_ids": ["grace"], "starting_at": "2024-09-01T00:00:00Z"}]
+                        },
+                    },
+                ],
             },
         ),
         "getContractEditHistory-v2": Good("POST", "/v2/contracts/getEditHistory", of_terms),
@@ -321,7 +351,7 @@ def good_requests(ids: Ids) -> dict[str, Good]:
                 "credit_id": ids["agreed credits"][0],
                 "name": "Thanks",
                 "rate_type": "LIST_RATE",
-                "specifiers": [{"product_id": product}],
+                "applicable_product_ids": [product],
             },
         ),
         "archiveCommit-v2": Good(
@@ -363,6 +393,23 @@ def good_requests(ids: Ids) -> dict[str, Good]:
                 "timestamp": "2024-08-10T00:00:00Z",
             },
         ),
+        "releaseExternalPaymentGateThresholdCommit-v1": Good(
+            "POST",
+            "/v1/contracts/commits/threshold-billing/release",
+            {"workflow_id": ids["workflows"][0], "outcome": "PAID"},
+        ),
+        "listPayments": Good("GET", "/sandbox/payments"),
+        "getSubscriptionQuantityHistory-v1": Good(
+            "POST",
+            "/v1/contracts/getSubscriptionQuantityHistory",
+            {**of_terms, "subscription_id": ids["subscriptions"][0]},
+        ),
+        "getSubscriptionSeatsHistory-v1": Good(
+            "POST",
+            "/v1/contracts/getSubscriptionSeatsHistory",
+            {**of_terms, "subscription_id": ids["subscriptions"][1], "limit": 10},
+        ),
+        "listSeatBalances-v1": Good("POST", "/v1/contracts/seatBalances/list", of_terms),
         "previewCustomerEvents-v1": Good(
             "POST",
             f"/v1/customers/{customer}/previewEvents",
@@ -389,7 +436,3 @@ def good_requests(ids: Ids) -> dict[str, Good]:
         "listRequests": Good("GET", "/sandbox/requests", query="limit=10"),
         "clearRequests": Good("DELETE", "/sandbox/requests"),
     }
-
-
-COVERED = frozenset(good_requests(defaultdict(lambda: [""] * 20))) | {"restoreSnapshot"}
-"""The operations that hostile input is tried on: those that have a good request to spoil."""

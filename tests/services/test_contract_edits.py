@@ -25,7 +25,7 @@ from metronome_sandbox.domain.invoices import Invoice
 from metronome_sandbox.domain.overrides import OverrideSpecifier
 from metronome_sandbox.domain.payment_schedules import Payment
 from metronome_sandbox.domain.reseller_royalties import ResellerType, RoyaltyChange
-from metronome_sandbox.services import billable_metrics, contract_edits, contracts, products
+from metronome_sandbox.services import billable_metrics, contract_edits, contracts, invoices, products
 from metronome_sandbox.services.balance_edits import BalanceChange, PaymentChange
 from metronome_sandbox.services.balances import NewPayments, balance_now
 from metronome_sandbox.services.contract_edits import AmendContract, EditContract, ScheduledChargeChange
@@ -517,6 +517,22 @@ def test_at_the_start_of_the_period_all_usage_moves_and_an_empty_invoice_stays(o
     assert headline(empty) == "USAGE 2024-08-01..2024-08-01 FINALIZED 2024-08-15 0"
     assert empty.lines == ()
     assert headline(old.invoice("2024-08")) == "USAGE 2024-08 DRAFT 2024-09-02 3000"  # (1 + 2) * 1000
+
+
+def test_a_draft_that_is_back_after_a_renewal_has_another_id_than_the_empty_invoice(old: World) -> None:
+    acme = old.customers["Acme"]
+    followed(old, "2024-08-01", "SUPERSEDE")
+
+    contracts.update_contract_end_date(old.context, acme, old.contracts["old"], None)
+
+    found = [(one.id, headline(one)) for one in old.invoices(type="USAGE", contract_id=old.contracts["old"])][-2:]
+    assert [shown for _, shown in found] == [
+        "USAGE 2024-08-01..2024-08-01 FINALIZED 2024-08-15 0",
+        "USAGE 2024-08 DRAFT 2024-09-02 3000",  # (1 + 2) * 1000, C ended with the contract
+    ]
+    assert len({invoice_id for invoice_id, _ in found}) == 2
+    old.travel("2024-09-02")
+    assert [invoices.get_invoice(old.context, acme, each).total for each, _ in found] == [0, 3000]
 
 
 def test_a_renewal_rolls_over_what_its_fraction_lets_through_and_supersede_nothing(old: World) -> None:

@@ -13,12 +13,15 @@ import pytest
 from builders import utc
 from worlds import World, headline
 
+from metronome_sandbox.domain import drawdown
 from metronome_sandbox.domain.amounts import USD_CENTS
+from metronome_sandbox.domain.balances import OpenSegment
 from metronome_sandbox.domain.catalog import QuantityConversion, QuantityRounding
 from metronome_sandbox.domain.errors import InvalidRequest, NotAllowedNow, NotFound
 from metronome_sandbox.domain.ids import ContractId, CreditTypeId, CustomerId, OverrideId, ProductId
 from metronome_sandbox.domain.invoices import BillableStatus, InvoiceStatus, InvoiceType
 from metronome_sandbox.domain.overrides import Override, OverrideType
+from metronome_sandbox.domain.rating import Part
 from metronome_sandbox.domain.usage import WindowSize
 from metronome_sandbox.services import contracts, invoices, rate_cards
 from metronome_sandbox.services.historical_invoices import HistoricalInvoice, Subtotal
@@ -749,3 +752,27 @@ def test_an_import_is_not_made_again_without_its_rates(world: World) -> None:
         world.regenerate(invoice)
 
     assert world.dump() == before
+
+
+# What it costs -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("amount", ["99999", "1000"])  # the first commit pays for all ten lines, or each for one
+def test_no_commit_is_asked_about_what_is_paid(monkeypatch: pytest.MonkeyPatch, amount: str) -> None:
+    world = World("2024-08-15")
+    names = [f"P{number}" for number in range(10)]
+    for name in names:
+        world.product(name, "1000")
+    world.imported(commits=[world.prepaid(f"C{number}", (amount, "2024-06")) for number in range(10)])
+    may_pay = drawdown._may_pay
+    questions: list[Part] = []
+
+    def counted(candidate: OpenSegment, part: Part) -> bool:
+        questions.append(part)
+        return may_pay(candidate, part)
+
+    monkeypatch.setattr(drawdown, "_may_pay", counted)
+    (invoice,) = world.preview(world.historical("2024-06", dict.fromkeys(names, "1")))
+
+    assert invoice.total == 0
+    assert len(questions) == 10

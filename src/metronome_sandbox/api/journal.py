@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from metronome_sandbox.spec.validation import Finding
+from metronome_sandbox.spec.findings import Finding
 
 BODY_LIMIT = 16 * 1024
 """Bytes of a body that are kept; the rest is cut."""

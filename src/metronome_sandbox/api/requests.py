@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import msgspec
 
 from metronome_sandbox.services.context import Context
-from metronome_sandbox.spec.validation import Finding, Operation
+from metronome_sandbox.spec.findings import Finding
+from metronome_sandbox.spec.operations import Operation
 
 if TYPE_CHECKING:
     from metronome_sandbox.api.tenants import Server, Tenant

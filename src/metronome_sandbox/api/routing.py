@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from metronome_sandbox.api.errors import Refusal
 from metronome_sandbox.api.requests import Handler
-from metronome_sandbox.spec.validation import Operation
+from metronome_sandbox.spec.operations import Operation
 
 SHOWN_PATH = 200
 
@@ -21,6 +21,7 @@ class Route(NamedTuple):
         handler: None when nobody wrote one yet.
         is_open: Needs no bearer token.
         is_control: Belongs to the control plane, which may want a token of its own.
+        max_body: Bytes of a request body.
     """
 
     operation_id: str
@@ -30,6 +31,7 @@ class Route(NamedTuple):
     handler: Handler | None = None
     is_open: bool = False
     is_control: bool = False
+    max_body: int = 0
 
 
 class Template(NamedTuple):

@@ -15,7 +15,7 @@ from metronome_sandbox.api.requests import Fault
 from metronome_sandbox.api.settings import Settings
 from metronome_sandbox.services.clock import Clock
 from metronome_sandbox.services.context import Context
-from metronome_sandbox.spec.validation import Operation
+from metronome_sandbox.spec.operations import Operation
 
 if TYPE_CHECKING:
     from metronome_sandbox.api.worlds import Worlds

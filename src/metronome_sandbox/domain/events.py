@@ -176,13 +176,14 @@ def _grouped(
 ) -> dict[tuple[GroupValues, GroupValues], list[tuple[datetime, str]]]:
     """Return time and value of what the metric counts, by group values."""
     key_counted = None if metric.aggregation_type in (None, AggregationType.COUNT) else metric.aggregation_key
+    pricing_keys, presentation_keys = sorted(product.pricing_group_key), sorted(product.presentation_group_key)
     grouped: dict[tuple[GroupValues, GroupValues], list[tuple[datetime, str]]] = {}
     for event in events:
         value = "" if key_counted is None else event.properties.get(key_counted)
         if value is None or not matches(metric, event):
             continue
-        pricing = tuple((key, event.properties.get(key)) for key in sorted(product.pricing_group_key))
-        presentation = tuple((key, event.properties.get(key)) for key in sorted(product.presentation_group_key))
+        pricing = tuple((key, event.properties.get(key)) for key in pricing_keys)
+        presentation = tuple((key, event.properties.get(key)) for key in presentation_keys)
         grouped.setdefault((pricing, presentation), []).append((event.timestamp, value))
     return grouped
 

@@ -6,7 +6,7 @@ several of them at once; the operations below open one themselves.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from decimal import Decimal
@@ -504,6 +504,8 @@ def _shorter_access(balance: Balance, end: datetime) -> BalanceChange:
     """
     path = "access_ending_before"
     require_hour(end, path)
+    if not balance.segments:
+        raise NotAllowedNow(path, f"{_what(balance)} {balance.id} has no access left that could end")
     last = max(segment.ending_before for segment in balance.segments)
     first = min(segment.starting_at for segment in balance.segments)
     if end > last:
@@ -562,6 +564,7 @@ class NewManualEntry(msgspec.Struct, frozen=True):
     Attributes:
         contract_id: Of the balance; None for one of the customer.
         timestamp: None is the segment's start.
+        seat_amounts: What of the amount is for which seat; None where the segment is all of theirs.
     """
 
     balance_id: BalanceId
@@ -571,6 +574,7 @@ class NewManualEntry(msgspec.Struct, frozen=True):
     contract_id: ContractId | None = None
     timestamp: datetime | None = None
     uniqueness_key: str | None = None
+    seat_amounts: tuple[tuple[str, Decimal], ...] | None = None
 
 
 def add_manual_balance_ledger_entry(context: Context, customer_id: CustomerId, new: NewManualEntry) -> Balance:
@@ -606,10 +610,26 @@ def add_manual_balance_ledger_entry(context: Context, customer_id: CustomerId, n
         )
     if new.uniqueness_key is not None and ("ledger entry", new.uniqueness_key) in store.uniqueness_keys:
         raise UniquenessKeyTaken(new.uniqueness_key)
-    entry = ManualEntry(segment.id, new.amount, new.reason, timestamp)
+    amounts = [(segment, new.amount)] if new.seat_amounts is None else _of_seats(balance, timestamp, new.seat_amounts)
+    entries = tuple(ManualEntry(each.id, amount, new.reason, timestamp) for each, amount in amounts)
     with context.transaction():
-        corrected = msgspec.structs.replace(balance, manual_entries=(*balance.manual_entries, entry))
+        corrected = msgspec.structs.replace(balance, manual_entries=(*balance.manual_entries, *entries))
         store.balances.put(balance.id, corrected)
         if new.uniqueness_key is not None:
             store.uniqueness_keys.put(("ledger entry", new.uniqueness_key), balance.id)
     return corrected
+
+
+def _of_seats(
+    balance: Balance, timestamp: datetime, amounts: Iterable[tuple[str, Decimal]]
+) -> Iterator[tuple[Segment, Decimal]]:
+    """Yield the segments of seats that are open at an instant, with what is entered for each."""
+    for seat, amount in amounts:
+        mine = [each for each in balance.segments if each.seat is not None and each.seat[1] == seat]
+        segment = next((each for each in mine if timestamp in each.period), None)
+        if segment is None:
+            raise InvalidRequest(
+                f"per_group_amounts.{seat}",
+                f"no seat {seat!r} has a balance of {balance.id} at {timestamp.isoformat()}",
+            )
+        yield segment, amount

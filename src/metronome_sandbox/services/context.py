@@ -8,12 +8,13 @@ from datetime import datetime, timedelta
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from metronome_sandbox.domain.ids import CustomerId, InvoiceId
+from metronome_sandbox.domain.ids import CustomerId, InvoiceId, SubscriptionId
 from metronome_sandbox.services.ids import IdFactory
 from metronome_sandbox.store.interface import Store
 
 if TYPE_CHECKING:
     from metronome_sandbox.services.drafts import Drafts
+    from metronome_sandbox.services.subscription_charges import KnownDues
 
 
 NEVER = -1
@@ -30,11 +31,12 @@ class Context:
             Source: guide "How invoicing works"; 24 hours unless the vendor changes it (question Q5).
         drafts: Drafts by customer, kept by ``services/drafts.py`` while they hold.
         draft_owners: The customers of the drafts that were shown last.
+        dues: What subscriptions bill, kept by ``services/subscription_charges.py`` while they are as they were.
         next_due: When something happens next, if ever, kept by ``services/passage.py``: the revision of the store that
             it holds for, and the instant.
     """
 
-    __slots__ = ("_now", "draft_owners", "drafts", "grace_period", "ids", "next_due", "store")
+    __slots__ = ("_now", "draft_owners", "drafts", "dues", "grace_period", "ids", "next_due", "store")
 
     def __init__(
         self, store: Store, now: Callable[[], datetime], ids: IdFactory, grace_period: timedelta = timedelta(hours=24)
@@ -45,6 +47,7 @@ class Context:
         self.drafts: dict[CustomerId, Drafts] = {}
         self.draft_owners: dict[InvoiceId, CustomerId] = {}
         self.next_due: tuple[int, datetime | None] = (NEVER, None)
+        self.dues: dict[SubscriptionId, KnownDues] = {}
         self._now = now
 
     @property

@@ -41,6 +41,7 @@ from metronome_sandbox.services.payment_gates import fail, waiting_on
 from metronome_sandbox.services.rate_cards import active_rate_card, rate_card_by_alias
 from metronome_sandbox.services.recurring import NewRecurring
 from metronome_sandbox.services.scheduled_charges import NewScheduledTerm
+from metronome_sandbox.services.subscriptions import NewSubscription
 from metronome_sandbox.services.transitions import NewTransition, follow
 from metronome_sandbox.services.usage_filters import NewUsageFilter, with_usage_filter
 
@@ -93,6 +94,7 @@ class NewContract(msgspec.Struct, frozen=True):
     recurring_commits: tuple[NewRecurring, ...] = ()
     recurring_credits: tuple[NewRecurring, ...] = ()
     package_id: PackageId | None = None
+    subscriptions: tuple[NewSubscription, ...] = ()
     hierarchy: NewHierarchy = NewHierarchy()
 
     @property
@@ -108,6 +110,7 @@ class NewContract(msgspec.Struct, frozen=True):
             self.reseller_royalties,
             self.recurring_commits,
             self.recurring_credits,
+            self.subscriptions,
         )
 
 
@@ -416,7 +419,7 @@ def get_contract_rate_schedule(
         if segment is None:
             continue
         product = store.products[key.product_id].at(at)
-        target = Target(product, key.pricing_group_values)
+        target = Target(product, key.pricing_group_values, billing_frequency=key.billing_frequency)
         concerned = [item for item in contract.overrides if not item.is_commit_specific and item.concerns(target)]
         applying = in_force(concerned, target, at)
         if not is_entitled(applying, segment.rate.is_entitled):

@@ -22,6 +22,7 @@ from metronome_sandbox.domain.periods import billing_periods
 from metronome_sandbox.services.charges import (
     charges_on_usage_invoice,
     note_next_charge,
+    reschedule,
     reschedule_true_ups,
     scheduled_ahead,
     scheduled_invoice,
@@ -31,10 +32,11 @@ from metronome_sandbox.services.charges import (
 from metronome_sandbox.services.context import Context
 from metronome_sandbox.services.drafts import draft, taken_before, usage_invoice_id, waiting_import
 from metronome_sandbox.services.recurring import grant_next
+from metronome_sandbox.services.subscription_charges import horizon, looking_further
 from metronome_sandbox.services.true_ups import fulfil
 
 
-class Event(msgspec.Struct, frozen=True):
+class Event(msgspec.Struct, frozen=True, gc=False):
     """Something that happened at an instant, in the words of the vendor's system notifications where it has them."""
 
     type: str
@@ -134,6 +136,8 @@ def _finalize_usage(context: Context, contract_id: str) -> Invoice | None:
     final = store_invoice(context, msgspec.structs.replace(invoice, status=InvoiceStatus.FINALIZED))
     settle(context, charges_on_usage_invoice(context, contract, period), final.id)
     store.contracts.put(contract.id, contract.with_generated_until(period.ending_before))
+    if contract.subscriptions:
+        reschedule(context, contract.id)
     reschedule_true_ups(context, contract.customer_id)
     return final
 
@@ -160,16 +164,28 @@ def _finalize_charges(
     Args:
         ahead: What is known of each contract's charges; what is missing is added, what becomes final taken away.
     """
+    store = context.store
+    contract = store.contracts[contract_id]
     waiting = ahead.get(contract_id)
     if waiting is None:
-        waiting = ahead[contract_id] = deque(scheduled_ahead(context, context.store.contracts[contract_id]))
+        waiting = ahead[contract_id] = deque(scheduled_ahead(context, contract))
+    known_until = horizon(contract)
+    if known_until is not None and known_until <= context.now and (not waiting or known_until < waiting[0][0]):
+        del ahead[contract_id]
+        store.contracts.put(contract.id, looking_further(contract))
+        reschedule(context, contract.id)
+        return None
     final = None
     if waiting and waiting[0][0] <= context.now:
-        _, together = waiting.popleft()
+        issued_at, together = waiting.popleft()
         if all(charge.is_needed for charge in together):
-            invoice = scheduled_invoice(context, together)
+            draws = any(charge.part is not None for charge in together)
+            taken = taken_before(context, contract, issued_at) if draws else None
+            invoice = scheduled_invoice(context, together, taken)
             final = store_invoice(context, msgspec.structs.replace(invoice, status=InvoiceStatus.FINALIZED))
             settle(context, together, final.id)
+            if draws:  # what is left for other contracts, and what true-ups will bill, is less by now
+                ahead.clear()
         else:
             for charge in together:
                 fulfil(context, charge)

@@ -49,6 +49,13 @@ from metronome_sandbox.api.wire.recurring import (
     recurring_change,
     render_recurring,
 )
+from metronome_sandbox.api.wire.subscriptions import (
+    SubscriptionEdit,
+    SubscriptionInput,
+    new_subscriptions,
+    render_subscription,
+    subscription_changes,
+)
 from metronome_sandbox.domain.amounts import ONE, checked
 from metronome_sandbox.domain.balances import Balance
 from metronome_sandbox.domain.contract_history import ContractEdit
@@ -96,6 +103,7 @@ class EditBody(WireType):
     add_discounts: list[ScheduledTermInput] = []
     add_professional_services: list[ProfessionalServiceInput] = []
     add_reseller_royalties: list[RoyaltyInput] = []
+    add_subscriptions: list[SubscriptionInput] = []
     update_contract_name: str | UnsetType | None = UNSET
     update_contract_end_date: datetime | UnsetType | None = UNSET
     allow_contract_ending_before_finalized_invoice: bool = True
@@ -105,6 +113,7 @@ class EditBody(WireType):
     update_scheduled_charges: list[ChargeEdit] = []
     update_recurring_commits: list[RecurringEdit] = []
     update_recurring_credits: list[RecurringEdit] = []
+    update_subscriptions: list[SubscriptionEdit] = []
     archive_commits: list[IdReference] = []
     archive_credits: list[IdReference] = []
     archive_scheduled_charges: list[IdReference] = []
@@ -112,8 +121,6 @@ class EditBody(WireType):
 
 
 LATER_EDITS = {
-    "add_subscriptions": "subscriptions in edits",
-    "update_subscriptions": "changes of subscriptions",
     "add_spend_threshold_configuration": "threshold billing",
     "update_spend_threshold_configuration": "threshold billing",
     "add_prepaid_balance_threshold_configuration": "threshold billing",
@@ -167,6 +174,7 @@ def parse_edit(body: bytes) -> EditContract:
                 new_recurring(item, f"add_recurring_credits[{index}]", is_credit=True)
                 for index, item in enumerate(wire.add_recurring_credits)
             ),
+            subscriptions=new_subscriptions(wire.add_subscriptions, "add_subscriptions"),
         ),
         name=wire.update_contract_name,
         ending_before=utc(end) if isinstance(end, datetime) else end,
@@ -194,6 +202,7 @@ def parse_edit(body: bytes) -> EditContract:
             recurring_change(item, f"update_recurring_credits[{index}]")
             for index, item in enumerate(wire.update_recurring_credits)
         ),
+        update_subscriptions=subscription_changes(wire.update_subscriptions, "update_subscriptions"),
         archive_commits=tuple(BalanceId(item.id.lower()) for item in wire.archive_commits),
         archive_credits=tuple(BalanceId(item.id.lower()) for item in wire.archive_credits),
         archive_scheduled_charges=tuple(item.id.lower() for item in wire.archive_scheduled_charges),
@@ -221,6 +230,7 @@ UPDATES = {
     "update_scheduled_charges": "scheduled_charge_id",
     "update_recurring_commits": "recurring_commit_id",
     "update_recurring_credits": "recurring_credit_id",
+    "update_subscriptions": "subscription_id",
 }
 """Groups of changes, and what names the thing that changes."""
 
@@ -232,15 +242,24 @@ HIDDEN = frozenset({*UPDATES.values(), "ending_before"})
 def _updates(fields: JsonObject) -> JsonObject:
     """Return the changes of an edit as its history shows them: as they were sent, in the spellings of answers."""
     return {
-        group: [{"id": item[name].lower(), **_spelt({**item, name: None})} for item in fields[group]]
+        group: [{"id": item[name].lower(), **_spelt(_told(group, {**item, name: None}))} for item in fields[group]]
         for group, name in UPDATES.items()
         if fields.get(group)
     }
 
 
+NOT_TOLD = {"update_subscriptions": frozenset({"proration_rounding", "quantity_management_mode_update"})}
+"""What an edit changes and its history has no place for, by group. Source: schema ``SubscriptionsUpdate``."""
+
+
+def _told(group: str, fields: JsonObject) -> JsonObject:
+    return {field: value for field, value in fields.items() if field not in NOT_TOLD.get(group, ())}
+
+
 def _spelt(value: Any, field: str = "") -> Any:
     if isinstance(value, dict):
-        return {key: _spelt(item, key) for key, item in value.items() if not (item is None and key in HIDDEN)}
+        unsaid = (*HIDDEN, "ending_before")  # a cleared end has no place in the shape of an edit
+        return {key: _spelt(item, key) for key, item in value.items() if not (item is None and key in unsaid)}
     if isinstance(value, list):
         return [_spelt(item, field) for item in value]
     if isinstance(value, bool) or value is None:
@@ -251,7 +270,7 @@ def _spelt(value: Any, field: str = "") -> Any:
         return time(instant(value, field))
     if field in ("rate_type", "type"):
         return value.upper()
-    return value.lower() if field.endswith(("id", "_ids")) else value
+    return value.lower() if field.endswith(("id", "_ids")) and field != "seat_ids" else value
 
 
 class AmendBody(WireType):
@@ -424,6 +443,7 @@ def render_edit(context: Context, contract: Contract, edit: ContractEdit) -> Jso
         "add_discounts": [render_scheduled_term(context, discount) for discount in added.discounts],
         "add_pro_services": [render_service(service) for service in added.professional_services],
         "add_reseller_royalties": [render_royalty(change) for change in added.reseller_royalties],
+        "add_subscriptions": [render_subscription(context, contract, each) for each in added.subscriptions],
         "add_usage_filters": [render_usage_filter(item) for item in edit.usage_filters],
         "archive_commits": [{"id": balance_id} for balance_id in edit.archived_commits],
         "archive_credits": [{"id": balance_id} for balance_id in edit.archived_credits],

@@ -44,9 +44,11 @@ from metronome_sandbox.api.wire.contract_terms import (
 )
 from metronome_sandbox.api.wire.credit_types import render_short as render_credit_type
 from metronome_sandbox.api.wire.hierarchies import HierarchyInput, new_hierarchy, render_hierarchy
+from metronome_sandbox.api.wire.prices import WirePrice, new_price, render_price, render_rate
 from metronome_sandbox.api.wire.products import render_short as render_product
-from metronome_sandbox.api.wire.rate_cards import WirePrice, WireTaggedSelector, new_price, render_price, render_rate
+from metronome_sandbox.api.wire.rate_schedules import WireTaggedSelector
 from metronome_sandbox.api.wire.recurring import RecurringInput, new_recurring, render_recurring
+from metronome_sandbox.api.wire.subscriptions import SubscriptionInput, new_subscriptions, render_subscriptions
 from metronome_sandbox.domain.amounts import USD_CENTS, checked
 from metronome_sandbox.domain.balances import Balance, BalanceType
 from metronome_sandbox.domain.contract_history import Amendment
@@ -72,13 +74,14 @@ from metronome_sandbox.domain.overrides import (
     Prioritization,
 )
 from metronome_sandbox.domain.periods import Frequency, StatementDay
+from metronome_sandbox.domain.rate_cards import BillingFrequency
 from metronome_sandbox.domain.reseller_royalties import RoyaltyChange
 from metronome_sandbox.services.context import Context
 from metronome_sandbox.services.contract_history import history_of, own_balances
 from metronome_sandbox.services.contracts import ContractRate, NewContract, NewStatementSchedule
 from metronome_sandbox.services.hierarchies import NewHierarchy
 from metronome_sandbox.services.packages import NewContractOnPackage
-from metronome_sandbox.services.rate_cards import checked_price
+from metronome_sandbox.services.prices import checked_price
 from metronome_sandbox.services.transitions import NewTransition
 from metronome_sandbox.store.interface import Store
 
@@ -177,11 +180,11 @@ class CreateContract(WireType):
     netsuite_sales_order_id: str | None = None
     salesforce_opportunity_id: str | None = None
     total_contract_value: Decimal | None = None
+    subscriptions: list[SubscriptionInput] = []
     hierarchy_configuration: HierarchyInput | None = None
 
 
 LATER_FEATURES = {
-    "subscriptions": "subscriptions",
     "spend_threshold_configuration": "threshold billing",
     "prepaid_balance_threshold_configuration": "threshold billing",
     "spend_trackers": "spend trackers",
@@ -251,6 +254,7 @@ def parse_create(body: bytes) -> NewContract | NewContractOnPackage:
         netsuite_sales_order_id=wire.netsuite_sales_order_id,
         salesforce_opportunity_id=wire.salesforce_opportunity_id,
         total_contract_value=None if value is None else checked(value, "total_contract_value"),
+        subscriptions=new_subscriptions(wire.subscriptions, "subscriptions"),
         hierarchy=NewHierarchy() if hierarchy is None else new_hierarchy(hierarchy),
     )
 
@@ -305,10 +309,7 @@ def new_override(wire: OverrideInput, path: str) -> Override:
         entitled=wire.entitled,
         product_id=None if wire.product_id is None else ProductId(wire.product_id.lower()),
         applicable_product_tags=wire.applicable_product_tags,
-        specifiers=tuple(
-            _specifier(item, f"{path}.override_specifiers[{index}]")
-            for index, item in enumerate(wire.override_specifiers)
-        ),
+        specifiers=tuple(_specifier(item) for item in wire.override_specifiers),
         priority=None if wire.priority is None else checked(wire.priority, f"{path}.priority"),
         multiplier=None if wire.multiplier is None else checked(wire.multiplier, f"{path}.multiplier"),
         overwrite_price=None if rate is None else checked_price(new_price(rate), f"{path}.overwrite_rate."),
@@ -328,12 +329,11 @@ def _tier(wire: OverrideTierInput, path: str) -> OverrideTier:
     return OverrideTier(multiplier, wire.size)
 
 
-def _specifier(wire: OverrideSpecifierInput, path: str) -> OverrideSpecifier:
-    if wire.billing_frequency is not None:
-        raise NotImitated(f"{path}.billing_frequency", "subscriptions")
+def _specifier(wire: OverrideSpecifierInput) -> OverrideSpecifier:
     names = (*wire.commit_ids, *wire.any_commit_or_credit_ids)
     recurring = (RecurringId(name) for name in wire.recurring_commit_ids)
-    return OverrideSpecifier(specifier(wire), None, tuple(BalanceId(name) for name in names), tuple(recurring))
+    frequency = None if wire.billing_frequency is None else canonical(wire.billing_frequency, BillingFrequency)
+    return OverrideSpecifier(specifier(wire), frequency, tuple(BalanceId(name) for name in names), tuple(recurring))
 
 
 class ContractReference(WireType):
@@ -474,6 +474,7 @@ def render_v1(context: Context, contract: Contract, asked: ContractReference | C
         initial=initial,
         current=current,
         amendments=[render_amendment(context, amendment, asked) for amendment in history.amendments],
+        subscriptions=render_subscriptions(context, contract) or None,
         scheduled_charges_on_usage_invoices="ALL" if contract.charges_on_usage_invoices else None,
         custom_fields=contract.custom_fields,
         archived_at=None if contract.archived_at is None else time(contract.archived_at),
@@ -540,7 +541,7 @@ def render_v2(
         **_terms(context, contract, asked, is_v2=True, balances=balances),
         usage_filter=render_usage_filters(contract),
         reseller_royalties=render_royalties_by_type(contract.reseller_royalties) or None,
-        subscriptions=[],
+        subscriptions=render_subscriptions(context, contract),
         has_more={"commits": False, "credits": False},
         multiplier_override_prioritization=contract.prioritization.value,
         custom_fields=contract.custom_fields,
@@ -605,6 +606,7 @@ def render_override(context: Context, override: Override, *, is_v2: bool) -> Jso
 def _render_specifier(value: OverrideSpecifier) -> JsonObject:
     return {
         **render_specifier(value.target),
+        **present(billing_frequency=value.billing_frequency and value.billing_frequency.value),
         **present(commit_ids=list(value.balance_ids) or None, recurring_commit_ids=list(value.recurring_ids) or None),
     }
 
@@ -626,4 +628,5 @@ def render_rate_row(store: Store, row: ContractRate) -> JsonObject:
         list_rate=render_rate(rate.price, unit),
         override_rate=None if row.override is None else render_rate(row.override, unit),
         commit_rate=None if rate.commit_price is None else render_price(rate.commit_price),
+        billing_frequency=row.key.billing_frequency and row.key.billing_frequency.value,
     )
