@@ -229,6 +229,21 @@ def test_a_childs_usage_counts_towards_a_shared_commitment_and_holds_back_its_tr
     ]
 
 
+def test_seats_of_parent_and_child_meet_a_shared_balance_in_one_order(world: World) -> None:
+    world.subscribable("Seat", "1000")
+    parent(world, shared(world, "2500"), subscriptions=(world.subscribed("Seat", "1", scheduled=True),))
+    child(world, "Acme", subscriptions=(world.subscribed("Seat", "1", scheduled=True),))
+
+    def september() -> list[str]:
+        found = [one for name in ("Acme", "Group") for one in world.invoices(name, type="SCHEDULED")]
+        return [f"{plain(one.total)} {one.status}" for one in found if one.issued_at == utc("2024-09-01")]
+
+    # August takes 1000 twice; of the 500 that are left, the parent's September comes first.
+    assert september() == ["1000 DRAFT", "500 DRAFT"]
+    world.travel("2024-09-01T01:00:00Z")
+    assert september() == ["1000 FINALIZED", "500 FINALIZED"]
+
+
 def test_customers_are_related_over_several_hierarchies(world: World) -> None:
     parent(world)
     child(world, "Acme")
