@@ -108,6 +108,12 @@ def subscription(ids: Any) -> dict[str, Any]:
     }
 
 
+def capped(ids: Any) -> dict[str, Any]:
+    """A threshold whose discount ends by a spend tracker."""
+    cap = {"amount": 1, "spend_tracker_alias": "a"}
+    return {**threshold(ids), "discount_configuration": {"payment_fraction": 0.5, "cap": cap}}
+
+
 def threshold(ids: Any) -> dict[str, Any]:
     return {
         "is_enabled": True,
@@ -177,11 +183,11 @@ NOT_YET: dict[str, list[Ask]] = {
         rate({"type": "COMPOSITE", "composite_scope": "CUSTOMER"}, "PERCENTAGE"),
     ],
     "Some terms beside custom units": [minimum_beside_units, postpaid_in_units],
-    "Thresholds": [
-        made("spend_threshold_configuration", threshold),
+    "Spend trackers": [
+        made("spend_threshold_configuration", capped),
         made(
             "prepaid_balance_threshold_configuration",
-            lambda ids: {**threshold(ids), "recharge_to_amount": 5000},
+            lambda ids: {**capped(ids), "recharge_to_amount": 5000},
         ),
     ],
     "Account hierarchies": [

@@ -14,6 +14,7 @@ from metronome_sandbox.domain.periods import BoundedPeriod, Period, StatementSch
 from metronome_sandbox.domain.recurring import Grant, Recurring, next_grant
 from metronome_sandbox.domain.reseller_royalties import ResellerRoyalty
 from metronome_sandbox.domain.scheduled_charges import Discount, ProfessionalService, ScheduledCharge, ServiceCharge
+from metronome_sandbox.domain.thresholds import PrepaidThreshold, SpendThreshold
 from metronome_sandbox.domain.usage_filters import UsageFilter
 
 
@@ -49,6 +50,7 @@ class Contract(msgspec.Struct, frozen=True, gc=False):
         next_grant_at: When the next of those grants is made; None when there are no more.
         sequence: Running number over all of a tenant's contracts.
         package_id: The package that its terms came from.
+        next_check_at: When time alone may next change what an enabled threshold sees; None when never.
     """
 
     id: ContractId
@@ -85,6 +87,15 @@ class Contract(msgspec.Struct, frozen=True, gc=False):
     recurring: tuple[Recurring, ...] = ()
     next_grant_at: datetime | None = None
     package_id: PackageId | None = None
+    spend_threshold: SpendThreshold | None = None
+    prepaid_threshold: PrepaidThreshold | None = None
+    next_check_at: datetime | None = None
+
+    @property
+    def is_watched(self) -> bool:
+        """Whether one of its thresholds is enabled."""
+        configured = (self.spend_threshold, self.prepaid_threshold)
+        return self.archived_at is None and any(one is not None and one.is_enabled for one in configured)
 
     @property
     def period(self) -> Period:

@@ -24,10 +24,11 @@ class Context:
         grace_period: How long a usage invoice stays a draft after its period.
             Source: guide "How invoicing works"; 24 hours unless the vendor changes it (question Q5).
         drafts: Drafts by customer, kept by ``services/drafts.py`` while they hold.
+        checked_revision: Of the store when its thresholds were checked last.
         draft_owners: The customers of the drafts that were shown last.
     """
 
-    __slots__ = ("_now", "draft_owners", "drafts", "grace_period", "ids", "store")
+    __slots__ = ("_now", "checked_revision", "draft_owners", "drafts", "grace_period", "ids", "store")
 
     def __init__(
         self, store: Store, now: Callable[[], datetime], ids: IdFactory, grace_period: timedelta = timedelta(hours=24)
@@ -37,7 +38,12 @@ class Context:
         self.grace_period = grace_period
         self.drafts: dict[CustomerId, Drafts] = {}
         self.draft_owners: dict[InvoiceId, CustomerId] = {}
+        self.checked_revision = -1
         self._now = now
+
+    def at(self, instant: datetime) -> Context:
+        """Return the same world as it is at another time, to be used inside of one transaction."""
+        return Context(self.store, lambda: instant, self.ids, self.grace_period)
 
     @property
     def now(self) -> datetime:

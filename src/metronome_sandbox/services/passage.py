@@ -29,6 +29,7 @@ from metronome_sandbox.services.charges import (
 from metronome_sandbox.services.context import Context
 from metronome_sandbox.services.drafts import draft, taken_before, usage_invoice_id, waiting_import
 from metronome_sandbox.services.recurring import grant_next
+from metronome_sandbox.services.threshold_billing import check_customer
 from metronome_sandbox.services.true_ups import fulfil
 
 
@@ -45,9 +46,15 @@ class Event(msgspec.Struct, frozen=True):
 
 
 def is_behind(context: Context) -> bool:
-    """Whether something is due that has not happened yet. Cheap: it looks at the heads of four indexes."""
+    """Whether something is due that has not happened yet. Cheap: it looks at the heads of six indexes."""
     next_due = _next_due(context)
-    return next_due is not None and next_due[0] <= context.now
+    return (next_due is not None and next_due[0] <= context.now) or _is_unchecked(context)
+
+
+def _is_unchecked(context: Context) -> bool:
+    """Whether something changed since thresholds were checked, and there are any."""
+    store = context.store
+    return store.revision != context.checked_revision and bool(store.watched.ids(""))
 
 
 def pass_time(context: Context) -> list[Event]:
@@ -55,12 +62,42 @@ def pass_time(context: Context) -> list[Event]:
     if not is_behind(context):
         return []
     with context.transaction():
-        return catch_up(context)
+        events = catch_up(context)
+    context.checked_revision = context.store.revision
+    return events
 
 
 def catch_up(context: Context) -> list[Event]:
-    """Do the work of :func:`pass_time` inside of an open transaction."""
+    """Do the work of :func:`pass_time` inside of an open transaction.
+
+    Assumed: thresholds are checked whenever something changed, at the latest when the next request comes, and at the
+    instants at which a balance begins or ends or a billing period begins; an invoice that is bought is due at once.
+    [A-threshold-checks]
+    """
     events: list[Event] = []
+    store, now = context.store, context.now
+    _let_happen(context, events)
+    watched = dict.fromkeys(store.contracts[contract_id].customer_id for contract_id in store.watched.ids(""))
+    bought = [event for customer_id in watched for event in _checked(context, customer_id, now)]
+    if bought:
+        events += bought
+        _let_happen(context, events)
+    return events
+
+
+def _checked(context: Context, customer_id: CustomerId, instant: datetime) -> list[Event]:
+    """Let a customer's thresholds buy, and return that they were reached, in the words of the vendor's webhooks."""
+    events: list[Event] = []
+    for purchase in check_customer(context, customer_id, instant):
+        about = (purchase.timestamp, purchase.customer_id, purchase.contract_id)
+        events.append(Event("payment_gate.threshold_reached", *about))
+        if purchase.invoice_id is not None:
+            events.append(Event("payment_gate.external_initiate", *about, purchase.invoice_id))
+    return events
+
+
+def _let_happen(context: Context, events: list[Event]) -> None:
+    """Let everything happen that is due, in the order of time, and note it."""
     now = context.now
     reached: datetime | None = None
     while (due := _next_due(context)) is not None and due[0] <= now:
@@ -69,19 +106,23 @@ def catch_up(context: Context) -> list[Event]:
             instant = reached  # what waited for something else to be final happens then, not at its own date
         reached = instant
         if kind == "grant":
-            grant_next(context, ContractId(identity))
+            granted = grant_next(context, ContractId(identity))
+            if granted is not None:
+                events += _checked(context, granted.customer_id, instant)
+            continue
+        if kind == "check":
+            events += _checked(context, context.store.contracts[ContractId(identity)].customer_id, instant)
             continue
         invoice = _FINALIZE[kind](context, identity)
         if invoice is not None:
             events.append(Event("invoice.finalized", instant, invoice.customer_id, invoice.contract_id, invoice.id))
-    return events
 
 
 def _next_due(context: Context) -> tuple[datetime, str, str] | None:
     """Return what is due first: its instant, its kind, and the contract or import that it is about.
 
     At one instant grants come first, then charges (a grant may bring one), then usage, then imports that waited for
-    their issue date.
+    their issue date, and thresholds last.
     """
     store = context.store
     found: list[tuple[datetime, int, str, str]] = []
@@ -97,6 +138,10 @@ def _next_due(context: Context) -> tuple[datetime, str, str] | None:
         period = store.contracts[contract_id].next_period
         if period is not None:
             found.append((period.ending_before + context.grace_period, 1, "usage", contract_id))
+    for contract_id in store.checks_due.ids("")[:1]:
+        check_at = store.contracts[contract_id].next_check_at
+        if check_at is not None:
+            found.append((check_at, 3, "check", contract_id))
     waiting = store.stored_drafts.ids("")[:1]
     found += [(store.invoices[invoice_id].issued_at, 2, "import", invoice_id) for invoice_id in waiting]
     if not found:

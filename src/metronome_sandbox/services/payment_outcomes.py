@@ -12,6 +12,7 @@ from metronome_sandbox.services.context import Context
 from metronome_sandbox.services.contract_history import remember
 from metronome_sandbox.services.passage import catch_up
 from metronome_sandbox.services.payment_gates import fail
+from metronome_sandbox.services.thresholds import disabled
 
 
 def list_waiting_payments(context: Context) -> list[PaymentWorkflow]:
@@ -40,8 +41,18 @@ def release_payment(context: Context, workflow_id: str, outcome: Outcome) -> Pay
             _pay(context, workflow)
         else:
             fail(context, workflow)
+            _disable(context, workflow)
         catch_up(context)
     return context.store.payment_workflows[workflow_id]
+
+
+def _disable(context: Context, workflow: PaymentWorkflow) -> None:
+    """Let the threshold that asked for the payment buy no more."""
+    contract = context.store.contracts[workflow.contract_id]
+    changed = disabled(contract, workflow.type)
+    if changed is not contract:
+        remember(context, contract)
+        context.store.contracts.put(contract.id, changed)
 
 
 def _pay(context: Context, workflow: PaymentWorkflow) -> None:
