@@ -9,7 +9,7 @@ from decimal import Decimal
 from builders import LONG_AGO
 
 from metronome_sandbox.domain.amounts import USD_CENTS
-from metronome_sandbox.domain.balances import Balance, BalanceType, Segment
+from metronome_sandbox.domain.balances import Balance, BalanceType, InvoiceSchedule, InvoiceScheduleItem, Segment
 from metronome_sandbox.domain.contracts import Contract
 from metronome_sandbox.domain.events import UsageEvent
 from metronome_sandbox.domain.ids import (
@@ -65,16 +65,31 @@ def contract(
     )
 
 
-def balance(sequence: int, *, customer: str = "acme", archived: bool = False) -> Balance:
+def balance(
+    sequence: int,
+    *,
+    customer: str = "acme",
+    archived: bool = False,
+    of: int | None = None,
+    kept_for: Iterable[int] = (),
+    paid_on: int | None = None,
+    is_postpaid: bool = False,
+) -> Balance:
+    """A commit of contract ``of``, or of the customer; with ``paid_on`` it has one payment."""
+    payment = InvoiceScheduleItem(f"payment {sequence}", LONG_AGO, Decimal(1), Decimal(1))
     return Balance(
         BalanceId(f"balance {sequence}"),
-        BalanceType.PREPAID,
+        BalanceType.POSTPAID if is_postpaid else BalanceType.PREPAID,
         CustomerId(customer),
         ProductId("commitment"),
         USD_CENTS,
         (Segment(SegmentId(f"balance {sequence}/1"), Decimal(100), day(0), day(100)),),
         LONG_AGO,
         sequence,
+        contract_id=None if of is None else ContractId(f"contract {of}"),
+        applicable_contract_ids=tuple(ContractId(f"contract {number}") for number in kept_for),
+        invoice_schedule=None if paid_on is None else InvoiceSchedule(USD_CENTS, (payment,)),
+        invoice_contract_id=None if paid_on is None else ContractId(f"contract {paid_on}"),
         archived_at=LONG_AGO if archived else None,
     )
 

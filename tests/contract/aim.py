@@ -76,6 +76,8 @@ KINDS = {
     "custom_credit_type_id": "units",
     "product_order": "products",
     "from_contract_id": "contracts",
+    "package_id": "packages",
+    "workflow_id": "workflows",
 }
 """What a field names."""
 
@@ -169,8 +171,11 @@ class _Shot:
         return {
             name: self.value(value, name, parent)
             for name, value in fields.items()
-            if not (self.is_positive and name in RARE and self.hits())
+            if not (self.is_positive and self._is_rare(name) and self.hits())
         }
+
+    def _is_rare(self, name: str) -> bool:
+        return name in RARE and not (name == "package_id" and self._path.startswith("/v1/packages/"))
 
     def value(self, value: Any, field: str, parent: str) -> Any:
         if isinstance(value, dict):

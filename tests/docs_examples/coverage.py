@@ -22,9 +22,9 @@ EVERY_OPERATION = ("tests/contract/test_schemathesis.py", "tests/hostile")
 
 HEAD = """# What is imitated
 
-Every operation that the vendor's document and SDK describe. Written by `make coverage-page`; a test holds it to the code.
-*Works* means that an operation has a handler, and that its answers are held against `openapi.yaml`, each time; *501* that
-it is answered with its name and nothing else. Beside the tests listed here, `{every}`
+Every operation that the vendor's document and SDK describe. `make coverage-page` writes this page, a test holds it to
+the code. *Works* means that an operation has a handler; its answers are held against `openapi.yaml`, each time. *501*
+means that it is answered with its name and nothing else. Beside the tests listed here, `{every}`
 call all that work.
 
 {works} of {all} work.
@@ -72,14 +72,12 @@ def _pattern(path: str) -> re.Pattern[str]:
 def page() -> str:
     """Return docs/coverage.md as it has to be."""
     found = list(rows())
-    head = HEAD.format(
-        works=sum(row.works for row in found), all=len(found), every="`, `".join(EVERY_OPERATION)
-    )
+    head = HEAD.format(works=sum(row.works for row in found), all=len(found), every="`, `".join(EVERY_OPERATION))
     lines = (
-        f"| {row.method} {row.path} | {row.operation_id} | {'works' if row.works else '501'} | {', '.join(row.tests)} |\n"
+        f"| {row.method} {row.path} | {row.operation_id} | {'works' if row.works else '501'} | {', '.join(row.tests)} |"
         for row in found
     )
-    return head + "".join(lines)
+    return head + "\n".join(lines) + "\n"
 
 
 if __name__ == "__main__":

@@ -108,6 +108,14 @@ def subscription(ids: Any) -> dict[str, Any]:
     }
 
 
+TRACKER: dict[str, Any] = {
+    "alias": "a",
+    "credit_type_id": "2714e483-4ff1-48e4-9e25-ac732e8f24f2",
+    "reset_frequency": "BILLING_PERIOD",
+    "applicable_spend_specifiers": [],
+}
+
+
 def capped(ids: Any) -> dict[str, Any]:
     """A threshold whose discount ends by a spend tracker."""
     cap = {"amount": 1, "spend_tracker_alias": "a"}
@@ -189,6 +197,7 @@ NOT_YET: dict[str, list[Ask]] = {
             "prepaid_balance_threshold_configuration",
             lambda ids: {**capped(ids), "recharge_to_amount": 5000},
         ),
+        made("spend_trackers", lambda ids: [TRACKER]),
     ],
     "Account hierarchies": [
         made("hierarchy_configuration", hierarchy),

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from itertools import pairwise
 
 import pytest
 from builders import price, rate, rate_schedule, utc
+from hypothesis import given
+from hypothesis import strategies as st
 
 from metronome_sandbox.domain.rate_cards import Price, RateSchedule, slices
 
@@ -60,6 +63,31 @@ def test_the_same_start_replaces_and_goes_to_the_end_of_the_order() -> None:
 
     assert prices_at(schedule, "2024-05-01", "2024-06-15", "2024-07-01") == ["11", "11", "12"]
     assert len(schedule.rates) == 2
+
+
+@given(st.lists(st.tuples(st.integers(1, 12), st.none() | st.integers(1, 12)), max_size=8))
+def test_whatever_is_added_the_last_one_that_is_valid_is_in_force(periods: list[tuple[int, int | None]]) -> None:
+    entries = [
+        rate(price(str(number)), starting_at=june(start), ending_before=None if end is None else june(end))
+        for number, (start, end) in enumerate(periods)
+    ]
+    later_starts = [{later.starting_at for later in entries[place + 1 :]} for place in range(len(entries))]
+    standing = [entry for entry, later in zip(entries, later_starts, strict=True) if entry.starting_at not in later]
+
+    schedule = rate_schedule(*entries)
+
+    assert schedule.rates == tuple(standing)
+    for day in range(1, 14):
+        expected = next((entry for entry in reversed(standing) if utc(june(day)) in entry.period), None)
+        assert schedule.at(utc(june(day))) is expected
+    for one, other in pairwise(schedule.segments):
+        assert one.ending_before is not None
+        assert one.ending_before <= other.starting_at
+        assert one.ending_before < other.starting_at or one.rate is not other.rate
+
+
+def june(day: int) -> str:
+    return f"2024-06-{day:02}"
 
 
 def test_segments_meet_only_where_rates_do() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from typing import Any, NamedTuple
 
 from hostile.tenant import USD, Ids
@@ -22,7 +21,7 @@ class Good(NamedTuple):
 
 
 def good_requests(ids: Ids) -> dict[str, Good]:
-    """Return one good request for every operation of both documents, by operation id.
+    """Return one good request for every operation that works, by operation id.
 
     The one that restores a snapshot is not there: it has tests of its own.
     """
@@ -195,6 +194,23 @@ def good_requests(ids: Ids) -> dict[str, Good]:
                 }
             ],
         ),
+        "createPackage-v1": Good(
+            "POST",
+            "/v1/packages/create",
+            {
+                "name": "Enterprise",
+                "aliases": [{"name": "enterprise", "starting_at": start, "ending_before": end}],
+                "rate_card_id": card,
+                "duration": {"unit": "YEARS", "value": 1},
+                "net_payment_terms_days": 30,
+            },
+        ),
+        "getPackage-v1": Good("POST", "/v1/packages/get", {"package_id": ids["packages"][0]}),
+        "listPackages-v1": Good("POST", "/v1/packages/list", {"archive_filter": "ALL"}, "limit=10"),
+        "archivePackage-v1": Good("POST", "/v1/packages/archive", {"package_id": ids["packages"][0]}),
+        "listContractsOnPackage-v1": Good(
+            "POST", "/v1/packages/listContractsOnPackage", {"package_id": ids["packages"][0]}, "limit=10"
+        ),
         "setCustomerName-v1": Good("POST", f"/v1/customers/{customer}/setName", {"name": "Acme GmbH"}),
         "setIngestAliases-v1": Good(
             "POST", f"/v1/customers/{customer}/setIngestAliases", {"ingest_aliases": ["acme", "acme-eu"]}
@@ -363,6 +379,12 @@ def good_requests(ids: Ids) -> dict[str, Good]:
                 "timestamp": "2024-08-10T00:00:00Z",
             },
         ),
+        "releaseExternalPaymentGateThresholdCommit-v1": Good(
+            "POST",
+            "/v1/contracts/commits/threshold-billing/release",
+            {"workflow_id": ids["workflows"][0], "outcome": "PAID"},
+        ),
+        "listPayments": Good("GET", "/sandbox/payments"),
         "previewCustomerEvents-v1": Good(
             "POST",
             f"/v1/customers/{customer}/previewEvents",
@@ -389,7 +411,3 @@ def good_requests(ids: Ids) -> dict[str, Good]:
         "listRequests": Good("GET", "/sandbox/requests", query="limit=10"),
         "clearRequests": Good("DELETE", "/sandbox/requests"),
     }
-
-
-COVERED = frozenset(good_requests(defaultdict(lambda: [""] * 20))) | {"restoreSnapshot"}
-"""The operations that hostile input is tried on: those that have a good request to spoil."""

@@ -84,6 +84,17 @@ def settle(sandbox: Sandbox) -> Ids:
     agreed = call("POST", "/v2/contracts/get", {"customer_id": acme, "contract_id": terms})["data"]
     scheduled = call("GET", f"/v1/customers/{acme}/invoices", query="type=SCHEDULED&status=DRAFT")["data"]
     unit = call("POST", "/v1/credit-types/create", {"name": "Credits"})["data"]["id"]
+    paid = {"schedule_items": [{"timestamp": "2024-08-15T00:00:00Z", "amount": 450}]}
+    gated = {
+        "type": "PREPAID",
+        "product_id": products["Prepaid usage"],
+        "access_schedule": {"schedule_items": [access]},
+        "invoice_schedule": paid,
+        "payment_gate_config": {"payment_gate_type": "EXTERNAL"},
+    }
+    call("POST", "/v2/contracts/edit", {"customer_id": acme, "contract_id": terms, "add_commits": [gated]})
+    waiting = call("GET", "/sandbox/payments")["data"]
+    bundle = call("POST", "/v1/packages/create", {"name": "Standard", "rate_card_id": card})["data"]["id"]
     empty_card = {"name": "Empty", "fiat_credit_type_id": USD}
     empty = call("POST", "/v1/contract-pricing/rate-cards/create", empty_card)["data"]["id"]
     bare = {"customer_id": other, "rate_card_id": empty, "starting_at": "2024-08-01T00:00:00Z"}
@@ -103,6 +114,8 @@ def settle(sandbox: Sandbox) -> Ids:
         "credit_types": [USD] * 9 + [unit["id"] for unit in call("GET", "/v1/credit-types/list")["data"]],
         "unfiltered contracts": [unfiltered],
         "units": [unit],
+        "packages": [bundle],
+        "workflows": [payment["workflow_id"] for payment in waiting],
         "balances": [balance["id"] for balance in balances],
         "prepaid": ids_of(balance for balance in balances if balance["type"] == "PREPAID"),
         "credits": ids_of(balance for balance in balances if balance["type"] == "CREDIT"),

@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 
 import pytest
-from hostile.good_requests import COVERED, Good
+from hostile.good_requests import Good
 from hostile.sandbox import AUTHORIZATION, JSON_TYPE, TOKEN, Sandbox
 from hostile.tenant import USD, Ids
 
+from metronome_sandbox.api.operations import HANDLERS
 from metronome_sandbox.spec.document import BILLING, CONTROL, Document
 
 DOCUMENTS = [Document.load(name) for name in (BILLING, CONTROL)]
@@ -16,7 +17,7 @@ OPERATIONS = {
     described.operation_id: described
     for document in DOCUMENTS
     for described in document.operations()
-    if described.operation_id in COVERED
+    if described.operation_id in HANDLERS
 }
 SECURED = [name for name, described in OPERATIONS.items() if not described.is_open]
 POSTS = [name for name, described in OPERATIONS.items() if "requestBody" in described.node]
@@ -27,7 +28,7 @@ def parameters(place: str) -> list[tuple[str, str, str]]:
     """Every parameter in a place: operation, name and the type or format that it has."""
     found = []
     for document in DOCUMENTS:
-        for described in (one for one in document.operations() if one.operation_id in COVERED):
+        for described in (one for one in document.operations() if one.operation_id in HANDLERS):
             for parameter in described.parameters:
                 schema = document.resolve(parameter["schema"])
                 if parameter["in"] == place and described.operation_id not in WITHOUT_GOOD:

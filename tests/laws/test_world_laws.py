@@ -324,7 +324,7 @@ def figures(invoice: Invoice) -> Any:
 
 
 def untraced(invoice: Invoice) -> Invoice:
-    """Leave out what a draft notes of balances that it does not draw on: later invoices of its batch may draw on them."""
+    """Leave out what a draft notes of balances it draws nothing of: later invoices of its batch may draw on them."""
     return msgspec.structs.replace(invoice, trace=None)
 
 

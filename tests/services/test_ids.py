@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from uuid import UUID
+from uuid import UUID, uuid5
 
 import pytest
 from worlds import World
 
-from metronome_sandbox.services.ids import IdFactory
+from metronome_sandbox.services.ids import NAMESPACE, IdFactory
 
 
 def test_two_factories_with_one_seed_give_the_same_ids() -> None:
@@ -33,6 +33,14 @@ def test_ids_are_uuids_of_version_five_and_all_different() -> None:
     assert len(set(given)) == len(given)
     assert {UUID(one).version for one in given} == {5}
     assert all(one == one.lower() for one in given)
+
+
+def test_ids_are_those_of_the_standard_library() -> None:
+    ids, namespace = IdFactory("a"), uuid5(NAMESPACE, "a")
+
+    for number in range(1, 200):  # every variant digit, many times
+        assert ids.next("é") == str(uuid5(namespace, f"é:{number}"))
+        assert ids.derived("segment", "", str(number)) == str(uuid5(namespace, f"segment::{number}"))
 
 
 def test_a_kind_counts_for_itself() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -10,8 +10,12 @@ import pytest
 from builders import utc
 from worlds import World, headline, shown_time
 
+from metronome_sandbox.domain.charges import Charge
+from metronome_sandbox.domain.contracts import Contract
 from metronome_sandbox.domain.invoices import InvoiceStatus, InvoiceType
-from metronome_sandbox.services import contracts, passage
+from metronome_sandbox.services import contracts, drafts, passage
+from metronome_sandbox.services.charges import scheduled_ahead
+from metronome_sandbox.services.context import Context
 
 
 @pytest.fixture
@@ -124,11 +128,14 @@ def test_a_contract_that_begins_later_says_so(world: World) -> None:
     assert told(world.travel("2024-09-10")) == ["2024-09-10 contract.start", "2024-09-10 invoice.draft_created"]
 
 
-def test_two_contracts_meet_a_shared_balance_in_the_order_of_their_periods_when_they_become_final(world: World) -> None:
+@pytest.mark.parametrize("kept_for", [(), ("weekly", "monthly")])
+def test_two_contracts_meet_a_shared_balance_in_the_order_of_their_periods_when_they_become_final(
+    world: World, kept_for: tuple[str, ...]
+) -> None:
     """The weekly invoice is final first, but the monthly one began before it and was promised its part."""
     world.contract("weekly", starting_at="2024-08-08", frequency="WEEKLY")
     world.contract("monthly", starting_at="2024-08-01")
-    world.customer_balance(world.credit("R", ("3000", "2024-08")))
+    world.customer_balance(world.credit("R", ("3000", "2024-08"), contracts=kept_for))
     world.use("P", "2024-08-09", "2")
     before = {name: world.invoices(contract_id=world.contracts[name])[0].total for name in ("weekly", "monthly")}
 
@@ -140,6 +147,22 @@ def test_two_contracts_meet_a_shared_balance_in_the_order_of_their_periods_when_
 
 
 # Segments ------------------------------------------------------------------------------------------------------------
+
+
+def test_contracts_with_balances_of_their_own_become_final_without_each_other(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.contract(
+        "weekly", starting_at="2024-08-08", frequency="WEEKLY", credits=[world.credit("W", ("1", "2024-08"))]
+    )
+    world.contract("monthly", starting_at="2024-08-01", credits=[world.credit("M", ("1", "2024-08"))])
+    priced: list[object] = []
+    with monkeypatch.context() as patched:
+        patched.setattr(drafts, "price_pending", lambda *arguments: priced.append(arguments))
+        world.travel("2024-08-16")
+
+    assert priced == []
+    assert finalized(world) == ["USAGE 2024-08-08..2024-08-15 FINALIZED 2024-08-16 0"]
 
 
 def test_segments_that_start_and_end_are_told(world: World) -> None:
@@ -285,6 +308,24 @@ def test_payments_of_one_date_share_an_invoice_when_it_becomes_final(world: Worl
     assert [(one.id, one.total) for one in paid] == [(first.id, 65)]
     assert world.lines(paid[0]) == ["C 1 @ 60 = 60", "D 1 @ 5 = 5"]
     assert next(iter(world.store.contracts.values())).next_charge_at == utc("2024-10-01")
+
+
+def test_many_payments_that_fall_due_are_worked_out_once(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    def counted(context: Context, contract: Contract) -> list[tuple[datetime, list[Charge]]]:
+        asked.append(contract.id)
+        return scheduled_ahead(context, contract)
+
+    payments = [(f"2024-08-{day}", "1") for day in range(16, 31)]
+    for name in "CD":
+        world.contract(starting_at="2024-08-01", commits=[world.prepaid(name, ("100", "2024-08"), payments=payments)])
+    monkeypatch.setattr(passage, "scheduled_ahead", counted)
+
+    world.travel("2024-08-31")
+
+    assert len(finalized(world)) == 30
+    assert len(asked) == 2
 
 
 def test_paying_a_commit_does_not_touch_its_balance(world: World) -> None:

@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
+from metronome_sandbox.domain.balances import Balance
 from metronome_sandbox.domain.invoices import Invoice, InvoiceStatus
 from metronome_sandbox.domain.periods import BoundedPeriod
 from metronome_sandbox.store.memory import MemoryStore, MemoryTable, SortedIndex, StoreState, UndoLog
@@ -91,8 +92,8 @@ def test_a_follower_holds_what_the_table_holds() -> None:
         table.put(key, value)
     assert sorted(follower.held) == ["b", "c"]
 
-    for put_back in reversed(undo.entries):
-        put_back()
+    for changed, key, before in reversed(undo.entries):
+        changed.put_back(key, before)
 
     assert (list(table), follower.held) == ([], [])
 
@@ -144,6 +145,10 @@ PUTS = st.one_of(
             NUMBERS,
             customer=CUSTOMERS,
             archived=st.booleans(),
+            of=st.none() | st.integers(1, 2),
+            kept_for=st.lists(st.integers(1, 2), max_size=3),
+            paid_on=st.none() | st.integers(1, 2),
+            is_postpaid=st.booleans(),
         ),
     ),
     st.tuples(
@@ -196,6 +201,11 @@ def indexes_of(store: MemoryStore) -> dict[str, Any]:
         (one for one in invoices if one.status is InvoiceStatus.DRAFT), key=lambda one: (one.issued_at, one.sequence)
     )
 
+    by_sequence = sorted(balances, key=lambda one: one.sequence)
+
+    def is_live(one: Balance) -> bool:
+        return one.archived_at is None
+
     def period(one: BoundedPeriod | None) -> Any:
         return one and (one.ending_before, one.starting_at)
 
@@ -227,10 +237,15 @@ def indexes_of(store: MemoryStore) -> dict[str, Any]:
                 for one in sorted(store.rate_schedules.values(), key=lambda one: one.sequence)
                 if one.key.rate_card_id == group
             ],
+            [one.id for one in by_sequence if one.customer_id == group and one.open_to == (group,) and is_live(one)],
+            [one.id for one in by_sequence if one.customer_id == group and one.is_trued_up],
         )
     for number in (1, 2):
         on = [one for one in invoices if one.contract_id == f"contract {number}"]
         drawing = [one for one in final if any(item.balance_id == f"balance {number}" for item in one.draws)]
+        name = f"contract {number}"
+        found[f"open to {number}"] = [one.id for one in by_sequence if name in one.open_to and is_live(one)]
+        found[f"paid on {number}"] = [one.id for one in by_sequence if one.invoice_contract_id == name]
         found[f"on {number}"] = [one.id for one in sorted(on, key=lambda one: (start(one), one.sequence))]
         found[f"drawing {number}"] = [one.id for one in sorted(drawing, key=lambda one: (end(one), one.sequence))]
         for segment in (1, 2):
@@ -259,9 +274,13 @@ def kept_indexes(store: MemoryStore) -> dict[str, Any]:
             store.stored_drafts,
             store.events_of,
             store.rate_keys,
+            store.balances_open_to,
+            store.true_ups_of,
         )
         found[group] = tuple(list(index.ids(group)) for index in indexes)
     for number in (1, 2):
+        found[f"open to {number}"] = list(store.balances_open_to.ids(f"contract {number}"))
+        found[f"paid on {number}"] = list(store.balances_paid_on.ids(f"contract {number}"))
         found[f"on {number}"] = list(store.invoices_on.ids(f"contract {number}"))
         found[f"drawing {number}"] = list(store.invoices_drawing_on.ids(f"balance {number}"))
         for segment in (1, 2):

@@ -208,6 +208,31 @@ def test_contracts_and_balances_of_a_customer_come_in_the_order_of_creation(stor
     assert len(store.contracts_of.ids("acme")[:1]) == 1
 
 
+def test_balances_are_found_by_whose_usage_may_draw_on_them(store: Store) -> None:
+    with store.transaction():
+        for each in (
+            balance(1),
+            balance(2, of=7),
+            balance(3, kept_for=(7, 8, 7)),
+            balance(4, of=7, archived=True),
+            balance(5),
+        ):
+            store.balances.put(each.id, each)
+
+    assert list(store.balances_open_to.ids("acme")) == ["balance 1", "balance 5"]
+    assert list(store.balances_open_to.ids("contract 7")) == ["balance 2", "balance 3"]
+    assert list(store.balances_open_to.ids("contract 8")) == ["balance 3"]
+
+
+def test_balances_are_found_by_whose_invoices_carry_their_payments(store: Store) -> None:
+    with store.transaction():
+        for each in (balance(1), balance(2, paid_on=7), balance(3, paid_on=7, is_postpaid=True)):
+            store.balances.put(each.id, each)
+
+    assert list(store.balances_paid_on.ids("contract 7")) == ["balance 2", "balance 3"]
+    assert list(store.true_ups_of.ids("acme")) == ["balance 3"]
+
+
 def test_the_contract_whose_period_ends_first_is_due_first(store: Store) -> None:
     due = {1: days(0, 31), 2: days(5, 12), 3: days(4, 12), 4: None, 5: days(0, 1)}
     with store.transaction():

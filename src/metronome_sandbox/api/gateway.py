@@ -51,6 +51,7 @@ IF_NONE_MATCH = b"if-none-match"
 JSON_HEADER = (CONTENT_TYPE, JSON.encode())
 
 CONTROL_PREFIX = "/sandbox/"
+RESTORE = "restoreSnapshot"
 
 
 class Gateway(SpecMiddleware):  # type: ignore[misc]
@@ -69,8 +70,7 @@ class Gateway(SpecMiddleware):  # type: ignore[misc]
         self._literal = self.routes.literal
         self._server = server
         self._settings = server.settings
-        self._max_body = server.settings.max_body
-        self._max_body_digits = len(str(self._max_body))
+        self._max_body_digits = len(str(server.settings.max_body))
         self._tenants = server.tenants
         self._by_header = server.tenants.by_header
         self._handlers = handlers
@@ -79,6 +79,7 @@ class Gateway(SpecMiddleware):  # type: ignore[misc]
     def add_api(self, specification: Specification, **_: Any) -> None:
         """Register the operations of a contract, described and merely named ones."""
         document = Document(specification.raw)
+        settings = self._settings
         for operation in operations_of(document):
             self.routes.add(
                 Route(
@@ -89,6 +90,7 @@ class Gateway(SpecMiddleware):  # type: ignore[misc]
                     self._handlers.get(operation.operation_id),
                     is_open=operation.is_open,
                     is_control=operation.path.startswith(CONTROL_PREFIX),
+                    max_body=settings.max_snapshot if operation.operation_id == RESTORE else settings.max_body,
                 )
             )
         for named in document.not_imitated():
@@ -135,11 +137,11 @@ class Gateway(SpecMiddleware):  # type: ignore[misc]
                     NOT_RETRIED,
                 )
             if len(headers.get(CONTENT_LENGTH, b"")) >= self._max_body_digits:
-                check_length(headers[CONTENT_LENGTH], self._max_body)
+                check_length(headers[CONTENT_LENGTH], route.max_body)
             message = await receive()
             body = message.get("body", b"")
-            if message.get("more_body", False) or len(body) > self._max_body or message["type"] == "http.disconnect":
-                body = await read_on(message, receive, self._max_body)
+            if message.get("more_body", False) or len(body) > route.max_body or message["type"] == "http.disconnect":
+                body = await read_on(message, receive, route.max_body)
             if tenant.next_fault is not None:
                 fault = tenant.next_fault(route.operation)
                 if fault is not None and fault.delay_seconds > 0:

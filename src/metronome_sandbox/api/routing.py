@@ -1,9 +1,10 @@
-"""From method and path to an operation: a dictionary for literal paths, a short list for the others."""
+"""From method and path to an operation: a dictionary for literal paths, one for each shape of the others."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from operator import itemgetter
+from typing import Any, NamedTuple
 
 from metronome_sandbox.api.errors import Refusal
 from metronome_sandbox.api.requests import Handler
@@ -20,6 +21,7 @@ class Route(NamedTuple):
         handler: None when nobody wrote one yet.
         is_open: Needs no bearer token.
         is_control: Belongs to the control plane, which may want a token of its own.
+        max_body: Bytes of a request body.
     """
 
     operation_id: str
@@ -29,24 +31,25 @@ class Route(NamedTuple):
     handler: Handler | None = None
     is_open: bool = False
     is_control: bool = False
+    max_body: int = 0
 
 
 class Template(NamedTuple):
-    """A path with parameters: its segments, None where a parameter stands, and the parameters' names in order."""
+    """A path with parameters: their names with the segments they stand for, and its routes by method."""
 
-    segments: tuple[str | None, ...]
-    names: tuple[str, ...]
+    parameters: tuple[tuple[str, int], ...]
     routes: dict[str, Route]
 
-    def values(self, parts: list[str]) -> dict[str, str] | None:
-        """Return the parameters' text when ``parts`` (as many as there are segments) fit, None when they don't."""
-        found: list[str] = []
-        for segment, part in zip(self.segments, parts, strict=True):
-            if segment is None:
-                found.append(part)
-            elif segment != part:
-                return None
-        return dict(zip(self.names, found, strict=True))
+
+class Shape:
+    """The templates that have as many segments and their parameters in the same places, by their other segments."""
+
+    __slots__ = ("literals_of", "places", "templates")
+
+    def __init__(self, places: tuple[int, ...], length: int) -> None:
+        self.places = places
+        self.literals_of = itemgetter(*(place for place in range(length) if place not in places))
+        self.templates: dict[Any, Template] = {}
 
 
 class Routes:
@@ -60,7 +63,7 @@ class Routes:
 
     def __init__(self) -> None:
         self.literal: dict[str, dict[str, Route]] = {}
-        self._templates: dict[int, list[Template]] = {}  # by number of segments
+        self._shapes: dict[int, list[Shape]] = {}  # by number of segments
 
     def add(self, route: Route) -> None:
         """Add a route; one that is there already stays."""
@@ -68,13 +71,15 @@ class Routes:
             self.literal.setdefault(route.path, {}).setdefault(route.method, route)
             return
         parts = route.path.split("/")
-        segments = tuple(None if part.startswith("{") else part for part in parts)
-        templates = self._templates.setdefault(len(parts), [])
-        template = next((known for known in templates if known.segments == segments), None)
-        if template is None:
-            template = Template(segments, tuple(part[1:-1] for part in parts if part.startswith("{")), {})
-            templates.append(template)
-            templates.sort(key=lambda one: one.segments.count(None))
+        places = tuple(place for place, part in enumerate(parts) if part.startswith("{"))
+        shapes = self._shapes.setdefault(len(parts), [])
+        shape = next((known for known in shapes if known.places == places), None)
+        if shape is None:
+            shape = Shape(places, len(parts))
+            shapes.append(shape)
+            shapes.sort(key=lambda one: len(one.places))
+        parameters = tuple((parts[place][1:-1], place) for place in places)
+        template = shape.templates.setdefault(shape.literals_of(parts), Template(parameters, {}))
         template.routes.setdefault(route.method, route)
 
     def find(self, method: str, path: str) -> tuple[Route, dict[str, str]]:
@@ -88,15 +93,16 @@ class Routes:
         # A concrete path is matched before its templated counterparts, whatever the method. Source: OpenAPI 3.0.3,
         # "Path Templating Matching".
         routes = self.literal.get(path)
-        values: dict[str, str] | None = {}
+        values: dict[str, str] = {}
         if routes is None:
             parts = path.split("/")
-            for template in self._templates.get(len(parts), ()):
-                values = template.values(parts)
-                if values is not None:
+            for shape in self._shapes.get(len(parts), ()):
+                template = shape.templates.get(shape.literals_of(parts))
+                if template is not None:
                     routes = template.routes
+                    values = {name: parts[place] for name, place in template.parameters}
                     break
-        if routes is None or values is None:
+        if routes is None:
             raise Refusal(404, f"there is no path {path[:SHOWN_PATH]}; GET /docs lists those there are")
         if method in routes:
             return routes[method], values
@@ -109,6 +115,7 @@ class Routes:
         """Every route."""
         for routes in self.literal.values():
             yield from routes.values()
-        for templates in self._templates.values():
-            for template in templates:
-                yield from template.routes.values()
+        for shapes in self._shapes.values():
+            for shape in shapes:
+                for template in shape.templates.values():
+                    yield from template.routes.values()

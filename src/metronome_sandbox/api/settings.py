@@ -19,7 +19,8 @@ class Settings:
         control_token: What ``X-Sandbox-Control-Token`` has to carry on ``/sandbox/*``. None leaves the control plane
             open, which is why ``serve`` asks for one on any address but loopback.
         max_body: Bytes of a request body; more is answered 413. Ten mebibytes hold the largest import the vendor
-            documents several times over and still bound what one request can cost.
+            documents several times over and still bound what one request can cost. A snapshot may be a hundred times
+            as long: what a tenant holds came in many requests, and what was taken has to fit back in.
         max_tenants: Worlds kept in memory. A client that sends a random token with each call would otherwise eat
             the machine.
         journal_size: Requests remembered for each tenant, oldest forgotten first. 0 turns the journal off.
@@ -43,3 +44,8 @@ class Settings:
     grace_period: timedelta = timedelta(hours=24)
     scenario: str | None = None
     state_file: Path | None = None
+
+    @property
+    def max_snapshot(self) -> int:
+        """Bytes of a snapshot that is restored."""
+        return 100 * self.max_body

@@ -218,6 +218,13 @@ class Balance(msgspec.Struct, frozen=True, gc=False):
         """Return the segment of that id, or None."""
         return next((segment for segment in self.segments if segment.id == segment_id), None)
 
+    @property
+    def open_to(self) -> Collection[ContractId | CustomerId]:
+        """Whose usage may draw on it: its contract's, that of the contracts it is kept for, or the customer's."""
+        if self.contract_id is not None:
+            return (self.contract_id,)
+        return frozenset(self.applicable_contract_ids) or (self.customer_id,)
+
     def is_open_to(self, contract_id: ContractId) -> bool:
         """Whether usage of this contract may draw on it."""
         if self.contract_id is not None:

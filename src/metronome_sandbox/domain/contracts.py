@@ -102,6 +102,21 @@ class Contract(msgspec.Struct, frozen=True, gc=False):
         """When it is in force."""
         return Period(self.starting_at, self.ending_before)
 
+    def periods_ahead(self, until: datetime) -> tuple[list[BoundedPeriod], datetime | None]:
+        """Return the periods of the usage invoices to come that start at or before ``until``, and when the next starts.
+
+        Without a look at the calendar for what is known: a period follows where one ends, unless the contract ends too.
+        """
+        found: list[BoundedPeriod] = []
+        period = self.next_period
+        while period is not None and period.starting_at <= until:
+            found.append(period)
+            after = period.ending_before
+            if after > until:
+                return found, after if self.ending_before is None or after < self.ending_before else None
+            period = next_billing_period(self.statement_schedule, self.period, after)
+        return found, None if period is None else period.starting_at
+
     def with_generated_until(self, instant: datetime) -> Contract:
         """Return the contract with its next generated invoice starting at ``instant``; its end may have changed."""
         contract = msgspec.structs.replace(

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
+from functools import reduce
+from operator import attrgetter
 
 import msgspec
 
@@ -164,6 +167,9 @@ class RateSegment(msgspec.Struct, frozen=True, gc=False):
     rate: Rate
 
 
+_start = attrgetter("starting_at")
+
+
 class RateSchedule(msgspec.Struct, frozen=True, gc=False):
     """All entries of one :class:`RateKey` in the order of their creation, and who wins when.
 
@@ -179,31 +185,39 @@ class RateSchedule(msgspec.Struct, frozen=True, gc=False):
 
     def at(self, instant: datetime) -> Rate | None:
         """Return the entry in force at ``instant``, or None where there is none."""
-        for segment in reversed(self.segments):
-            if segment.starting_at <= instant:
-                if segment.ending_before is None or instant < segment.ending_before:
-                    return segment.rate
-                return None
-        return None
+        place = bisect_right(self.segments, instant, key=_start)
+        if not place:
+            return None
+        segment = self.segments[place - 1]
+        return segment.rate if segment.ending_before is None or instant < segment.ending_before else None
+
+
+NO_SEGMENTS: tuple[RateSegment, ...] = ()
 
 
 def with_rate(schedule: RateSchedule, rate: Rate) -> RateSchedule:
     """Return the schedule with ``rate`` added last, replacing an entry with the same start."""
-    rates = (*(entry for entry in schedule.rates if entry.starting_at != rate.starting_at), rate)
-    return RateSchedule(schedule.key, schedule.sequence, rates, _segments(rates))
+    kept = tuple(entry for entry in schedule.rates if entry.starting_at != rate.starting_at)
+    below = schedule.segments if len(kept) == len(schedule.rates) else reduce(_overlaid, kept, NO_SEGMENTS)
+    return RateSchedule(schedule.key, schedule.sequence, (*kept, rate), _overlaid(below, rate))
 
 
-def _segments(rates: tuple[Rate, ...]) -> tuple[RateSegment, ...]:
-    cuts = sorted({rate.starting_at for rate in rates} | {rate.ending_before for rate in rates if rate.ending_before})
-    found: list[RateSegment] = []
-    for start, end in zip(cuts, [*cuts[1:], None], strict=True):
-        winner = next((rate for rate in reversed(rates) if start in rate.period), None)
-        if winner is None:
-            continue
-        if found and found[-1].rate is winner and found[-1].ending_before == start:
-            start = found.pop().starting_at
-        found.append(RateSegment(start, end, winner))
-    return tuple(found)
+def _overlaid(segments: tuple[RateSegment, ...], rate: Rate) -> tuple[RateSegment, ...]:
+    """Return segments with one more entry over them, which is in force wherever it is valid."""
+    start, end = rate.starting_at, rate.ending_before
+    if end is not None and end <= start:
+        return segments
+    before = segments[: bisect_left(segments, start, key=_start)]
+    if before and (before[-1].ending_before is None or before[-1].ending_before > start):
+        before = (*before[:-1], RateSegment(before[-1].starting_at, start, before[-1].rate))
+    after: tuple[RateSegment, ...] = ()
+    if end is not None:
+        place = bisect_left(segments, end, key=_start)
+        after = segments[place:]
+        covered = segments[place - 1] if place else None
+        if covered is not None and (covered.ending_before is None or covered.ending_before > end):
+            after = (RateSegment(end, covered.ending_before, covered.rate), *after)
+    return (*before, RateSegment(start, end, rate), *after)
 
 
 class RateCardAlias(Alias, frozen=True, gc=False):

@@ -26,7 +26,7 @@ from metronome_sandbox.domain.overrides import AT_LIST_RATE, Choice, in_force, i
 from metronome_sandbox.domain.periods import BoundedPeriod
 from metronome_sandbox.domain.rate_cards import Price, Rate, RateKey, RateSchedule, TierSlice, slices
 from metronome_sandbox.domain.targeting import Target
-from metronome_sandbox.domain.usage import UsageLine, WindowQuantity, total
+from metronome_sandbox.domain.usage import UsageLine, WindowQuantity, total, windows_from
 
 
 class UnitConversion(msgspec.Struct, frozen=True, gc=False):
@@ -224,7 +224,7 @@ def _windows(
         if len(edges) == 2 and stretch == span:
             return [(span, target, line.quantity)]
         for start, end in pairwise(edges):
-            inside = [window for window in line.windows if start <= window.starting_at < end]
+            inside = windows_from(line.windows, start, end)
             if inside or line.keeps_zero:
                 found.append((BoundedPeriod(start, end), target, total(inside)))
     return found
@@ -295,7 +295,7 @@ def metered_lines(contract: Contract, book: PriceBook, metered: Metered, period:
         for stretch, keeps_zero in _by_group_keys(stored, period):
             for (pricing, presentation), windows in _groups_in(stretch, used.get(product_id, {}), keeps_zero).items():
                 for offered in on_offer(contract, book, stored, pricing, presentation, stretch):
-                    inside = tuple(window for window in windows if window.starting_at in offered)
+                    inside = tuple(windows_from(windows, offered.starting_at, offered.ending_before))
                     if inside or keeps_zero:
                         lines.append(
                             UsageLine(
@@ -326,7 +326,7 @@ def _groups_in(
     groups: dict[tuple[GroupValues, GroupValues], Sequence[WindowQuantity]] = {
         group: inside
         for group, windows in used.items()
-        if (inside := [window for window in windows if window.starting_at in stretch])
+        if (inside := windows_from(windows, stretch.starting_at, stretch.ending_before))
     }
     return groups or ({((), ()): ()} if keeps_zero else {})
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
+from operator import attrgetter
 
 import msgspec
 
@@ -66,6 +68,14 @@ class UsageLine(msgspec.Struct, frozen=True, gc=False):
     def group(self) -> tuple[ProductId, GroupValues, GroupValues]:
         """What tiers are counted for. Source: guide "Create and manage rate cards" for presentation groups."""
         return self.product_id, self.pricing_group_values, self.presentation_group_values
+
+
+_start = attrgetter("starting_at")
+
+
+def windows_from(windows: Sequence[WindowQuantity], start: datetime, end: datetime) -> Sequence[WindowQuantity]:
+    """Return the windows that start in ``[start, end)``, of windows in the order of time."""
+    return windows[bisect_left(windows, start, key=_start) : bisect_left(windows, end, key=_start)]
 
 
 def total(windows: Sequence[WindowQuantity]) -> Decimal:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 from itertools import count
+from operator import itemgetter
 
 import msgspec
 
@@ -39,10 +40,10 @@ Source = Callable[[Context, Contract], Iterable[Charge]]
 def commit_payments(context: Context, contract: Contract) -> Iterator[Charge]:
     """Yield the payments of prepaid commits that a contract's invoices carry."""
     store = context.store
-    for balance_id in store.balances_of.ids(contract.customer_id):
+    for balance_id in store.balances_paid_on.ids(contract.id):
         balance = store.balances[balance_id]
         schedule = balance.invoice_schedule
-        if schedule is None or schedule.do_not_invoice or balance.invoice_contract_id != contract.id:
+        if schedule is None or schedule.do_not_invoice:
             continue
         if balance.type is not BalanceType.PREPAID or balance.archived_at is not None:
             continue
@@ -163,11 +164,15 @@ def charges_alone(context: Context, contract: Contract) -> list[Charge]:
     return [charge for charge in open_charges(context, contract) if not _goes_on_usage(context, contract, charge)]
 
 
-def next_scheduled(context: Context, contract: Contract) -> tuple[datetime, list[Charge]] | None:
-    """Return what the next scheduled invoice that may become final bills, and when it is issued."""
+def scheduled_ahead(context: Context, contract: Contract) -> list[tuple[datetime, list[Charge]]]:
+    """Return what each scheduled invoice that may become final bills, and when it is issued, by that date.
+
+    The list gets shorter as these invoices become final, and changes in no other way before something else happens to
+    the customer: an invoice of charges counts for no other charge.
+    """
     ready = [charge for charge in charges_alone(context, contract) if not charge.holds_back]
     dated = [(_issue_date(context, contract, charges), charges) for charges in _grouped(ready)]
-    return min(dated, key=lambda item: item[0], default=None)
+    return sorted(dated, key=itemgetter(0))
 
 
 def _grouped(charges: Iterable[Charge]) -> list[list[Charge]]:
@@ -201,9 +206,19 @@ def scheduled_invoice_of(context: Context, contract: Contract, charge_id: str) -
 
 def reschedule(context: Context, contract_id: ContractId) -> None:
     """Note when the contract's next charge falls due. To be called after anything that changes its charges."""
+    note_next_charge(context, contract_id, scheduled_ahead(context, context.store.contracts[contract_id]))
+
+
+def note_next_charge(
+    context: Context, contract_id: ContractId, ahead: Sequence[tuple[datetime, Sequence[Charge]]]
+) -> None:
+    """Note when the contract's next charge falls due.
+
+    Args:
+        ahead: Its charges, as :func:`scheduled_ahead` returns them.
+    """
     contract = context.store.contracts[contract_id]
-    following = next_scheduled(context, contract)
-    next_charge_at = None if following is None else following[0]
+    next_charge_at = ahead[0][0] if ahead else None
     if next_charge_at != contract.next_charge_at:
         context.store.contracts.put(contract_id, msgspec.structs.replace(contract, next_charge_at=next_charge_at))
 

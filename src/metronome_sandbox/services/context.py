@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
+from types import TracebackType
 from typing import TYPE_CHECKING
 
 from metronome_sandbox.domain.ids import CustomerId, InvoiceId
@@ -13,6 +14,10 @@ from metronome_sandbox.store.interface import Store
 
 if TYPE_CHECKING:
     from metronome_sandbox.services.drafts import Drafts
+
+
+NEVER = -1
+"""A revision that no store has."""
 
 
 class Context:
@@ -26,9 +31,11 @@ class Context:
         drafts: Drafts by customer, kept by ``services/drafts.py`` while they hold.
         checked_revision: Of the store when its thresholds were checked last.
         draft_owners: The customers of the drafts that were shown last.
+        next_due: When something happens next, if ever, kept by ``services/passage.py``: the revision of the store that
+            it holds for, and the instant.
     """
 
-    __slots__ = ("_now", "checked_revision", "draft_owners", "drafts", "grace_period", "ids", "store")
+    __slots__ = ("_now", "checked_revision", "draft_owners", "drafts", "grace_period", "ids", "next_due", "store")
 
     def __init__(
         self, store: Store, now: Callable[[], datetime], ids: IdFactory, grace_period: timedelta = timedelta(hours=24)
@@ -38,7 +45,8 @@ class Context:
         self.grace_period = grace_period
         self.drafts: dict[CustomerId, Drafts] = {}
         self.draft_owners: dict[InvoiceId, CustomerId] = {}
-        self.checked_revision = -1
+        self.checked_revision = NEVER
+        self.next_due: tuple[int, datetime | None] = (NEVER, None)
         self._now = now
 
     def at(self, instant: datetime) -> Context:
@@ -50,13 +58,27 @@ class Context:
         """The tenant's time: aware, UTC."""
         return self._now()
 
-    @contextmanager
-    def transaction(self) -> Iterator[None]:
+    def transaction(self) -> Transaction:
         """Keep everything that is put inside, or nothing when the block raises; ids that it drew are drawn again."""
-        counts = dict(self.ids.counts)
-        try:
-            with self.store.transaction():
-                yield
-        except BaseException:
-            self.ids.counts = counts
-            raise
+        return Transaction(self.store.transaction(), self.ids)
+
+
+class Transaction:
+    """One block of :meth:`Context.transaction`."""
+
+    __slots__ = ("_counts", "_ids", "_tables")
+
+    def __init__(self, tables: AbstractContextManager[None], ids: IdFactory) -> None:
+        self._tables = tables
+        self._ids = ids
+
+    def __enter__(self) -> None:
+        self._counts = self._ids.counts.copy()
+        self._tables.__enter__()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if kind is not None:
+            self._ids.counts = self._counts
+        self._tables.__exit__(kind, error, traceback)

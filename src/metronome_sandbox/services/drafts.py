@@ -7,7 +7,7 @@ tenant's tables stand still and no new period has begun.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from decimal import Decimal
 from itertools import islice
@@ -32,7 +32,7 @@ from metronome_sandbox.domain.invoices import (
     InvoiceType,
 )
 from metronome_sandbox.domain.invoicing import build_invoice
-from metronome_sandbox.domain.periods import BoundedPeriod, billing_periods
+from metronome_sandbox.domain.periods import BoundedPeriod
 from metronome_sandbox.domain.rating import Metered, PriceBook, metered_lines, priceable
 from metronome_sandbox.domain.trace import Measure
 from metronome_sandbox.domain.usage import UsageLine, WindowQuantity, WindowSize
@@ -77,11 +77,16 @@ Pending = tuple[datetime, int, Contract, BoundedPeriod | Invoice]
 contract, and the period to generate or the import to price again."""
 
 
-def pending(context: Context, customer_id: CustomerId, until: datetime) -> tuple[list[Pending], datetime | None]:
+def pending(
+    context: Context, customer_id: CustomerId, until: datetime, of: Collection[ContractId] | None = None
+) -> tuple[list[Pending], datetime | None]:
     """Return what is not final, in order, and when the next period starts after ``until``.
 
     Of the periods to generate those that start at or before ``until``; of the imports that wait for their issue date
     all.
+
+    Args:
+        of: The contracts to look at; all of the customer's without it.
 
     Assumed: invoices of one customer meet its balances by period start, then contract creation (Q34).
     [A-order-of-invoices]
@@ -89,21 +94,17 @@ def pending(context: Context, customer_id: CustomerId, until: datetime) -> tuple
     store = context.store
     found: list[Pending] = []
     later: list[datetime] = []
-    for contract_id in store.contracts_of.ids(customer_id):
+    for contract_id in store.contracts_of.ids(customer_id) if of is None else of:
         contract = store.contracts[contract_id]
         if contract.next_period is None or contract.archived_at is not None:
             continue
-        if contract.next_period.starting_at > until:
-            later.append(contract.next_period.starting_at)
-            continue
-        for period in billing_periods(contract.statement_schedule, contract.period, contract.generated_until):
-            if period.starting_at > until:
-                later.append(period.starting_at)
-                break
-            found.append((period.starting_at, contract.sequence, contract, period))
+        periods, following = contract.periods_ahead(until)
+        found += ((period.starting_at, contract.sequence, contract, period) for period in periods)
+        if following is not None:
+            later.append(following)
     for invoice_id in store.stored_drafts.ids(customer_id):
         invoice = store.invoices[invoice_id]
-        if invoice.period is not None:
+        if invoice.period is not None and (of is None or invoice.contract_id in of):
             contract = store.contracts[invoice.contract_id]
             found.append((invoice.period.starting_at, contract.sequence, contract, invoice))
     return sorted(found, key=lambda item: item[:2]), min(later, default=None)
@@ -167,10 +168,20 @@ def price_pending(context: Context, entry: Pending, taken: dict[SegmentId, Decim
 def taken_before(context: Context, contract: Contract, starting_at: datetime) -> dict[SegmentId, Decimal]:
     """Return what drafts take that come before this contract's invoice of a period in the order of invoices."""
     taken: dict[SegmentId, Decimal] = {}
-    for entry in pending(context, contract.customer_id, starting_at)[0]:
+    of = None if _shares(context, contract) else (contract.id,)
+    for entry in pending(context, contract.customer_id, starting_at, of)[0]:
         if entry[:2] < (starting_at, contract.sequence):
             price_pending(context, entry, taken)
     return taken
+
+
+def _shares(context: Context, contract: Contract) -> bool:
+    """Whether a contract may draw on anything that another contract's invoices leave less of."""
+    store = context.store
+    if store.balances_open_to.ids(contract.customer_id):
+        return True
+    balances = (store.balances[balance_id] for balance_id in store.balances_open_to.ids(contract.id))
+    return any(balance.contract_id is None or balance.rolled_over_from is not None for balance in balances)
 
 
 def draft(context: Context, contract: Contract, period: BoundedPeriod, taken: dict[SegmentId, Decimal]) -> Invoice:

@@ -7,6 +7,7 @@ state and the instant when somebody asks.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 from itertools import islice
@@ -14,14 +15,15 @@ from itertools import islice
 import msgspec
 
 from metronome_sandbox.domain.balances import Balance, BalanceType
+from metronome_sandbox.domain.charges import Charge
 from metronome_sandbox.domain.ids import BalanceId, ContractId, CustomerId, InvoiceId
 from metronome_sandbox.domain.invoices import Invoice, InvoiceStatus
 from metronome_sandbox.domain.periods import billing_periods
 from metronome_sandbox.services.charges import (
     charges_on_usage_invoice,
-    next_scheduled,
-    reschedule,
+    note_next_charge,
     reschedule_true_ups,
+    scheduled_ahead,
     scheduled_invoice,
     settle,
     store_invoice,
@@ -46,15 +48,16 @@ class Event(msgspec.Struct, frozen=True):
 
 
 def is_behind(context: Context) -> bool:
-    """Whether something is due that has not happened yet. Cheap: it looks at the heads of six indexes."""
-    next_due = _next_due(context)
-    return (next_due is not None and next_due[0] <= context.now) or _is_unchecked(context)
-
-
-def _is_unchecked(context: Context) -> bool:
-    """Whether something changed since thresholds were checked, and there are any."""
+    """Whether something is due that has not happened yet. Cheap: it is kept while tables stand still."""
     store = context.store
-    return store.revision != context.checked_revision and bool(store.watched.ids(""))
+    revision, instant = context.next_due
+    if revision != store.revision:
+        if context.checked_revision != store.revision and store.watched.ids(""):
+            return True  # a threshold may have been reached by what changed
+        due = _next_due(context)
+        instant = None if due is None else due[0]
+        context.next_due = store.revision, instant
+    return instant is not None and instant <= context.now
 
 
 def pass_time(context: Context) -> list[Event]:
@@ -100,20 +103,25 @@ def _let_happen(context: Context, events: list[Event]) -> None:
     """Let everything happen that is due, in the order of time, and note it."""
     now = context.now
     reached: datetime | None = None
+    ahead: dict[ContractId, ChargesAhead] = {}
     while (due := _next_due(context)) is not None and due[0] <= now:
         instant, kind, identity = due
         if reached is not None and instant < reached:
             instant = reached  # what waited for something else to be final happens then, not at its own date
         reached = instant
-        if kind == "grant":
-            granted = grant_next(context, ContractId(identity))
-            if granted is not None:
-                events += _checked(context, granted.customer_id, instant)
-            continue
-        if kind == "check":
-            events += _checked(context, context.store.contracts[ContractId(identity)].customer_id, instant)
-            continue
-        invoice = _FINALIZE[kind](context, identity)
+        if kind == "charge":
+            invoice = _finalize_charges(context, ContractId(identity), ahead)
+        else:
+            ahead.clear()
+            if kind == "grant":
+                granted = grant_next(context, ContractId(identity))
+                if granted is not None:
+                    events += _checked(context, granted.customer_id, instant)
+                continue
+            if kind == "check":
+                events += _checked(context, context.store.contracts[ContractId(identity)].customer_id, instant)
+                continue
+            invoice = _FINALIZE[kind](context, identity)
         if invoice is not None:
             events.append(Event("invoice.finalized", instant, invoice.customer_id, invoice.contract_id, invoice.id))
 
@@ -150,6 +158,10 @@ def _next_due(context: Context) -> tuple[datetime, str, str] | None:
     return instant, kind, identity
 
 
+ChargesAhead = deque[tuple[datetime, list[Charge]]]
+"""What the scheduled invoices of a contract bill that are not final yet, by their issue date."""
+
+
 def _finalize_usage(context: Context, contract_id: str) -> Invoice | None:
     """Store the usage invoice of a contract's next period and move on to the one after.
 
@@ -182,28 +194,32 @@ def _finalize_import(context: Context, invoice_id: str) -> Invoice | None:
     return final
 
 
-def _finalize_charges(context: Context, contract_id: str) -> Invoice | None:
-    """Store the scheduled invoice of the charges that one contract has at one instant in one currency."""
-    store = context.store
-    contract = store.contracts[ContractId(contract_id)]
-    due = next_scheduled(context, contract)
-    if due is None or due[0] > context.now:
-        reschedule(context, contract.id)
-        return None
-    together = due[1]
-    if not all(charge.is_needed for charge in together):
-        for charge in together:
-            fulfil(context, charge)
-        reschedule(context, contract.id)
-        return None
-    invoice = scheduled_invoice(context, together)
-    final = store_invoice(context, msgspec.structs.replace(invoice, status=InvoiceStatus.FINALIZED))
-    settle(context, together, final.id)
-    reschedule(context, contract.id)
+def _finalize_charges(
+    context: Context, contract_id: ContractId, ahead: dict[ContractId, ChargesAhead]
+) -> Invoice | None:
+    """Store the scheduled invoice of the charges that one contract has at one instant in one currency.
+
+    Args:
+        ahead: What is known of each contract's charges; what is missing is added, what becomes final taken away.
+    """
+    waiting = ahead.get(contract_id)
+    if waiting is None:
+        waiting = ahead[contract_id] = deque(scheduled_ahead(context, context.store.contracts[contract_id]))
+    final = None
+    if waiting and waiting[0][0] <= context.now:
+        _, together = waiting.popleft()
+        if all(charge.is_needed for charge in together):
+            invoice = scheduled_invoice(context, together)
+            final = store_invoice(context, msgspec.structs.replace(invoice, status=InvoiceStatus.FINALIZED))
+            settle(context, together, final.id)
+        else:
+            for charge in together:
+                fulfil(context, charge)
+    note_next_charge(context, contract_id, waiting)
     return final
 
 
-_FINALIZE = {"usage": _finalize_usage, "import": _finalize_import, "charge": _finalize_charges}
+_FINALIZE = {"usage": _finalize_usage, "import": _finalize_import}
 
 
 def milestones(context: Context, after: datetime, until: datetime) -> Iterator[Event]:

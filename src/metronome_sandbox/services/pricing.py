@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
+from itertools import chain
 
 from metronome_sandbox.domain.amounts import USD_CENTS, ZERO
 from metronome_sandbox.domain.balances import OpenSegment
@@ -21,15 +22,15 @@ def open_segments(
 ) -> list[OpenSegment]:
     """Return the segments that usage of this contract and period may draw on, with what is left of each, if anything.
 
+    They come in no order of spending.
+
     Args:
         taken: What invoices that are not stored yet (drafts, earlier ones of a batch) took already.
     """
     store = context.store
     found: list[OpenSegment] = []
-    for balance_id in store.balances_of.ids(contract.customer_id):
+    for balance_id in chain(store.balances_open_to.ids(contract.customer_id), store.balances_open_to.ids(contract.id)):
         balance = as_it_stands(context, store.balances[balance_id], taken)
-        if balance.archived_at is not None or not balance.is_open_to(contract.id):
-            continue
         for segment in balance.segments:
             if segment.starting_at < period.ending_before and period.starting_at < segment.ending_before:
                 left = balance.worth(segment) - store.drawn.get(segment.id, ZERO) - taken.get(segment.id, ZERO)

@@ -31,10 +31,10 @@ def true_ups(context: Context, contract: Contract) -> Iterator[Charge]:
     missing, no invoice.  [A-true-up]
     """
     store = context.store
-    for balance_id in store.balances_of.ids(contract.customer_id):
+    for balance_id in store.balances_paid_on.ids(contract.id):
         balance = store.balances[balance_id]
         schedule = balance.invoice_schedule
-        if schedule is None or balance.invoice_contract_id != contract.id or balance.archived_at is not None:
+        if schedule is None or balance.archived_at is not None:
             continue
         if not balance.is_trued_up or not balance.segments:
             continue
@@ -151,8 +151,8 @@ def posted_true_ups(context: Context, balance: Balance) -> list[PostedTrueUp]:
 def contracts_with_true_ups(context: Context, customer_id: CustomerId) -> list[Contract]:
     """Return the contracts of a customer whose invoices carry a true-up that is still to come."""
     store = context.store
-    balances = (store.balances[balance_id] for balance_id in store.balances_of.ids(customer_id))
-    carrying = dict.fromkeys(balance.invoice_contract_id for balance in balances if balance.is_trued_up)
+    balances = (store.balances[balance_id] for balance_id in store.true_ups_of.ids(customer_id))
+    carrying = dict.fromkeys(balance.invoice_contract_id for balance in balances)
     return [store.contracts[contract_id] for contract_id in carrying if contract_id is not None]
 
 

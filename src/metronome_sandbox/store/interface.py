@@ -86,6 +86,10 @@ class Store(Protocol):
             it stands still.
         rate_keys: By rate card, in the order of the first rate.
         contracts_of, balances_of: By customer, in the order of creation.
+        balances_open_to: By contract whose usage may draw on them, or by customer where that of all its contracts may,
+            in the order of creation; no archived ones.
+        balances_paid_on: By contract whose invoices carry their payments, in the order of creation.
+        true_ups_of: By customer: postpaid commits whose rest an invoice bills or will bill, in the order of creation.
         invoices_of: By customer, in the default order of an invoice list.
         invoices_on: By contract, by start of the period; voided ones included.
         contracts_due: One group, ``""``: contracts with a usage invoice to come, the one that ends first first.
@@ -121,6 +125,9 @@ class Store(Protocol):
     settled: Table[str, InvoiceId]
     balances: Table[BalanceId, Balance]
     balances_of: Index[BalanceId]
+    balances_open_to: Index[BalanceId]
+    balances_paid_on: Index[BalanceId]
+    true_ups_of: Index[BalanceId]
     invoices: Table[InvoiceId, Invoice]
     invoices_of: Index[InvoiceId]
     invoices_on: Index[InvoiceId]

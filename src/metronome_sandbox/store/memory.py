@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence, ValuesView
-from contextlib import contextmanager
+from bisect import bisect_left
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Sequence, ValuesView
 from decimal import Decimal
-from operator import itemgetter
 from typing import Any, Generic, Protocol, TypeVar
 
 import msgspec
@@ -52,7 +50,7 @@ class Follower(Protocol[V_contra]):
 
 
 class SortedIndex(Generic[K, V]):
-    """Ids by group, sorted by a key that no two rows share.
+    """Ids by group, sorted by a key, a tuple, that no two rows share.
 
     Args:
         identity: The id of a row.
@@ -63,7 +61,7 @@ class SortedIndex(Generic[K, V]):
     __slots__ = ("_groups", "_groups_of", "_identity", "_key")
 
     def __init__(
-        self, identity: Callable[[V], K], groups: Callable[[V], Iterable[Hashable]], key: Callable[[V], Any]
+        self, identity: Callable[[V], K], groups: Callable[[V], Collection[Hashable]], key: Callable[[V], Any]
     ) -> None:
         self._identity = identity
         self._groups_of = groups
@@ -77,29 +75,51 @@ class SortedIndex(Generic[K, V]):
 
     def starting_with(self, group: Hashable, first: Any, /) -> Sequence[K]:
         """Return the ids of a group whose key's first part equals ``first``, in order."""
-        keys, ids = self._groups.get(group, ([], []))
-        start = bisect_left(keys, first, key=itemgetter(0))
-        return ids[start : bisect_right(keys, first, lo=start, key=itemgetter(0))]
+        found = self._groups.get(group)
+        if found is None:
+            return ()
+        keys, ids = found
+        start = end = bisect_left(keys, (first,))  # which stands before every longer key that begins with it
+        while end < len(keys) and keys[end][0] == first:
+            end += 1
+        return ids[start:end]
 
     def before(self, group: Hashable, first: Any, /) -> Iterator[K]:
         """Yield the ids of a group whose key's first part is less than ``first``, the last one first."""
-        keys, ids = self._groups.get(group, ([], []))
-        for place in range(bisect_left(keys, first, key=itemgetter(0)) - 1, -1, -1):
+        found = self._groups.get(group)
+        if found is None:
+            return
+        keys, ids = found
+        for place in range(bisect_left(keys, (first,)) - 1, -1, -1):
             yield ids[place]
 
     def add(self, value: V, /) -> None:
         """Take a row in."""
+        groups = self._groups_of(value)
+        if not groups:
+            return
         key, identity = self._key(value), self._identity(value)
-        for group in self._groups_of(value):
-            keys, ids = self._groups.setdefault(group, ([], []))
-            place = len(keys) if not keys or keys[-1] < key else bisect_left(keys, key)
-            keys.insert(place, key)
-            ids.insert(place, identity)
+        for group in groups:
+            found = self._groups.get(group)
+            if found is None:
+                self._groups[group] = [key], [identity]
+                continue
+            keys, ids = found
+            if keys and keys[-1] > key:
+                place = bisect_left(keys, key)
+                keys.insert(place, key)
+                ids.insert(place, identity)
+            else:
+                keys.append(key)
+                ids.append(identity)
 
     def remove(self, value: V, /) -> None:
         """Drop a row that was taken in."""
+        groups = self._groups_of(value)
+        if not groups:
+            return
         key = self._key(value)
-        for group in self._groups_of(value):
+        for group in groups:
             keys, ids = self._groups[group]
             place = bisect_left(keys, key)
             del keys[place], ids[place]
@@ -131,12 +151,12 @@ class DrawnTotals:
 
 
 class UndoLog:
-    """What to put back, newest last; None outside of a transaction."""
+    """What to put back, newest last: a table, a key, and the value before. None outside of a transaction."""
 
     __slots__ = ("entries",)
 
     def __init__(self) -> None:
-        self.entries: list[Callable[[], None]] | None = None
+        self.entries: list[tuple[MemoryTable[Any, Any], Any, Any]] | None = None
 
 
 class MemoryTable(Generic[K, V]):
@@ -174,10 +194,11 @@ class MemoryTable(Generic[K, V]):
         if self._undo.entries is None:
             raise RuntimeError("put outside of a transaction")
         before = self._rows.get(key)
-        self._undo.entries.append(lambda: self._put_back(key, before))
+        self._undo.entries.append((self, key, before))
         self._replace(key, before, value)
 
-    def _put_back(self, key: K, before: V | None) -> None:
+    def put_back(self, key: K, before: V | None) -> None:
+        """Take back the last :meth:`put` that stands; ``before`` is None where it was an insert."""
         if before is not None:
             self._replace(key, self._rows[key], before)
         else:
@@ -223,6 +244,29 @@ class StoreState(msgspec.Struct, frozen=True):
     payment_workflows: list[tuple[str, PaymentWorkflow]] = []
 
 
+class Transaction:
+    """One block of :meth:`MemoryStore.transaction`."""
+
+    __slots__ = ("_store", "_undo")
+
+    def __init__(self, store: MemoryStore, undo: UndoLog) -> None:
+        self._store = store
+        self._undo = undo
+
+    def __enter__(self) -> None:
+        if self._undo.entries is not None:
+            raise RuntimeError("a transaction is open already")
+        self._undo.entries = []
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        entries, self._undo.entries = self._undo.entries, None
+        if entries and kind is None:
+            self._store.revision += 1
+        elif entries:
+            for table, key, before in reversed(entries):
+                table.put_back(key, before)
+
+
 class MemoryStore:
     """All tables of one tenant, in memory. See :class:`metronome_sandbox.store.interface.Store`."""
 
@@ -247,6 +291,21 @@ class MemoryStore:
         )
         balances_of = SortedIndex[BalanceId, Balance](
             lambda row: row.id, lambda row: (row.customer_id,), lambda row: (row.sequence,)
+        )
+        balances_open_to = SortedIndex[BalanceId, Balance](
+            lambda row: row.id,
+            lambda row: row.open_to if row.archived_at is None else (),
+            lambda row: (row.sequence,),
+        )
+        balances_paid_on = SortedIndex[BalanceId, Balance](
+            lambda row: row.id,
+            lambda row: () if row.invoice_contract_id is None else (row.invoice_contract_id,),
+            lambda row: (row.sequence,),
+        )
+        true_ups_of = SortedIndex[BalanceId, Balance](
+            lambda row: row.id,
+            lambda row: (row.customer_id,) if row.is_trued_up else (),
+            lambda row: (row.sequence,),
         )
         charges_due = SortedIndex[ContractId, Contract](
             lambda row: row.id,
@@ -302,6 +361,9 @@ class MemoryStore:
         self.contracts_from: Index[ContractId] = contracts_from
         self.contracts_due: Index[ContractId] = contracts_due
         self.balances_of: Index[BalanceId] = balances_of
+        self.balances_open_to: Index[BalanceId] = balances_open_to
+        self.balances_paid_on: Index[BalanceId] = balances_paid_on
+        self.true_ups_of: Index[BalanceId] = true_ups_of
         self.charges_due: Index[ContractId] = charges_due
         self.grants_due: Index[ContractId] = grants_due
         self.watched: Index[ContractId] = watched
@@ -325,7 +387,9 @@ class MemoryStore:
         )
         self.packages: Table[PackageId, Package] = MemoryTable(undo)
         self.contract_histories: Table[ContractId, ContractHistory] = MemoryTable(undo)
-        self.balances: Table[BalanceId, Balance] = MemoryTable(undo, [balances_of])
+        self.balances: Table[BalanceId, Balance] = MemoryTable(
+            undo, [balances_of, balances_open_to, balances_paid_on, true_ups_of]
+        )
         self.invoices: Table[InvoiceId, Invoice] = MemoryTable(
             undo, [invoices_of, invoices_on, stored_drafts, invoices_drawing_on, drawn]
         )
@@ -337,23 +401,9 @@ class MemoryStore:
             for name in StoreState.__struct_fields__:
                 getattr(self, name).load(getattr(state, name))
 
-    @contextmanager
-    def transaction(self) -> Iterator[None]:
+    def transaction(self) -> Transaction:
         """Everything put inside is kept together, or not at all when the block raises. Blocks do not nest."""
-        if self._undo.entries is not None:
-            raise RuntimeError("a transaction is open already")
-        entries = self._undo.entries = []
-        try:
-            yield
-        except BaseException:
-            for put_back in reversed(entries):
-                put_back()
-            raise
-        else:
-            if entries:
-                self.revision += 1
-        finally:
-            self._undo.entries = None
+        return Transaction(self, self._undo)
 
     def dump(self) -> StoreState:
         """Return the rows of every table."""
