@@ -15,7 +15,7 @@ from metronome_sandbox.domain.ids import BalanceId, ContractId, CustomerId, Prod
 from metronome_sandbox.domain.invoices import InvoiceType
 from metronome_sandbox.domain.payment_schedules import Payment
 from metronome_sandbox.domain.targeting import Specifier
-from metronome_sandbox.services import balance_edits
+from metronome_sandbox.services import balance_edits, contracts
 from metronome_sandbox.services.balance_edits import BalanceChange, NewManualEntry, PaymentChange, SegmentChange
 from metronome_sandbox.services.balances import BalanceFilter, NewSegment, list_balances
 
@@ -452,6 +452,15 @@ def test_an_end_is_only_moved_to_an_earlier_date(world: World) -> None:
     assert "not after the start of access" in refused(world, lambda: end(world, "2024-06-01"))
     assert "hour boundary" in refused(world, lambda: end(world, "2024-09-01T00:30"))
     assert "send it" in refused(world, lambda: end(world))
+
+
+def test_access_that_went_with_an_earlier_end_of_the_contract_cannot_end_again() -> None:
+    world = World("2024-08-15")
+    world.contract(starting_at="2024-08-01", commits=[world.prepaid("C", ("100", "2024-10"))])
+    contracts.update_contract_end_date(world.context, acme(world), world.contracts["contract"], utc("2024-09-01"))
+
+    assert segments(world) == []
+    assert "no access left" in refused(world, lambda: end(world, "2024-09-01"))
 
 
 def test_a_postpaid_commit_is_not_ended(world: World) -> None:

@@ -123,13 +123,22 @@ def draw_down(
     paid = [[PaidPart(part) for part in parts] for parts in rated]
     if not candidates:
         return paid
-    waiting = sorted(paid, key=_line_order) if len(paid) > 1 else paid
+    waiting = dict(enumerate(sorted(paid, key=_line_order) if len(paid) > 1 else paid))
     for candidate in candidates:
         remaining = candidate.remaining
-        for parts in waiting:
-            if remaining > 0 and _may_pay(candidate, parts[0].part):
+        settled: list[int] = []
+        for place, parts in waiting.items():
+            if remaining <= 0:
+                break
+            if _may_pay(candidate, parts[0].part):
                 for paid_part in parts:
                     remaining -= _pay(contract, candidate, paid_part, remaining)
+                if not any(paid_part.uncovered > 0 for paid_part in parts):
+                    settled.append(place)
+        for place in settled:  # no other candidate is asked to pay for it
+            del waiting[place]
+        if not waiting:
+            break
     return paid
 
 
@@ -167,8 +176,8 @@ def _may_pay(candidate: OpenSegment, part: Part) -> bool:
 def _pay(contract: Contract, candidate: OpenSegment, paid: PaidPart, remaining: Decimal) -> Decimal:
     """Cover as much of the part as ``remaining`` pays for and return what that costs.
 
-    Assumed: what costs nothing under the balance's own price is not drawn and stays on the line without commit fields
-    (Q13).  [A-zero-price]
+    Assumed: what costs nothing with and without the balance is not drawn and stays on the line without commit fields
+    (Q13); what only the balance's own price makes free is covered and takes nothing from it.  [A-zero-price]
     """
     uncovered = paid.uncovered
     if uncovered <= 0 or remaining <= 0:

@@ -484,6 +484,8 @@ def _shorter_access(balance: Balance, end: datetime) -> BalanceChange:
     """
     path = "access_ending_before"
     require_hour(end, path)
+    if not balance.segments:
+        raise NotAllowedNow(path, f"{_what(balance)} {balance.id} has no access left that could end")
     last = max(segment.ending_before for segment in balance.segments)
     first = min(segment.starting_at for segment in balance.segments)
     if end > last:

@@ -42,7 +42,7 @@ from metronome_sandbox.services.context import Context
 from metronome_sandbox.services.pricing import add_draws, fiat_credit_type, open_segments, price_book
 
 
-class Drafts(msgspec.Struct, frozen=True):
+class Drafts(msgspec.Struct, frozen=True, gc=False):
     """A customer's drafts and how long they hold.
 
     Attributes:

@@ -64,7 +64,7 @@ class InvoiceList(Sequence[Invoice]):
         return self._repriced.get(invoice_id) or self._invoices[invoice_id]
 
 
-class InvoiceFilter(msgspec.Struct, frozen=True):
+class InvoiceFilter(msgspec.Struct, frozen=True, gc=False):
     """What a list of invoices may be narrowed by; the conditions are ANDed, None is any.
 
     Attributes:

@@ -35,7 +35,7 @@ from metronome_sandbox.services.threshold_billing import check_customer
 from metronome_sandbox.services.true_ups import fulfil
 
 
-class Event(msgspec.Struct, frozen=True):
+class Event(msgspec.Struct, frozen=True, gc=False):
     """Something that happened at an instant, in the words of the vendor's system notifications where it has them."""
 
     type: str

@@ -151,8 +151,10 @@ def posted_true_ups(context: Context, balance: Balance) -> list[PostedTrueUp]:
 def contracts_with_true_ups(context: Context, customer_id: CustomerId) -> list[Contract]:
     """Return the contracts of a customer whose invoices carry a true-up that is still to come."""
     store = context.store
-    balances = (store.balances[balance_id] for balance_id in store.true_ups_of.ids(customer_id))
-    carrying = dict.fromkeys(balance.invoice_contract_id for balance in balances)
+    waiting = store.true_ups_of.ids(customer_id)
+    if not waiting:  # as after almost every import of an invoice
+        return []
+    carrying = dict.fromkeys(store.balances[balance_id].invoice_contract_id for balance_id in waiting)
     return [store.contracts[contract_id] for contract_id in carrying if contract_id is not None]
 
 

@@ -126,11 +126,16 @@ class SortedIndex(Generic[K, V]):
 
 
 class DrawnTotals:
-    """What finalized invoices took from each segment."""
+    """What finalized invoices took from each segment.
 
-    __slots__ = ("_sums",)
+    A sum that loses an invoice is made again from those that stay: to subtract would leave digits behind that a store
+    loaded from a snapshot does not have, a zero behind the point or what the sum was rounded by.
+    """
+
+    __slots__ = ("_draws", "_sums")
 
     def __init__(self) -> None:
+        self._draws: dict[SegmentId, dict[InvoiceId, Decimal]] = {}
         self._sums: dict[SegmentId, Decimal] = {}
 
     def get(self, segment_id: SegmentId, default: Decimal, /) -> Decimal:
@@ -141,13 +146,20 @@ class DrawnTotals:
         """Count an invoice's draws, if it stands."""
         if invoice.status is InvoiceStatus.FINALIZED:
             for draw in invoice.draws:
+                mine = self._draws.setdefault(draw.segment_id, {})
+                mine[invoice.id] = mine.get(invoice.id, Decimal(0)) + draw.amount
                 self._sums[draw.segment_id] = self._sums.get(draw.segment_id, Decimal(0)) + draw.amount
 
     def remove(self, invoice: Invoice, /) -> None:
         """Count an invoice's draws no longer."""
         if invoice.status is InvoiceStatus.FINALIZED:
-            for draw in invoice.draws:
-                self._sums[draw.segment_id] -= draw.amount
+            for segment_id in {draw.segment_id for draw in invoice.draws}:
+                stay = self._draws[segment_id]
+                del stay[invoice.id]
+                if stay:
+                    self._sums[segment_id] = sum(stay.values(), Decimal(0))
+                else:
+                    del self._sums[segment_id]
 
 
 class UndoLog:

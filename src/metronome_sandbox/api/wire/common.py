@@ -62,7 +62,7 @@ def number(value: Decimal) -> int | Decimal:
 
 def utc(instant: datetime) -> datetime:
     """Return an aware instant in UTC."""
-    return instant.astimezone(UTC)
+    return instant if instant.tzinfo is UTC else instant.astimezone(UTC)
 
 
 def instant(text: str, path: str) -> datetime:
