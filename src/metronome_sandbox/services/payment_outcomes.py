@@ -60,9 +60,7 @@ def _pay(context: Context, workflow: PaymentWorkflow) -> None:
     store = context.store
     contract = store.contracts[workflow.contract_id]
     remember(context, contract)
-    balance = msgspec.structs.replace(
-        workflow.balance, created_at=context.now, sequence=len(store.balances) + 1, archived_at=contract.archived_at
-    )
+    balance = msgspec.structs.replace(workflow.balance, created_at=context.now, sequence=len(store.balances) + 1)
     store.balances.put(balance.id, balance)
     store.contracts.put(contract.id, msgspec.structs.replace(contract, balance_ids=(*contract.balance_ids, balance.id)))
     invoice = store.invoices[workflow.invoice_id]

@@ -17,7 +17,7 @@ from metronome_sandbox.domain.contracts import Contract
 from metronome_sandbox.domain.ids import BalanceId, ContractId, CreditTypeId, CustomerId, InvoiceId, SegmentId
 from metronome_sandbox.domain.invoices import Invoice, InvoiceType
 from metronome_sandbox.domain.payment_gates import WorkflowType
-from metronome_sandbox.domain.periods import BoundedPeriod, require_year
+from metronome_sandbox.domain.periods import BoundedPeriod
 from metronome_sandbox.domain.thresholds import A_YEAR, PrepaidThreshold, SpendThreshold, next_boundary, unpaid_spend
 from metronome_sandbox.services.charges import reschedule
 from metronome_sandbox.services.context import Context
@@ -126,17 +126,8 @@ def _recharge(context: Context, contract: Contract, threshold: PrepaidThreshold)
     start = context.now.replace(minute=0, second=0, microsecond=0)
     end = (threshold.commit.duration or A_YEAR).after(start)
     worth = amount * _conversion(context, contract, threshold.custom_credit_type_id)
-    access = BoundedPeriod(start, require_year(end, "prepaid_balance_threshold_configuration.commit.duration"))
-    return _buy(
-        context,
-        contract,
-        threshold,
-        WorkflowType.PREPAID_BALANCE,
-        unit,
-        amount,
-        access,
-        threshold.price_of(worth),
-    )
+    access, price = BoundedPeriod(start, end), threshold.price_of(worth)
+    return _buy(context, contract, threshold, WorkflowType.PREPAID_BALANCE, unit, amount, access, price)
 
 
 def _current_draft(context: Context, contract: Contract) -> Invoice | None:
