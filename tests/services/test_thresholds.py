@@ -241,6 +241,18 @@ def test_a_journey_in_steps_ends_where_one_in_a_stride_ends() -> None:
     assert dumps[0] == dumps[1]
 
 
+def test_what_was_spent_before_a_journey_is_charged_before_it(world: World) -> None:
+    start(world, spend_threshold=spend(world, is_enabled=False))
+    world.use("P", "2024-08-15T10:00", 40)
+    world.rate("P", "200")  # 40 * 200 = 8000
+    edit(world, update_spend=ThresholdChange(threshold_amount=number("9000"), is_enabled=True))
+    world.rate("P", "250")  # 40 * 250 = 10000
+    world.travel("2024-12-01")
+
+    assert bought(world) == ["10000 2024-08"]
+    assert billed(world) == ["SCHEDULED FINALIZED 2024-08-15T10:30 10000"]
+
+
 def test_what_is_disabled_or_has_not_begun_buys_nothing(world: World) -> None:
     start(world, spend_threshold=spend(world, is_enabled=False))
     use(world, 60)
@@ -332,16 +344,15 @@ def test_usage_beyond_a_recharge_recharges_again(world: World) -> None:
 
 def test_there_is_an_end_to_recharging_at_one_check(world: World) -> None:
     start(world, prepaid_threshold=prepaid(world, "500", "1500"))
-    use(world, 15 * (MAX_PURCHASES + 50))
+    world.use("P", "2024-08-15T10:00", 15 * (MAX_PURCHASES + 50))
 
     assert len(bought(world)) == 1 + MAX_PURCHASES
 
 
 def test_an_archived_contract_buys_nothing(world: World) -> None:
     contract = start(world, spend_threshold=spend(world))
-    world.use("P", "2024-08-15T10:00", 60)
     contracts.archive_contract(world.context, contract.customer_id, contract.id, void_invoices=False)
-    next_request(world)
+    use(world, 60)
 
     assert bought(world) == []
 

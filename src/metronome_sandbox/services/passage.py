@@ -52,12 +52,17 @@ def is_behind(context: Context) -> bool:
     store = context.store
     revision, instant = context.next_due
     if revision != store.revision:
-        if context.checked_revision != store.revision and store.watched.ids(""):
-            return True  # a threshold may have been reached by what changed
+        if _is_unchecked(context):
+            return True
         due = _next_due(context)
         instant = None if due is None else due[0]
         context.next_due = store.revision, instant
     return instant is not None and instant <= context.now
+
+
+def _is_unchecked(context: Context) -> bool:
+    """Whether something changed since thresholds were checked last, so that one may be reached."""
+    return context.checked_revision != context.store.revision and bool(context.store.watched.ids(""))
 
 
 def pass_time(context: Context) -> list[Event]:
@@ -78,8 +83,17 @@ def catch_up(context: Context) -> list[Event]:
     [A-threshold-checks]
     """
     events: list[Event] = []
-    store, now = context.store, context.now
     _let_happen(context, events)
+    return events + check_thresholds(context)
+
+
+def check_thresholds(context: Context) -> list[Event]:
+    """Let every threshold buy what it is due now, inside of an open transaction, and what that brings happen.
+
+    To be called by operations that change what is spent and do not catch up, so that time cannot pass in between.
+    """
+    events: list[Event] = []
+    store, now = context.store, context.now
     watched = dict.fromkeys(store.contracts[contract_id].customer_id for contract_id in store.watched.ids(""))
     bought = [event for customer_id in watched for event in _checked(context, customer_id, now)]
     if bought:
@@ -269,6 +283,7 @@ def travel(context: Context, after: datetime) -> list[Event]:
     balances = context.store.balances
     known = len(balances)
     begun = list(milestones(context, after, context.now))
-    passed = pass_time(context)
+    passed = pass_time(context.at(after)) if _is_unchecked(context) else []
+    passed += pass_time(context)
     granted = list(_segments(islice(balances.values(), known, None), after, context.now))
     return sorted(begun + passed + granted, key=lambda event: event.timestamp)

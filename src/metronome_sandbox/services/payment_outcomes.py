@@ -10,13 +10,14 @@ from metronome_sandbox.domain.payment_gates import Outcome, PaymentWorkflow
 from metronome_sandbox.services.charges import reschedule
 from metronome_sandbox.services.context import Context
 from metronome_sandbox.services.contract_history import remember
-from metronome_sandbox.services.passage import catch_up
+from metronome_sandbox.services.passage import catch_up, pass_time
 from metronome_sandbox.services.payment_gates import fail
 from metronome_sandbox.services.thresholds import disabled
 
 
 def list_waiting_payments(context: Context) -> list[PaymentWorkflow]:
     """Return the payments of a tenant that wait for their outcome, the oldest first."""
+    pass_time(context)
     store = context.store
     return [store.payment_workflows[workflow_id] for workflow_id in store.payments_waiting.ids("")]
 
