@@ -47,7 +47,8 @@ from metronome_sandbox.domain.ledger import FAMILIES
 from metronome_sandbox.domain.overrides import Override, Prioritization
 from metronome_sandbox.domain.payment_schedules import Payment
 from metronome_sandbox.domain.periods import BoundedPeriod, Frequency, StatementDay
-from metronome_sandbox.domain.rate_cards import CreditTypeConversion, RateType, Tier
+from metronome_sandbox.domain.rate_cards import BillingFrequency, CreditTypeConversion, RateType, Tier
+from metronome_sandbox.domain.subscriptions import Collection, IncreaseBilling, InvoicePlacement, QuantityManagement
 from metronome_sandbox.domain.usage import WindowSize
 from metronome_sandbox.services import (
     balances,
@@ -68,6 +69,7 @@ from metronome_sandbox.services.context import Context
 from metronome_sandbox.services.contracts import NewContract, NewStatementSchedule
 from metronome_sandbox.services.historical_invoices import HistoricalInvoice, HistoricalLine, Subtotal
 from metronome_sandbox.services.ids import IdFactory
+from metronome_sandbox.services.subscriptions import NewSeats, NewSubscription
 from metronome_sandbox.store.memory import MemoryStore
 
 Number = Decimal | int | str
@@ -161,6 +163,61 @@ class World:
         """Change a product from an instant on."""
         update = ProductUpdate(self.now, utc(starting_at), **changes)
         return products.update_product(self.context, self.products[product], update)
+
+    def subscribable(
+        self, name: str, price: Number, *, frequency: str = "MONTHLY", starting_at: str = "2000-01-01", **others: Any
+    ) -> ProductId:
+        """A SUBSCRIPTION product with a rate; called again it adds a rate."""
+        if name not in self.products:
+            new = products.NewProduct(name, ProductType.SUBSCRIPTION)
+            self.products[name] = products.create_product(self.context, new).id
+        others.setdefault("is_entitled", True)
+        new_rate = rate_cards.NewRate(
+            self.products[name],
+            utc(starting_at),
+            price=_price(price, None),
+            billing_frequency=BillingFrequency(frequency),
+            **others,
+        )
+        rate_cards.add_rate(self.context, self.card, new_rate)
+        return self.products[name]
+
+    def subscribed(
+        self,
+        product: str,
+        quantity: Number | None = None,
+        *,
+        collection: str = "ADVANCE",
+        frequency: str = "MONTHLY",
+        starting_at: str | None = None,
+        ending_before: str | None = None,
+        prorated: bool = True,
+        immediately: bool = False,
+        scheduled: bool = False,
+        seats: Sequence[str] | None = None,
+        unassigned: Number = 0,
+        anchor: str | None = None,
+        **others: Any,
+    ) -> NewSubscription:
+        """A subscription to be made; with ``seats`` it is SEAT_BASED, with ``scheduled`` it has invoices of its own."""
+        kept = QuantityManagement.QUANTITY_ONLY if seats is None else QuantityManagement.SEAT_BASED
+        behavior = IncreaseBilling.BILL_IMMEDIATELY if immediately else IncreaseBilling.BILL_ON_NEXT_COLLECTION_DATE
+        placement = InvoicePlacement.ON_SCHEDULED_INVOICE if scheduled else InvoicePlacement.ON_USAGE_INVOICE
+        return NewSubscription(
+            self.products[product],
+            BillingFrequency(frequency),
+            Collection(collection),
+            None if quantity is None else number(quantity),
+            None if seats is None else NewSeats("seat", tuple(seats), number(unassigned)),
+            kept,
+            None if starting_at is None else utc(starting_at),
+            None if ending_before is None else utc(ending_before),
+            prorated,
+            behavior,
+            anchor=None if anchor is None else utc(anchor),
+            placement=placement,
+            **others,
+        )
 
     def composite(
         self,
@@ -471,7 +528,7 @@ class World:
         assert line.quantity is not None
         assert line.unit_price is not None
         priced = f"{where}{line.name}{groups} {plain(line.quantity)} @ {plain(line.unit_price)} = {plain(line.total)}"
-        is_covered = line.type in (LineType.USAGE, LineType.CPU_CONVERSION) and line.applied is not None
+        is_covered = line.type is not LineType.COMMIT_PURCHASE and line.applied is not None
         return f"{priced} [{self.store.balances[line.applied.id].name}]" if is_covered and line.applied else priced
 
 

@@ -182,15 +182,13 @@ def postpaid_in_units(post: Any, ids: Any) -> Any:
 
 PARENT = {"hierarchy_configuration": {"child_access": {"type": "ALL"}}}
 NOT_YET: dict[str, list[Ask]] = {
-    "Subscriptions": [
-        made("subscriptions", lambda ids: [subscription(ids)]),
-        lambda post, ids: post("/v1/packages/create", {"name": "New", "subscriptions": [subscription(ids)]}),
-        rate({"type": "SUBSCRIPTION"}, "SUBSCRIPTION"),
-    ],
     "Composites over several contracts": [
         rate({"type": "COMPOSITE", "composite_scope": "CUSTOMER"}, "PERCENTAGE"),
     ],
     "Some terms beside custom units": [minimum_beside_units, postpaid_in_units],
+    "Subscriptions in packages": [
+        lambda post, ids: post("/v1/packages/create", {"name": "New", "subscriptions": [subscription(ids)]}),
+    ],
     "Spend trackers": [
         made("spend_threshold_configuration", capped),
         made(
@@ -203,7 +201,7 @@ NOT_YET: dict[str, list[Ask]] = {
         made("hierarchy_configuration", hierarchy),
         made("commits", lambda ids: [prepaid(ids, **PARENT)]),
     ],
-    "Balances of single seats": [seats],
+    "Entries for single seats": [seats],
     "Notifications and alerts": [call("/v1/alerts/create"), call("/v2/notifications/create")],
     "Billing providers": [
         lambda post, ids: post(

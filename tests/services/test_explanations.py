@@ -535,3 +535,33 @@ def test_an_unknown_invoice_is_not_found():
 
     with pytest.raises(NotFound):
         explain_invoice(world.context, InvoiceId("00000000-0000-0000-0000-000000000000"))
+
+
+def test_a_subscription_is_told_with_its_time_and_its_part_of_a_period():
+    """15 of 30 days of 3000 are 1500; half of that is 750."""
+    world = World("2024-06-01")
+    world.subscribable("Seat", "3000")
+    half = override(multiplier="0.5", product=world.products["Seat"])
+    late = world.subscribed("Seat", "2", starting_at="2024-06-16", collection="ARREARS")
+    world.contract(
+        subscriptions=(late, world.subscribed("Seat", "1")),
+        overrides=[half],
+        credits=[world.credit("C", ("1000", "2024-06"))],
+    )
+    world.travel("2024-07-15")
+
+    explained = told(world, world.invoice("2024-06"))
+
+    # June 1: the scheduled invoice of the second one takes all of C first.
+    assert whys(explained) == [
+        "2 units at 750, the part for 15 of 30 days of 1500, which is the list rate 3000 times 0.5. They are for the "
+        "time from 16 June 2024 until 1 July 2024, billed in arrears. No commit or credit pays for them.",
+        "1 unit at 1500, which is the list rate 3000 times 0.5. It is for the time from 1 July 2024 until "
+        "1 August 2024, billed in advance. No commit or credit pays for it.",
+    ]
+    (first,) = (one for one in world.invoices() if one.period is None)
+    assert balances(told(world, first)) == ["C 1000 - 1000 = 0 [0]"]
+    assert told(world, first).lines[0].cover_why == (
+        "First in order, and open when the line is billed. It pays 1000 here; of its 1000 the invoice leaves 0."
+    )
+    assert explained.notes == ()

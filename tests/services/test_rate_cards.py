@@ -342,11 +342,14 @@ def test_a_rate_type_that_is_not_priced_yet_is_named(
         rate_cards.add_rate(context, card.id, rate(product, commit_price=NewPrice(rate_type, Decimal("0.1"))))
 
 
-def test_a_product_type_that_is_not_priced_yet_is_named(context: Context, card: RateCard) -> None:
+def test_a_subscription_has_a_rate_for_each_billing_frequency(context: Context, card: RateCard) -> None:
     product = create_product(context, NewProduct("Fee", ProductType.SUBSCRIPTION))
 
-    with pytest.raises(NotImitated, match="rates of SUBSCRIPTION products"):
-        rate_cards.add_rate(context, card.id, rate(product))
+    assert refused(context, card, rate(product)).path == "billing_frequency"
+    for frequency in BillingFrequency:
+        rate_cards.add_rate(context, card.id, rate(product, billing_frequency=frequency))
+    keys = context.store.rate_keys.ids(card.id)
+    assert [key.billing_frequency for key in keys if key.product_id == product.id] == list(BillingFrequency)
 
 
 @pytest.mark.parametrize("type_", [ProductType.FIXED, ProductType.PRO_SERVICE])

@@ -20,6 +20,7 @@ from metronome_sandbox.api.handlers import (
     payment_gates,
     products,
     rate_cards,
+    subscriptions,
     usage,
 )
 from metronome_sandbox.api.requests import Handler
@@ -75,6 +76,8 @@ HANDLERS: dict[str, Handler] = {
     "setUsageFilter-v1": contract_edits.set_usage_filter,
     "updateInvoiceIssueDate-v1": contract_edits.update_invoice_issue_date,
     "scheduleProServicesInvoice-v1": contract_edits.schedule_pro_services_invoice,
+    "getSubscriptionQuantityHistory-v1": subscriptions.get_quantity_history,
+    "getSubscriptionSeatsHistory-v1": subscriptions.get_seats_history,
     "createHistoricalContractUsageInvoices-v1": invoices.create_historical_invoices,
     # Packages
     "createPackage-v1": packages.create_package,
@@ -96,6 +99,7 @@ HANDLERS: dict[str, Handler] = {
     "listCustomerCredits-v1": balances.list_customer_credits,
     "listCustomerBalances-v1": balances.list_customer_balances,
     "getNetBalance-v1": balances.get_net_balance,
+    "listSeatBalances-v1": subscriptions.list_seat_balances,
     "addManualBalanceLedgerEntry-v1": balances.add_manual_balance_ledger_entry,
     "editCommit-v2": balances.edit_commit,
     "editCredit-v2": balances.edit_credit,

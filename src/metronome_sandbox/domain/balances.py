@@ -45,12 +45,22 @@ class SpendingRate(StrEnum):
 
 
 class Segment(msgspec.Struct, frozen=True, gc=False):
-    """One item of an access schedule: an amount that can be spent on usage inside ``[starting_at, ending_before)``."""
+    """One item of an access schedule: an amount that can be spent on usage inside ``[starting_at, ending_before)``.
+
+    Attributes:
+        seat: The group key and the value of the only seat whose usage it pays for; None is any usage.
+    """
 
     id: SegmentId
     amount: Decimal
     starting_at: datetime
     ending_before: datetime
+    seat: tuple[str, str] | None = None
+
+    def is_for(self, target: Target) -> bool:
+        """Whether it may pay the usage of this seat."""
+        seat = self.seat
+        return seat is None or seat in target.pricing_group_values or seat in target.presentation_group_values
 
     @property
     def period(self) -> BoundedPeriod:
@@ -64,6 +74,14 @@ class ManualEntry(msgspec.Struct, frozen=True, gc=False):
     segment_id: SegmentId
     amount: Decimal
     reason: str
+    timestamp: datetime
+
+
+class SeatAdjustment(msgspec.Struct, frozen=True, gc=False):
+    """What seats added to a segment that they share."""
+
+    segment_id: SegmentId
+    amount: Decimal
     timestamp: datetime
 
 
@@ -139,6 +157,7 @@ class Balance(msgspec.Struct, frozen=True, gc=False):
         recurring_id: The recurring commit or credit that granted it.
         rolled_over_from: Where its amount comes from; its segments' own amounts stand for nothing then.
         rollovers: Where the rest of its segments goes.
+        seat_adjustments: Of a grant for seats, in the order of time.
         is_withdrawn: It was archived by itself and not with its contract or customer: it has no ledger any more.
     """
 
@@ -173,6 +192,7 @@ class Balance(msgspec.Struct, frozen=True, gc=False):
     rolled_over_from: Origin | None = None
     rollovers: tuple[Rollover, ...] = ()
     is_withdrawn: bool = False
+    seat_adjustments: tuple[SeatAdjustment, ...] = ()
 
     @property
     def is_paid(self) -> bool:
@@ -209,9 +229,10 @@ class Balance(msgspec.Struct, frozen=True, gc=False):
 
         Source: schema ``BalanceForCommitsAndCredits``: entries count with their segment, also when dated ahead.
         """
-        if not self.manual_entries:
+        if not self.manual_entries and not self.seat_adjustments:
             return segment.amount
-        entered = (entry.amount for entry in self.manual_entries if entry.segment_id == segment.id)
+        entered = [entry.amount for entry in self.manual_entries if entry.segment_id == segment.id]
+        entered += (entry.amount for entry in self.seat_adjustments if entry.segment_id == segment.id)
         return sum(entered, segment.amount)
 
     def segment(self, segment_id: SegmentId) -> Segment | None:
@@ -285,6 +306,10 @@ class OpenSegment(msgspec.Struct, frozen=True, gc=False):
     balance: Balance
     segment: Segment
     remaining: Decimal
+
+    def covers(self, target: Target) -> bool:
+        """Whether it may pay this usage."""
+        return self.balance.covers(target) and self.segment.is_for(target)
 
 
 SpendingOrder = tuple[int, bool, Decimal, bool, int, int, datetime, datetime, int, int, str]

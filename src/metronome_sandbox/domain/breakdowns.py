@@ -3,7 +3,8 @@
 A group's usage lies on a line: the first unit used is the first one, and the invoice's lines of that group lie end to
 end on it (windows in time order, tiers in their order, in each tier first what balances cover). A window of time is a
 stretch of the same line, so its lines are what the two have in common. Custom units that are converted lie on a line of
-their own in the same way, in the order in which the windows leave them. Nothing is priced again.
+their own in the same way, in the order in which the windows leave them. A subscription is no usage and stands whole in
+one window. Nothing is priced again.
 
 Source: guide "Customer dashboards and reporting": balances are used up in the order of time; reference question Q2.
 """
@@ -91,6 +92,8 @@ def break_down(invoice: Invoice, size: WindowSize, now: datetime) -> list[Breakd
         for start, stretch in stretches:
             for index, pieces in _pieces(row, stretch):
                 cut.setdefault(start, {}).setdefault(index, []).extend(pieces)
+    for start, index, pieces in _subscribed(invoice.lines, invoice.period, size):
+        cut.setdefault(start, {})[index] = pieces
     _convert(invoice.lines, cut)
     if not invoice.is_imported:
         for start in _starts(invoice.period, size):
@@ -100,6 +103,21 @@ def break_down(invoice: Invoice, size: WindowSize, now: datetime) -> list[Breakd
         for start in sorted(cut)
         if start < now
     ]
+
+
+def _subscribed(
+    lines: Sequence[LineItem], period: BoundedPeriod, size: WindowSize
+) -> Iterator[tuple[datetime, int, list[LineItem]]]:
+    """Yield the lines of subscriptions with the starts of their windows.
+
+    Assumed: that in which their service begins, or the one of the billing period that is nearest to it.
+    [A-subscription-breakdown]
+    """
+    last = period.ending_before - size.length
+    for index, line, application in _covers(lines, LineType.SUBSCRIPTION):
+        begins = period.starting_at if line.starting_at is None else line.starting_at
+        start = size.start_of(min(max(begins, period.starting_at), max(last, period.starting_at)))
+        yield start, index, [line] if application is None else [line, application]
 
 
 def _convert(lines: Sequence[LineItem], cut: dict[datetime, dict[int, list[LineItem]]]) -> None:

@@ -167,9 +167,9 @@ def _line_order(parts: Sequence[PaidPart]) -> tuple[Rank, datetime, Decimal, str
 def _may_pay(candidate: OpenSegment, part: Part) -> bool:
     balance, segment = candidate.balance, candidate.segment
     return (
-        segment.starting_at <= part.starting_at < segment.ending_before
+        segment.starting_at <= part.paid_at < segment.ending_before
         and part.credit_type_id == balance.credit_type_id
-        and balance.covers(part.target)
+        and candidate.covers(part.target)
     )
 
 
@@ -235,4 +235,4 @@ def balance_price(contract: Contract, part: Part, balance: Balance) -> tuple[Pri
         )
     if pays_commit_rate and rate.commit_price is not None:
         return rate.commit_price if chosen is None else overridden(rate.commit_price, chosen), choice
-    return part.price if chosen is None else overridden(rate.price, chosen), choice
+    return part.price if chosen is None else part.priced(overridden(rate.price, chosen)), choice

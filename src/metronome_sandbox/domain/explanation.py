@@ -24,10 +24,19 @@ from metronome_sandbox.domain.ids import BalanceId, CreditTypeId, GroupValues, O
 from metronome_sandbox.domain.invoices import Invoice, InvoiceStatus, LineItem, LineType, TermKind
 from metronome_sandbox.domain.invoicing import build_invoice
 from metronome_sandbox.domain.lookups import Lookup
-from metronome_sandbox.domain.overrides import Choice, Override, OverrideTarget, OverrideType, Prioritization
+from metronome_sandbox.domain.overrides import (
+    Choice,
+    Override,
+    OverrideTarget,
+    OverrideType,
+    Prioritization,
+    overridden,
+)
 from metronome_sandbox.domain.periods import BoundedPeriod, Period, next_billing_period
 from metronome_sandbox.domain.rate_cards import PERCENTAGES, Price, RateType
 from metronome_sandbox.domain.rating import PriceBook
+from metronome_sandbox.domain.subscription_billing import parts_behind
+from metronome_sandbox.domain.subscriptions import Collection, Share, Subscription
 from metronome_sandbox.domain.targeting import Specifier, Target
 from metronome_sandbox.domain.trace import Measure, Pricing, QueuedSegment
 
@@ -317,7 +326,7 @@ def _why_nothing(invoice: Invoice, queued: QueuedSegment, balance: Balance, arou
         return f"It is for {_scope(balance, around)}, and no line is."
     segment = balance.segment(queued.segment_id)
     if segment is not None:
-        open_lines = [line for line in meant if line.starting_at is not None and line.starting_at in segment.period]
+        open_lines = [line for line in meant if (at := _paid_at(line)) is not None and at in segment.period]
         if not open_lines:
             return (
                 f"It is open from {day(segment.starting_at)} until {day(segment.ending_before)}, and no line that it "
@@ -340,6 +349,10 @@ def _why_nothing(invoice: Invoice, queued: QueuedSegment, balance: Balance, arou
     return "At the price that it pays, what it is for costs nothing."
 
 
+def _paid_at(line: LineItem) -> datetime | None:
+    return line.starting_at if line.subscription is None else line.subscription.paid_at
+
+
 def _unit(invoice: Invoice, line: LineItem) -> CreditTypeId:
     return line.credit_type_id or invoice.credit_type_id
 
@@ -348,7 +361,15 @@ def _target(line: LineItem, around: Surroundings) -> Target:
     assert line.product_id is not None
     product = around.book.products[line.product_id]
     version = product if line.starting_at is None else product.at(line.starting_at)
-    return Target(version, line.pricing_group_values, line.presentation_group_values)
+    subscription = _subscription(line, around)
+    frequency = None if subscription is None else subscription.frequency
+    return Target(version, line.pricing_group_values, line.presentation_group_values, frequency)
+
+
+def _subscription(line: LineItem, around: Surroundings) -> Subscription | None:
+    if line.subscription is None:
+        return None
+    return next((each for each in around.contract.subscriptions if each.id == line.subscription.id), None)
 
 
 def _scope(balance: Balance, around: Surroundings) -> str:
@@ -421,8 +442,9 @@ def _measure(invoice: Invoice, line: LineItem) -> Measure | None:
 def _why_covered(invoice: Invoice, index: int, cover: ExplainedBalance) -> str:
     line = invoice.lines[index]
     place = "First" if cover.order == 1 else f"Number {cover.order}"
+    when = "when the line is billed" if line.subscription is not None else "at the start of the line"
     return (
-        f"{place} in order, and open at the start of the line. It pays {shown(abs(line.total))} here; of its "
+        f"{place} in order, and open {when}. It pays {shown(abs(line.total))} here; of its "
         f"{shown(cover.before)} the invoice leaves {shown(cover.left)}."
     )
 
@@ -448,10 +470,28 @@ def _why_priced(invoice: Invoice, index: int, pricing: Pricing, around: Surround
                 f"They are the units from {shown(start)} to {shown(start + line.quantity)} of the period; tier "
                 f"{line.tier.level} begins above {shown(line.tier.starting_at)}."
             )
+    if line.subscription is not None:
+        words.append(_why_billed(line, around))
     words.append(_who_pays(invoice, index, around))
     if line.credit_type_id is not None:
         words.append("The line counts in a custom unit; what is left of it is converted into the invoice's currency.")
     return " ".join(words)
+
+
+def _why_billed(line: LineItem, around: Surroundings) -> str:
+    """Return which time a subscription line is for, and when it is billed."""
+    assert line.starting_at is not None
+    assert line.ending_before is not None
+    subscription = _subscription(line, around)
+    during = f"They are for the time from {day(line.starting_at)} until {day(line.ending_before)}"
+    if line.quantity == 1:
+        during = f"It is for the time from {day(line.starting_at)} until {day(line.ending_before)}"
+    if subscription is None:
+        return f"{during}."
+    is_late = line.subscription is not None and line.subscription.paid_at > line.starting_at
+    if is_late and subscription.collection is Collection.ADVANCE:
+        return f"{during}; the quantity was raised within a period and is billed when it ends."
+    return f"{during}, billed in {'arrears' if is_late else 'advance'}."
 
 
 def _is_minimum(pricing: Pricing) -> bool:
@@ -485,6 +525,8 @@ BASES = {OverrideTarget.LIST_RATE: "list rate", OverrideTarget.COMMIT_RATE: "com
 
 def _origin(line: LineItem, pricing: Pricing, around: Surroundings) -> str:
     """Return where a unit price comes from, for the middle of a sentence."""
+    if pricing.share is not None:
+        return _origin_of_share(line, pricing, pricing.share, around)
     base, choice = _base(pricing), pricing.choice
     name = BASES[choice.base]
     if choice.winner is None:
@@ -497,6 +539,27 @@ def _origin(line: LineItem, pricing: Pricing, around: Surroundings) -> str:
     if factor is not None and listed * factor == line.unit_price:
         return f"which is the {name} {shown(listed)} times {shown(factor)}"
     return f"which an override makes of the {name} {shown(listed)}"
+
+
+def _origin_of_share(line: LineItem, pricing: Pricing, share: Share, around: Surroundings) -> str:
+    """Return where the price of a part of a period comes from, for the middle of a sentence."""
+    override = None if pricing.choice.winner is None else around.overrides.get(pricing.choice.winner)
+    part = f"{shown(share.seconds / SECONDS_A_DAY)} of {shown(share.whole_seconds / SECONDS_A_DAY)} days"
+    rounded = "" if share.rounding is None else ", rounded"
+    if pricing.choice.winner is not None and override is None:
+        return f"the part for {part} of the price of a period{rounded}"
+    base = _base(pricing)
+    whole = base if override is None else overridden(base, override)
+    unit_price = whole.tiers[0].price
+    of_period = _origin(
+        msgspec.structs.replace(line, unit_price=unit_price),
+        msgspec.structs.replace(pricing, price=whole, share=None),
+        around,
+    )
+    return f"the part for {part} of {shown(unit_price)}{rounded}, {of_period}"
+
+
+SECONDS_A_DAY = 24 * 60 * 60
 
 
 def _at_place(price: Price, line: LineItem) -> Decimal:
@@ -776,7 +839,7 @@ def _notes(invoice: Invoice, around: Surroundings) -> list[str]:
     return notes
 
 
-PRICED_HERE = (LineType.USAGE, LineType.APPLIED_COMMIT_OR_CREDIT, LineType.CPU_CONVERSION)
+PRICED_HERE = (LineType.USAGE, LineType.SUBSCRIPTION, LineType.APPLIED_COMMIT_OR_CREDIT, LineType.CPU_CONVERSION)
 
 
 def _changed_since(invoice: Invoice, period: BoundedPeriod, around: Surroundings) -> list[str]:
@@ -791,9 +854,10 @@ def _changed_since(invoice: Invoice, period: BoundedPeriod, around: Surroundings
         and (segment := balance.segment(queued.segment_id)) is not None
     ]
     usage = [line for line in invoice.usage if book.products[line.product_id].type is ProductType.USAGE]
+    subscriptions = parts_behind(contract, book, invoice.lines)
     offers = [] if invoice.is_imported else composites_on_offer(contract, book, period)
     try:
-        again = build_invoice(contract, book, usage, candidates, period, (), offers)
+        again = build_invoice(contract, book, usage, candidates, period, (), offers, subscriptions)
     except InvalidRequest:
         return ["A rate that made the invoice is on the rate card no longer; the invoice keeps its figures."]
     before = [_figures(line) for line in invoice.lines if line.type in PRICED_HERE]

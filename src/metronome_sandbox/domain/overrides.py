@@ -50,10 +50,15 @@ class OverrideSpecifier(msgspec.Struct, frozen=True, gc=False):
 
     target: Specifier = Specifier()
     billing_frequency: BillingFrequency | None = None
+    """Of a subscription; None is any, and usage too."""
     balance_ids: tuple[BalanceId, ...] = ()
     """Commits and credits it is for; empty means any. Source: fields ``commit_ids``, ``any_commit_or_credit_ids``."""
     recurring_ids: tuple[RecurringId, ...] = ()
     """Those whose grants it is for as well. Source: field ``recurring_commit_ids``."""
+
+    def matches(self, target: Target) -> bool:
+        """Whether it is for this usage, or for this subscription."""
+        return self.billing_frequency in (None, target.billing_frequency) and self.target.matches(target)
 
     def is_for(self, names: Collection[str]) -> bool:
         """Whether it is for the commit or credit of these ids."""
@@ -106,7 +111,7 @@ class Override(msgspec.Struct, frozen=True, gc=False):
         """
         if self.specifiers:
             return any(
-                specifier.target.matches(target) and (balance_names is None or specifier.is_for(balance_names))
+                specifier.matches(target) and (balance_names is None or specifier.is_for(balance_names))
                 for specifier in self.specifiers
             )
         if self.product_id is None and not self.applicable_product_tags:

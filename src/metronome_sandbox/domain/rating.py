@@ -24,7 +24,16 @@ from metronome_sandbox.domain.invoices import LineType
 from metronome_sandbox.domain.lookups import Lookup
 from metronome_sandbox.domain.overrides import AT_LIST_RATE, Choice, in_force, is_entitled, overridden, winner
 from metronome_sandbox.domain.periods import BoundedPeriod
-from metronome_sandbox.domain.rate_cards import Price, Rate, RateKey, RateSchedule, TierSlice, slices
+from metronome_sandbox.domain.rate_cards import (
+    BillingFrequency,
+    Price,
+    Rate,
+    RateKey,
+    RateSchedule,
+    TierSlice,
+    slices,
+)
+from metronome_sandbox.domain.subscriptions import SubscribedPart
 from metronome_sandbox.domain.targeting import Target
 from metronome_sandbox.domain.usage import UsageLine, WindowQuantity, total, windows_from
 
@@ -54,11 +63,16 @@ class PriceBook(msgspec.Struct, frozen=True, gc=False):
     fiat_credit_type_id: CreditTypeId = USD_CENTS
     conversions: Mapping[CreditTypeId, UnitConversion] = {}
 
-    def schedule(self, product_id: ProductId, pricing_group_values: GroupValues) -> RateSchedule | None:
+    def schedule(
+        self,
+        product_id: ProductId,
+        pricing_group_values: GroupValues,
+        billing_frequency: BillingFrequency | None = None,
+    ) -> RateSchedule | None:
         """Return the rates for exactly these pricing group values, or None where the card has none."""
         if self.rate_card_id is None:
             return None
-        return self.schedules.get(RateKey(self.rate_card_id, product_id, pricing_group_values))
+        return self.schedules.get(RateKey(self.rate_card_id, product_id, pricing_group_values, billing_frequency))
 
 
 class Rank(IntEnum):
@@ -83,6 +97,7 @@ class Part(msgspec.Struct, frozen=True, gc=False):
         is_fixed: Whether its price is the same whoever pays: no override and no commit rate changes it any more.
         converted_credit_type_id: The custom unit that its units are, where they are converted into the currency.
         choice: The overrides that competed for the price.
+        subscription: What it bills a part of the period of; None on usage and composite products.
     """
 
     target: Target
@@ -97,6 +112,17 @@ class Part(msgspec.Struct, frozen=True, gc=False):
     is_fixed: bool = False
     converted_credit_type_id: CreditTypeId | None = None
     choice: Choice = AT_LIST_RATE
+    subscription: SubscribedPart | None = None
+
+    @property
+    def paid_at(self) -> datetime:
+        """When a commit or credit has to be open to pay for it."""
+        return self.starting_at if self.subscription is None else self.subscription.paid_at
+
+    def priced(self, price: Price) -> Price:
+        """Return what its units cost at another price of the product."""
+        share = None if self.subscription is None else self.subscription.share
+        return price if share is None else share.of(price)
 
     @property
     def quantity(self) -> Decimal:
@@ -250,7 +276,7 @@ def cuts(
     if not units.isdisjoint(book.conversions):
         units.add(book.fiat_credit_type_id)
     for candidate in candidates:
-        if candidate.balance.credit_type_id in units and candidate.balance.covers(target):
+        if candidate.balance.credit_type_id in units and candidate.covers(target):
             instants |= {candidate.segment.starting_at, candidate.segment.ending_before}
     return sorted(instant for instant in instants if instant and span.starting_at < instant < span.ending_before)
 

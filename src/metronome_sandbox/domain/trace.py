@@ -16,6 +16,7 @@ from metronome_sandbox.domain.ids import BalanceId, GroupValues, ProductId, Rate
 from metronome_sandbox.domain.overrides import Choice
 from metronome_sandbox.domain.periods import BoundedPeriod
 from metronome_sandbox.domain.rate_cards import Price, Rate
+from metronome_sandbox.domain.subscriptions import Share
 
 
 class Pricing(msgspec.Struct, frozen=True, gc=False):
@@ -25,11 +26,13 @@ class Pricing(msgspec.Struct, frozen=True, gc=False):
         rate: The entry of the card.
         price: What the line's tier is a part of: the rate after the winning override.
         choice: The overrides that competed.
+        share: The part of a subscription's period that the price is for; None is all of it.
     """
 
     rate: Rate
     price: Price
     choice: Choice
+    share: Share | None = None
 
 
 class QueuedSegment(msgspec.Struct, frozen=True, gc=False):

@@ -31,6 +31,7 @@ from metronome_sandbox.services.passage import catch_up
 from metronome_sandbox.services.pricing import fiat_credit_type
 from metronome_sandbox.services.recurring_edits import RecurringChange, with_change
 from metronome_sandbox.services.scheduled_charges import archived, billing_invoices
+from metronome_sandbox.services.subscriptions import SubscriptionChange, with_changed_subscriptions
 from metronome_sandbox.services.thresholds import ThresholdEdits, with_threshold_edits
 from metronome_sandbox.services.usage_filters import NewUsageFilter, with_usage_filter
 
@@ -66,6 +67,7 @@ class EditContract(msgspec.Struct, frozen=True, kw_only=True):
     update_scheduled_charges: tuple[ScheduledChargeChange, ...] = ()
     update_recurring_commits: tuple[RecurringChange, ...] = ()
     update_recurring_credits: tuple[RecurringChange, ...] = ()
+    update_subscriptions: tuple[SubscriptionChange, ...] = ()
     archive_commits: tuple[BalanceId, ...] = ()
     archive_credits: tuple[BalanceId, ...] = ()
     archive_scheduled_charges: tuple[str, ...] = ()
@@ -111,6 +113,7 @@ def edit_contract(context: Context, new: EditContract) -> ContractEdit:
         contract = _with_archived_charges(context, contract, new.archive_scheduled_charges)
         contract = _with_changed_charges(context, contract, new.update_scheduled_charges)
         contract = _with_changed_recurring(context, contract, new)
+        contract = with_changed_subscriptions(context, contract, new.update_subscriptions, "update_subscriptions")
         contract = with_threshold_edits(context, contract, new.thresholds)
         contract = _with_plain_fields(contract, new)
         before = contract
@@ -235,6 +238,7 @@ def _added(context: Context, before: Contract, after: Contract, new: NewTerms) -
         _behind(before.professional_services, after.professional_services),
         new.reseller_royalties,
         _behind(before.recurring, after.recurring),
+        _behind(before.subscriptions, after.subscriptions),
     )
 
 

@@ -12,9 +12,11 @@ from metronome_sandbox.domain.contracts import Contract
 from metronome_sandbox.domain.errors import InvalidRequest
 from metronome_sandbox.domain.invoices import Invoice, InvoiceStatus
 from metronome_sandbox.domain.periods import require_hour
+from metronome_sandbox.domain.subscriptions import Collection, Subscription
 from metronome_sandbox.services.charges import reschedule, reschedule_true_ups
 from metronome_sandbox.services.context import Context
 from metronome_sandbox.services.scheduled_charges import ending
+from metronome_sandbox.services.subscription_charges import billed
 
 
 def check_end(
@@ -60,7 +62,7 @@ def set_end(
     is_earlier = ending_before is not None and (
         contract.ending_before is None or ending_before < contract.ending_before
     )
-    changed = msgspec.structs.replace(contract, ending_before=ending_before)
+    changed = msgspec.structs.replace(_with_ends_of_subscriptions(context, contract), ending_before=ending_before)
     if is_earlier and ending_before is not None:
         changed = ending(context, changed, ending_before)
         for balance in balances_on(context, contract):
@@ -71,6 +73,30 @@ def set_end(
     reschedule(context, contract.id)
     reschedule_true_ups(context, contract.customer_id)
     return store.contracts[contract.id]
+
+
+def _with_ends_of_subscriptions(context: Context, contract: Contract) -> Contract:
+    """Return a contract, about to get another end, whose subscriptions stay ended that were billed until its old one.
+
+    Source: operation ``updateContractEndDate-v1``: a later end does not lengthen a subscription in advance whose last
+    period was billed.
+    """
+    end = contract.ending_before
+    if end is None or not contract.subscriptions:
+        return contract
+    kept = tuple(
+        msgspec.structs.replace(each, ending_before=end) if _is_billed_until(context, contract, each, end) else each
+        for each in contract.subscriptions
+    )
+    return msgspec.structs.replace(contract, subscriptions=kept)
+
+
+def _is_billed_until(context: Context, contract: Contract, subscription: Subscription, end: datetime) -> bool:
+    return (
+        subscription.collection is Collection.ADVANCE
+        and subscription.during(contract.period).ending_before == end
+        and any(item.due.ending_before == end for item in billed(context, contract, subscription).values())
+    )
 
 
 def balances_on(context: Context, contract: Contract) -> list[Balance]:

@@ -40,6 +40,7 @@ from metronome_sandbox.services.payment_gates import fail, waiting_on
 from metronome_sandbox.services.rate_cards import active_rate_card, rate_card_by_alias
 from metronome_sandbox.services.recurring import NewRecurring
 from metronome_sandbox.services.scheduled_charges import NewScheduledTerm
+from metronome_sandbox.services.subscriptions import NewSubscription
 from metronome_sandbox.services.thresholds import with_thresholds
 from metronome_sandbox.services.transitions import NewTransition, follow
 from metronome_sandbox.services.usage_filters import NewUsageFilter, with_usage_filter
@@ -93,6 +94,7 @@ class NewContract(msgspec.Struct, frozen=True):
     recurring_commits: tuple[NewRecurring, ...] = ()
     recurring_credits: tuple[NewRecurring, ...] = ()
     package_id: PackageId | None = None
+    subscriptions: tuple[NewSubscription, ...] = ()
     spend_threshold: SpendThreshold | None = None
     prepaid_threshold: PrepaidThreshold | None = None
 
@@ -109,6 +111,7 @@ class NewContract(msgspec.Struct, frozen=True):
             self.reseller_royalties,
             self.recurring_commits,
             self.recurring_credits,
+            self.subscriptions,
         )
 
 
@@ -413,7 +416,7 @@ def get_contract_rate_schedule(
         if segment is None:
             continue
         product = store.products[key.product_id].at(at)
-        target = Target(product, key.pricing_group_values)
+        target = Target(product, key.pricing_group_values, billing_frequency=key.billing_frequency)
         concerned = [item for item in contract.overrides if not item.is_commit_specific and item.concerns(target)]
         applying = in_force(concerned, target, at)
         if not is_entitled(applying, segment.rate.is_entitled):

@@ -33,13 +33,14 @@ from metronome_sandbox.domain.invoices import (
 )
 from metronome_sandbox.domain.invoicing import build_invoice
 from metronome_sandbox.domain.periods import BoundedPeriod
-from metronome_sandbox.domain.rating import Metered, PriceBook, metered_lines, priceable
+from metronome_sandbox.domain.rating import Metered, Part, PriceBook, metered_lines, priceable
 from metronome_sandbox.domain.trace import Measure
 from metronome_sandbox.domain.usage import UsageLine, WindowQuantity, WindowSize
 from metronome_sandbox.domain.usage_filters import admitted
 from metronome_sandbox.services.charges import charges_on_usage_invoice, scheduled_drafts
 from metronome_sandbox.services.context import Context
 from metronome_sandbox.services.pricing import add_draws, fiat_credit_type, open_segments, price_book
+from metronome_sandbox.services.subscription_charges import paid_during
 
 
 class Drafts(msgspec.Struct, frozen=True, gc=False):
@@ -209,10 +210,12 @@ def price_events(
     book = price_book(context, contract)
     measures: list[Measure] = []
     usage = metered_lines(contract, book, _metered(context, contract, book, events, period, measures), period)
-    candidates = open_segments(context, contract, period, taken)
-    charges = [charge.line for charge in charges_on_usage_invoice(context, contract, period)]
+    charges = charges_on_usage_invoice(context, contract, period)
+    subscriptions = [charge.part for charge in charges if charge.part is not None]
+    candidates = open_segments(context, contract, _paid_during(period, subscriptions), taken)
     composites = composites_on_offer(contract, book, period)
-    priced = build_invoice(contract, book, usage, candidates, period, charges, composites)
+    lines = [charge.line for charge in charges if charge.part is None]
+    priced = build_invoice(contract, book, usage, candidates, period, lines, composites, subscriptions)
     return Invoice(
         id=usage_invoice_id(context, contract.id, period),
         customer_id=contract.customer_id,
@@ -229,6 +232,14 @@ def price_events(
         window_size=WindowSize.HOUR,
         trace=priced.trace and msgspec.structs.replace(priced.trace, measures=tuple(measures)),
     )
+
+
+def _paid_during(period: BoundedPeriod, subscriptions: Sequence[Part]) -> BoundedPeriod:
+    """Return the billing period, and with it the times at which its subscriptions are paid."""
+    if not subscriptions:
+        return period
+    paid = paid_during(subscriptions)
+    return BoundedPeriod(min(period.starting_at, paid.starting_at), max(period.ending_before, paid.ending_before))
 
 
 def reprice(context: Context, invoice: Invoice, taken: dict[SegmentId, Decimal]) -> Invoice:

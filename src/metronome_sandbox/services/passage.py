@@ -22,6 +22,7 @@ from metronome_sandbox.domain.periods import billing_periods
 from metronome_sandbox.services.charges import (
     charges_on_usage_invoice,
     note_next_charge,
+    reschedule,
     reschedule_true_ups,
     scheduled_ahead,
     scheduled_invoice,
@@ -190,6 +191,8 @@ def _finalize_usage(context: Context, contract_id: str) -> Invoice | None:
     final = store_invoice(context, msgspec.structs.replace(invoice, status=InvoiceStatus.FINALIZED))
     settle(context, charges_on_usage_invoice(context, contract, period), final.id)
     store.contracts.put(contract.id, contract.with_generated_until(period.ending_before))
+    if contract.subscriptions:
+        reschedule(context, contract.id)
     reschedule_true_ups(context, contract.customer_id)
     return final
 
@@ -216,16 +219,21 @@ def _finalize_charges(
     Args:
         ahead: What is known of each contract's charges; what is missing is added, what becomes final taken away.
     """
+    contract = context.store.contracts[contract_id]
     waiting = ahead.get(contract_id)
     if waiting is None:
-        waiting = ahead[contract_id] = deque(scheduled_ahead(context, context.store.contracts[contract_id]))
+        waiting = ahead[contract_id] = deque(scheduled_ahead(context, contract))
     final = None
-    if waiting and waiting[0][0] <= context.now:
-        _, together = waiting.popleft()
+    if waiting and waiting[0][0] <= context.now:  # if not, the contract only has to be looked at again
+        issued_at, together = waiting.popleft()
         if all(charge.is_needed for charge in together):
-            invoice = scheduled_invoice(context, together)
+            draws = any(charge.part is not None for charge in together)
+            taken = taken_before(context, contract, issued_at) if draws else None
+            invoice = scheduled_invoice(context, together, taken)
             final = store_invoice(context, msgspec.structs.replace(invoice, status=InvoiceStatus.FINALIZED))
             settle(context, together, final.id)
+            if draws:  # what is left for other contracts, and what true-ups will bill, is less by now
+                ahead.clear()
         else:
             for charge in together:
                 fulfil(context, charge)

@@ -370,10 +370,16 @@ def _priceable_product(context: Context, new: NewRate, at: str) -> Product:
     if product.type in (ProductType.FIXED, ProductType.PRO_SERVICE):
         raise InvalidRequest(
             f"{at}product_id",
-            f"product {product.id} is {product.type}, which is priced on the contract; name a USAGE or COMPOSITE one",
+            f"product {product.id} is {product.type}, which is priced on the contract; name a USAGE, SUBSCRIPTION or "
+            "COMPOSITE one",
         )
     if product.type is ProductType.SUBSCRIPTION:
-        raise NotImitated(f"{at}product_id", f"rates of {product.type} products")
+        if new.billing_frequency is None:
+            raise InvalidRequest(
+                f"{at}billing_frequency",
+                f"is missing; product {product.id} is {product.type}, send {', '.join(BillingFrequency)}",
+            )
+        return product
     if product.composite_scope == "CUSTOMER":
         raise NotImitated(f"{at}product_id", "composite products with composite_scope CUSTOMER")
     if new.billing_frequency is not None:
@@ -532,8 +538,9 @@ def _is_named(override: Override, key: RateKey) -> bool:
         specifier.target.pricing_group_values
         for specifier in override.specifiers
         if specifier.target.product_id == key.product_id
+        and specifier.billing_frequency in (None, key.billing_frequency)
     ]
-    return not values or any(set(wanted) <= set(key.pricing_group_values) for wanted in values)
+    return not override.specifiers or any(set(wanted) <= set(key.pricing_group_values) for wanted in values)
 
 
 def _unit_replaced(context: Context, schedule: RateSchedule, asked: CreditTypeId | None) -> CreditTypeId | None:

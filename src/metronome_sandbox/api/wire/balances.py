@@ -44,6 +44,7 @@ from metronome_sandbox.domain.payment_schedules import (
     RecurringPayments,
     expand,
 )
+from metronome_sandbox.domain.recurring import Recurring
 from metronome_sandbox.domain.targeting import Specifier
 from metronome_sandbox.services.balance_edits import BalanceChange, NewManualEntry, PaymentChange, SegmentChange
 from metronome_sandbox.services.balances import (
@@ -674,7 +675,7 @@ def render(
         created_at=time(balance.created_at),
         created_by=None if balance.recurring_id or balance.rolled_over_from else ACTOR,
     )
-    rendered |= _provenance(balance)
+    rendered |= _provenance(store, balance)
     if not is_credit:
         rendered |= _commit_only(store, balance)
     if balance.archived_at is not None and (is_v2 or not is_credit):
@@ -688,15 +689,35 @@ def render(
     return rendered
 
 
-def _provenance(balance: Balance) -> JsonObject:
+def _provenance(store: Store, balance: Balance) -> JsonObject:
     """Return what says where a balance comes from when no request made it."""
     kind, origin = "credit" if balance.type is BalanceType.CREDIT else "commit", balance.rolled_over_from
     rendered: JsonObject = {}
     if balance.recurring_id is not None:
         rendered[f"recurring_{kind}_id"] = balance.recurring_id
+        rendered |= present(subscription_config=_seats(store, balance))
     if origin is not None:
         rendered["rolled_over_from"] = {f"{kind}_id": origin.balance_id, "contract_id": origin.contract_id}
     return rendered
+
+
+def render_seats(recurring: Recurring) -> JsonObject | None:
+    """Return the subscription whose seats a recurring commit or credit follows, if it does."""
+    seats = recurring.seats
+    if seats is None:
+        return None
+    return {
+        "subscription_id": seats.subscription_id,
+        "allocation": seats.allocation.value,
+        "apply_seat_increase_config": {"is_prorated": seats.is_prorated},
+    }
+
+
+def _seats(store: Store, balance: Balance) -> JsonObject | None:
+    """Return the subscription whose seats a grant was made for."""
+    contract = None if balance.contract_id is None else store.contracts.get(balance.contract_id)
+    granting = () if contract is None else contract.recurring
+    return next((render_seats(each) for each in granting if each.id == balance.recurring_id), None)
 
 
 def _commit_only(store: Store, balance: Balance) -> JsonObject:

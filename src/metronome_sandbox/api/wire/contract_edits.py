@@ -49,6 +49,13 @@ from metronome_sandbox.api.wire.recurring import (
     recurring_change,
     render_recurring,
 )
+from metronome_sandbox.api.wire.subscriptions import (
+    SubscriptionEdit,
+    SubscriptionInput,
+    new_subscriptions,
+    render_subscription,
+    subscription_changes,
+)
 from metronome_sandbox.api.wire.thresholds import (
     PrepaidInput,
     SpendInput,
@@ -108,6 +115,7 @@ class EditBody(WireType):
     add_discounts: list[ScheduledTermInput] = []
     add_professional_services: list[ProfessionalServiceInput] = []
     add_reseller_royalties: list[RoyaltyInput] = []
+    add_subscriptions: list[SubscriptionInput] = []
     update_contract_name: str | UnsetType | None = UNSET
     update_contract_end_date: datetime | UnsetType | None = UNSET
     allow_contract_ending_before_finalized_invoice: bool = True
@@ -117,6 +125,7 @@ class EditBody(WireType):
     update_scheduled_charges: list[ChargeEdit] = []
     update_recurring_commits: list[RecurringEdit] = []
     update_recurring_credits: list[RecurringEdit] = []
+    update_subscriptions: list[SubscriptionEdit] = []
     add_spend_threshold_configuration: SpendInput | None = None
     update_spend_threshold_configuration: ThresholdEdit | None = None
     add_prepaid_balance_threshold_configuration: PrepaidInput | None = None
@@ -128,8 +137,6 @@ class EditBody(WireType):
 
 
 LATER_EDITS = {
-    "add_subscriptions": "subscriptions in edits",
-    "update_subscriptions": "changes of subscriptions",
     "add_spend_trackers": "spend trackers",
     "archive_spend_trackers": "spend trackers",
     "add_billing_provider_configuration_update": "billing providers",
@@ -180,6 +187,7 @@ def parse_edit(body: bytes) -> EditContract:
                 new_recurring(item, f"add_recurring_credits[{index}]", is_credit=True)
                 for index, item in enumerate(wire.add_recurring_credits)
             ),
+            subscriptions=new_subscriptions(wire.add_subscriptions, "add_subscriptions"),
         ),
         name=wire.update_contract_name,
         ending_before=utc(end) if isinstance(end, datetime) else end,
@@ -207,6 +215,7 @@ def parse_edit(body: bytes) -> EditContract:
             recurring_change(item, f"update_recurring_credits[{index}]")
             for index, item in enumerate(wire.update_recurring_credits)
         ),
+        update_subscriptions=subscription_changes(wire.update_subscriptions, "update_subscriptions"),
         archive_commits=tuple(BalanceId(item.id.lower()) for item in wire.archive_commits),
         archive_credits=tuple(BalanceId(item.id.lower()) for item in wire.archive_credits),
         archive_scheduled_charges=tuple(item.id.lower() for item in wire.archive_scheduled_charges),
@@ -235,6 +244,7 @@ UPDATES = {
     "update_scheduled_charges": "scheduled_charge_id",
     "update_recurring_commits": "recurring_commit_id",
     "update_recurring_credits": "recurring_credit_id",
+    "update_subscriptions": "subscription_id",
 }
 """Groups of changes, and what names the thing that changes."""
 
@@ -270,15 +280,24 @@ def _threshold_updates(wire: EditBody, edits: ThresholdEdits) -> JsonObject:
 def _updates(fields: JsonObject) -> JsonObject:
     """Return the changes of an edit as its history shows them: as they were sent, in the spellings of answers."""
     return {
-        group: [{"id": item[name].lower(), **_spelt({**item, name: None})} for item in fields[group]]
+        group: [{"id": item[name].lower(), **_spelt(_told(group, {**item, name: None}))} for item in fields[group]]
         for group, name in UPDATES.items()
         if fields.get(group)
     }
 
 
+NOT_TOLD = {"update_subscriptions": frozenset({"proration_rounding", "quantity_management_mode_update"})}
+"""What an edit changes and its history has no place for, by group. Source: schema ``SubscriptionsUpdate``."""
+
+
+def _told(group: str, fields: JsonObject) -> JsonObject:
+    return {field: value for field, value in fields.items() if field not in NOT_TOLD.get(group, ())}
+
+
 def _spelt(value: Any, field: str = "") -> Any:
     if isinstance(value, dict):
-        return {key: _spelt(item, key) for key, item in value.items() if not (item is None and key in HIDDEN)}
+        unsaid = (*HIDDEN, "ending_before")  # a cleared end has no place in the shape of an edit
+        return {key: _spelt(item, key) for key, item in value.items() if not (item is None and key in unsaid)}
     if isinstance(value, list):
         return [_spelt(item, field) for item in value]
     if isinstance(value, bool) or value is None:
@@ -289,7 +308,7 @@ def _spelt(value: Any, field: str = "") -> Any:
         return time(instant(value, field))
     if field == "rate_type":
         return value.upper()
-    return value.lower() if field.endswith(("id", "_ids")) else value
+    return value.lower() if field.endswith(("id", "_ids")) and field != "seat_ids" else value
 
 
 class AmendBody(WireType):
@@ -462,6 +481,7 @@ def render_edit(context: Context, contract: Contract, edit: ContractEdit) -> Jso
         "add_discounts": [render_scheduled_term(store, discount) for discount in added.discounts],
         "add_pro_services": [render_service(service) for service in added.professional_services],
         "add_reseller_royalties": [render_royalty(change) for change in added.reseller_royalties],
+        "add_subscriptions": [render_subscription(context, contract, each) for each in added.subscriptions],
         "add_usage_filters": [render_usage_filter(item) for item in edit.usage_filters],
         "archive_commits": [{"id": balance_id} for balance_id in edit.archived_commits],
         "archive_credits": [{"id": balance_id} for balance_id in edit.archived_credits],

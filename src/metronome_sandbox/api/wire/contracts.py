@@ -45,6 +45,7 @@ from metronome_sandbox.api.wire.contract_terms import (
 from metronome_sandbox.api.wire.credit_types import render_short as render_credit_type
 from metronome_sandbox.api.wire.rate_cards import WirePrice, WireTaggedSelector, new_price, render_price, render_rate
 from metronome_sandbox.api.wire.recurring import RecurringInput, new_recurring, render_recurring
+from metronome_sandbox.api.wire.subscriptions import SubscriptionInput, new_subscriptions, render_subscriptions
 from metronome_sandbox.api.wire.thresholds import (
     PrepaidInput,
     SpendInput,
@@ -78,6 +79,7 @@ from metronome_sandbox.domain.overrides import (
     Prioritization,
 )
 from metronome_sandbox.domain.periods import Frequency, StatementDay
+from metronome_sandbox.domain.rate_cards import BillingFrequency
 from metronome_sandbox.domain.reseller_royalties import RoyaltyChange
 from metronome_sandbox.services.context import Context
 from metronome_sandbox.services.contract_history import history_of, own_balances
@@ -184,10 +186,10 @@ class CreateContract(WireType):
     netsuite_sales_order_id: str | None = None
     salesforce_opportunity_id: str | None = None
     total_contract_value: Decimal | None = None
+    subscriptions: list[SubscriptionInput] = []
 
 
 LATER_FEATURES = {
-    "subscriptions": "subscriptions",
     "spend_trackers": "spend trackers",
     "hierarchy_configuration": "account hierarchies",
     "billing_provider_configuration": "billing providers",
@@ -259,6 +261,7 @@ def parse_create(body: bytes) -> NewContract | NewContractOnPackage:
         netsuite_sales_order_id=wire.netsuite_sales_order_id,
         salesforce_opportunity_id=wire.salesforce_opportunity_id,
         total_contract_value=None if value is None else checked(value, "total_contract_value"),
+        subscriptions=new_subscriptions(wire.subscriptions, "subscriptions"),
     )
 
 
@@ -312,10 +315,7 @@ def new_override(wire: OverrideInput, path: str) -> Override:
         entitled=wire.entitled,
         product_id=None if wire.product_id is None else ProductId(wire.product_id.lower()),
         applicable_product_tags=wire.applicable_product_tags,
-        specifiers=tuple(
-            _specifier(item, f"{path}.override_specifiers[{index}]")
-            for index, item in enumerate(wire.override_specifiers)
-        ),
+        specifiers=tuple(_specifier(item) for item in wire.override_specifiers),
         priority=None if wire.priority is None else checked(wire.priority, f"{path}.priority"),
         multiplier=None if wire.multiplier is None else checked(wire.multiplier, f"{path}.multiplier"),
         overwrite_price=None if rate is None else checked_price(new_price(rate), f"{path}.overwrite_rate."),
@@ -335,12 +335,11 @@ def _tier(wire: OverrideTierInput, path: str) -> OverrideTier:
     return OverrideTier(multiplier, wire.size)
 
 
-def _specifier(wire: OverrideSpecifierInput, path: str) -> OverrideSpecifier:
-    if wire.billing_frequency is not None:
-        raise NotImitated(f"{path}.billing_frequency", "subscriptions")
+def _specifier(wire: OverrideSpecifierInput) -> OverrideSpecifier:
     names = (*wire.commit_ids, *wire.any_commit_or_credit_ids)
     recurring = (RecurringId(name) for name in wire.recurring_commit_ids)
-    return OverrideSpecifier(specifier(wire), None, tuple(BalanceId(name) for name in names), tuple(recurring))
+    frequency = None if wire.billing_frequency is None else canonical(wire.billing_frequency, BillingFrequency)
+    return OverrideSpecifier(specifier(wire), frequency, tuple(BalanceId(name) for name in names), tuple(recurring))
 
 
 class ContractReference(WireType):
@@ -484,6 +483,7 @@ def render_v1(context: Context, contract: Contract, asked: ContractReference | C
         initial=initial,
         current=current,
         amendments=[render_amendment(context, amendment, asked) for amendment in history.amendments],
+        subscriptions=render_subscriptions(context, contract) or None,
         scheduled_charges_on_usage_invoices="ALL" if contract.charges_on_usage_invoices else None,
         custom_fields=contract.custom_fields,
         archived_at=None if contract.archived_at is None else time(contract.archived_at),
@@ -550,7 +550,7 @@ def render_v2(
         **_terms(context, contract, asked, is_v2=True, balances=balances),
         usage_filter=render_usage_filters(contract),
         reseller_royalties=render_royalties_by_type(contract.reseller_royalties) or None,
-        subscriptions=[],
+        subscriptions=render_subscriptions(context, contract),
         has_more={"commits": False, "credits": False},
         multiplier_override_prioritization=contract.prioritization.value,
         custom_fields=contract.custom_fields,
@@ -615,6 +615,7 @@ def render_override(store: Store, override: Override, *, is_v2: bool) -> JsonObj
 def _render_specifier(value: OverrideSpecifier) -> JsonObject:
     return {
         **render_specifier(value.target),
+        **present(billing_frequency=value.billing_frequency and value.billing_frequency.value),
         **present(commit_ids=list(value.balance_ids) or None, recurring_commit_ids=list(value.recurring_ids) or None),
     }
 
@@ -636,4 +637,5 @@ def render_rate_row(store: Store, row: ContractRate) -> JsonObject:
         list_rate=render_rate(rate.price, unit),
         override_rate=None if row.override is None else render_rate(row.override, unit),
         commit_rate=None if rate.commit_price is None else render_price(rate.commit_price),
+        billing_frequency=row.key.billing_frequency and row.key.billing_frequency.value,
     )

@@ -265,6 +265,11 @@ def _line_item(context: Context, contract: Contract, line: LineItem, credit_type
             "starting_at": str(number(line.tier.starting_at)),
             "size": None if size is None else str(number(size)),
         }
+    if line.subscription is not None:
+        subscriptions = {each.id: each.custom_fields for each in contract.subscriptions}
+        rendered["subscription_id"] = line.subscription.id
+        rendered["subscription_custom_fields"] = subscriptions[line.subscription.id]
+        rendered["is_prorated"] = line.subscription.is_prorated
     if line.term is not None:
         rendered |= _term(contract, line.term)
     if line.applied is not None:

@@ -311,6 +311,8 @@ def _credit_type(value: str | None) -> CreditTypeId:
 
 
 def _recurring(wire: RecurringTemplateInput, path: str, *, is_credit: bool) -> RecurringTemplate:
+    if wire.subscription_config is not None:
+        raise NotImitated(f"{path}.subscription_config", "subscriptions in packages")
     new = new_recurring(wire, path, is_credit=is_credit)
     return RecurringTemplate(
         new.terms,
@@ -510,6 +512,7 @@ def _render_specifier(value: OverrideSpecifier, names: Mapping[str, str]) -> Jso
     return {
         **render_specifier(value.target),
         **present(
+            billing_frequency=value.billing_frequency and value.billing_frequency.value,
             commit_template_ids=identified(value.balance_ids),
             recurring_commit_template_ids=identified(value.recurring_ids),
         ),
