@@ -69,7 +69,8 @@ def _note_next_check(context: Context, contract_id: ContractId, instant: datetim
     store = context.store
     contract = store.contracts[contract_id]
     balances = (store.balances[balance_id] for balance_id in store.balances_of.ids(contract.customer_id))
-    others = [contract.starting_at]
+    contracts = (store.contracts[other] for other in store.contracts_of.ids(contract.customer_id))
+    others = [contract.starting_at, *(one.next_charge_at for one in contracts if one.next_charge_at is not None)]
     period = _period(context.at(instant), contract)
     if period is not None:
         others.append(period.ending_before)
