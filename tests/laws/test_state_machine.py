@@ -38,22 +38,29 @@ from metronome_sandbox.domain.errors import DomainError
 from metronome_sandbox.domain.ids import RecurringId
 from metronome_sandbox.domain.invoices import Invoice, InvoiceStatus
 from metronome_sandbox.domain.ledger import EntryKind
+from metronome_sandbox.domain.payment_gates import GateType, Outcome, PaymentGate
 from metronome_sandbox.domain.payment_schedules import Payment
 from metronome_sandbox.domain.periods import Frequency
 from metronome_sandbox.domain.recurring import Recurring, UnitAmount
+from metronome_sandbox.domain.relative_dates import RelativeDate, RelativeUnit
+from metronome_sandbox.domain.thresholds import PrepaidThreshold, SpendThreshold, ThresholdCommit
 from metronome_sandbox.services import (
     balance_edits,
     balances,
     contract_edits,
     contracts,
     invoices,
+    passage,
+    payment_outcomes,
 )
 from metronome_sandbox.services.balance_edits import BalanceChange, NewManualEntry, PaymentChange, SegmentChange
-from metronome_sandbox.services.balances import NewPayments, NewSegment
+from metronome_sandbox.services.balances import NewBalance, NewPayments, NewSegment
+from metronome_sandbox.services.context import NEVER
 from metronome_sandbox.services.contract_edits import EditContract, ScheduledChargeChange
 from metronome_sandbox.services.contract_terms import NewTerms
 from metronome_sandbox.services.recurring import NewRecurring
 from metronome_sandbox.services.scheduled_charges import NewScheduledTerm
+from metronome_sandbox.services.thresholds import ThresholdChange, ThresholdEdits
 from metronome_sandbox.services.transitions import NewTransition
 
 PROFILE = os.environ.get("HYPOTHESIS_PROFILE", "fast")
@@ -260,6 +267,55 @@ class Life(RuleBasedStateMachine):
         if contract is not None:
             self.edit(which, add=NewTerms(**self.terms_are(data.draw, contract.starting_at)))
 
+    @rule(which=WHICH, data=st.data())
+    def add_a_commit_that_waits(self, which: int, data: Any) -> None:
+        access = NewSegment(number(data.draw(AMOUNTS)), START, START + timedelta(days=92))
+        new = NewBalance(
+            BalanceType.PREPAID,
+            self.world.commitment,
+            (access,),
+            name=self.name("gated"),
+            payments=NewPayments((Payment(START, number(data.draw(AMOUNTS))),)),
+            gate=PaymentGate(data.draw(st.sampled_from([GateType.EXTERNAL, GateType.STRIPE]))),
+        )
+        self.edit(which, add=NewTerms(commits=(new,)))
+        if data.draw(st.booleans()):
+            self.report(which, data.draw(st.sampled_from(Outcome)))
+
+    @rule(which=WHICH, outcome=st.sampled_from(Outcome))
+    def report_a_payment(self, which: int, outcome: Outcome) -> None:
+        self.report(which, outcome)
+
+    def report(self, which: int, outcome: Outcome) -> None:
+        waiting = payment_outcomes.list_waiting_payments(self.world.context)
+        if waiting:
+            workflow = waiting[which % len(waiting)]
+            self.attempt("payment", lambda: payment_outcomes.release_payment(self.world.context, workflow.id, outcome))
+
+    @rule(which=WHICH, amount=st.sampled_from(["30", "100"]), waits=st.booleans(), data=st.data())
+    def watch_the_spend(self, which: int, amount: str, waits: bool, data: Any) -> None:
+        commit = ThresholdCommit(self.world.commitment, self.name("spend"), priority=number(data.draw(AMOUNTS)))
+        gate = PaymentGate(GateType.EXTERNAL if waits else GateType.NONE)
+        part = data.draw(st.sampled_from([None, Decimal("0.85"), ZERO]))
+        self.edit(
+            which,
+            thresholds=ThresholdEdits(add_spend=SpendThreshold(number(amount), commit, gate, payment_fraction=part)),
+        )
+
+    @rule(which=WHICH, amount=st.sampled_from(["500", "800.5"]), waits=st.booleans(), weeks=st.integers(1, 60))
+    def watch_the_balance(self, which: int, amount: str, waits: bool, weeks: int) -> None:
+        commit = ThresholdCommit(
+            self.world.commitment, self.name("recharge"), duration=RelativeDate(weeks, RelativeUnit.WEEKS)
+        )
+        gate = PaymentGate(GateType.EXTERNAL if waits else GateType.NONE)
+        threshold = PrepaidThreshold(number(amount), commit, gate, recharge_to_amount=Decimal(2000))
+        self.edit(which, thresholds=ThresholdEdits(add_prepaid=threshold))
+
+    @rule(which=WHICH, enabled=st.booleans(), spend=st.booleans())
+    def turn_a_threshold_on_or_off(self, which: int, enabled: bool, spend: bool) -> None:
+        change = ThresholdChange(is_enabled=enabled)
+        self.edit(which, thresholds=ThresholdEdits(**{"update_spend" if spend else "update_prepaid": change}))
+
     @rule(which=WHICH, end=st.none() | INSTANTS, strictly=st.booleans())
     def move_the_end(self, which: int, end: datetime | None, strictly: bool) -> None:
         self.edit(which, ending_before=end, allow_ending_before_finalized_invoice=not strictly)
@@ -412,6 +468,14 @@ class Life(RuleBasedStateMachine):
             check_balance(self.world, balance)
 
     @invariant()
+    def what_is_bought_leaves_nothing_to_buy(self) -> None:
+        passage.pass_time(self.world.context)
+        known = len(self.world.store.balances)
+        self.world.context.checked_revision = NEVER
+        assert passage.pass_time(self.world.context) == []
+        assert len(self.world.store.balances) == known
+
+    @invariant()
     def a_restored_snapshot_is_the_same_world(self) -> None:
         copy = moved(self.world)  # compares the snapshots, byte by byte
         assert copy.dump() == self.world.dump()
@@ -462,7 +526,7 @@ def check_balance(world: World, balance: Balance) -> None:
     assert balances.balance_now(world.context, balance) == max(left, ZERO)
 
 
-ACTIONS = ["contract", "renewal", "edit", "balance", "entry", "usage", "import", "void"]
+ACTIONS = ["contract", "renewal", "edit", "balance", "entry", "usage", "import", "void", "payment"]
 
 
 def test_whatever_somebody_does_the_books_balance_and_a_snapshot_is_the_world() -> None:
