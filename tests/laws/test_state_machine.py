@@ -4,13 +4,10 @@ A hypothesis state machine: contracts are made, renewed, edited, ended and archi
 corrected by hand, usage sent and imported, invoices voided and made again, prices changed, and time jumps. What is
 refused must be refused by a ``DomainError`` and leave no trace. After each step the lines of every invoice add up,
 every balance is the sum of its ledger, and the world is the same when it was taken as a snapshot and restored.
-
-By default a run takes seconds. ``HYPOTHESIS_PROFILE=campaign`` lives thousands of lives.
 """
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -18,7 +15,6 @@ from decimal import Decimal
 from typing import Any, ClassVar
 
 from builders import number, only_for, override, price, utc
-from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
@@ -28,6 +24,7 @@ from hypothesis.stateful import (
     rule,
     run_state_machine_as_test,
 )
+from laws.effort import IS_CAMPAIGN, effort
 from laws.test_world_laws import check_invoice, moved, view
 from worlds import World
 
@@ -63,8 +60,7 @@ from metronome_sandbox.services.scheduled_charges import NewScheduledTerm
 from metronome_sandbox.services.thresholds import ThresholdChange, ThresholdEdits
 from metronome_sandbox.services.transitions import NewTransition
 
-PROFILE = os.environ.get("HYPOTHESIS_PROFILE", "fast")
-EXAMPLES, STEPS = {"fast": (60, 20), "campaign": (3000, 40)}[PROFILE]
+LIVES = effort(60, 3000, stateful_step_count=40 if IS_CAMPAIGN else 20)
 
 START = utc("2024-06-01")
 DAYS = st.sampled_from([-7, 0, 0.5, 1, 9, 14, 30, 45, 61, 92, 200])
@@ -530,15 +526,7 @@ ACTIONS = ["contract", "renewal", "edit", "balance", "entry", "usage", "import",
 
 
 def test_whatever_somebody_does_the_books_balance_and_a_snapshot_is_the_world() -> None:
-    run_state_machine_as_test(
-        Life,
-        settings=settings(
-            max_examples=EXAMPLES,
-            stateful_step_count=STEPS,
-            deadline=None,
-            suppress_health_check=list(HealthCheck),
-        ),
-    )
+    run_state_machine_as_test(Life, settings=LIVES)
 
     # Lives in which everything is refused would say nothing.
     assert all(Life.done[what] for what in ACTIONS), Life.done
