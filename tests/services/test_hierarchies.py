@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 import pytest
-from builders import override, utc
+from builders import number, override, utc
 from worlds import World, headline, plain
 
 from metronome_sandbox.domain.balances import BalanceType
@@ -17,7 +17,17 @@ from metronome_sandbox.domain.hierarchies import AccessType, ChildAccess, Contra
 from metronome_sandbox.domain.ids import ContractId, CustomerId
 from metronome_sandbox.domain.invoices import Invoice
 from metronome_sandbox.domain.overrides import OverrideSpecifier
-from metronome_sandbox.services import balance_edits, balances, contract_edits, contracts, hierarchies, previews
+from metronome_sandbox.domain.payment_gates import PaymentGate
+from metronome_sandbox.domain.thresholds import PrepaidThreshold, ThresholdCommit
+from metronome_sandbox.services import (
+    balance_edits,
+    balances,
+    contract_edits,
+    contracts,
+    hierarchies,
+    passage,
+    previews,
+)
 from metronome_sandbox.services.balance_edits import BalanceChange
 from metronome_sandbox.services.contract_edits import EditContract
 from metronome_sandbox.services.contract_terms import NewTerms
@@ -244,6 +254,18 @@ def test_seats_of_parent_and_child_meet_a_shared_balance_in_one_order(world: Wor
     assert september() == ["1000 FINALIZED", "500 FINALIZED"]
 
 
+def test_a_childs_usage_brings_the_parents_balance_to_its_threshold(world: World) -> None:
+    commit = ThresholdCommit(world.commitment, "T")
+    threshold = PrepaidThreshold(number("5000"), commit, PaymentGate(), recharge_to_amount=number("10000"))
+    parent(world, shared(world, "10000"), prepaid_threshold=threshold)
+    child(world, "Acme")
+    world.use("P", "2024-08-02", 60, name="Acme")
+
+    passage.pass_time(world.context)
+
+    assert [plain(one.amount) for one in world.balance("T").segments] == ["6000"]  # 10000 - (10000 - 60 * 100)
+
+
 def test_customers_are_related_over_several_hierarchies(world: World) -> None:
     parent(world)
     child(world, "Acme")
@@ -342,7 +364,7 @@ def test_a_hierarchy_has_one_level(world: World) -> None:
 
 def test_a_hierarchy_has_at_most_ten_contracts_and_archived_ones_make_room(world: World) -> None:
     parent(world)
-    names = [f"Child {number}" for number in range(9)]
+    names = [f"Child {place}" for place in range(9)]
     for name in names:
         child(world, name)
 
@@ -356,8 +378,8 @@ def test_a_hierarchy_has_at_most_ten_contracts_and_archived_ones_make_room(world
 
 def test_a_child_that_ended_or_ends_with_a_renewal_makes_room(world: World) -> None:
     parent(world)
-    for number in range(8):
-        child(world, f"Child {number}")
+    for place in range(8):
+        child(world, f"Child {place}")
     child(world, "short", ending_before="2024-09-01")
 
     assert "at most 10 contracts" in refused(world, below(world))
