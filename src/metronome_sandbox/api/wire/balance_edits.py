@@ -23,7 +23,7 @@ from metronome_sandbox.domain.amounts import checked
 from metronome_sandbox.domain.balances import DEFAULT_PRIORITY, SpendingRate
 from metronome_sandbox.domain.ids import BalanceId, ContractId, CustomerId, ProductId, SegmentId
 from metronome_sandbox.domain.payment_schedules import Payment
-from metronome_sandbox.services.balance_edits import BalanceChange
+from metronome_sandbox.services.balance_changes import BalanceChange
 from metronome_sandbox.services.balances import NewSegment
 
 T = TypeVar("T")

@@ -10,7 +10,7 @@ from metronome_sandbox.api.wire.common import JsonObject, WireType, decode, deco
 from metronome_sandbox.api.wire.credit_types import credit_type_or_usd
 from metronome_sandbox.domain.balances import Balance, BalanceType
 from metronome_sandbox.domain.ids import BalanceId, CreditTypeId, CustomerId
-from metronome_sandbox.services.balances import BalanceFilter, NetBalanceFilter
+from metronome_sandbox.services.balance_lists import BalanceFilter, NetBalanceFilter
 from metronome_sandbox.services.context import Context
 
 

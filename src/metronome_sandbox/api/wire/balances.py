@@ -30,8 +30,9 @@ from metronome_sandbox.domain.errors import InvalidRequest, NotImitated
 from metronome_sandbox.domain.ids import ContractId, CustomerId, ProductId
 from metronome_sandbox.domain.payment_gates import GateType
 from metronome_sandbox.domain.recurring import Recurring
-from metronome_sandbox.services.balances import NewBalance, NewSegment, balance_now, current, ledger_now
+from metronome_sandbox.services.balances import NewBalance, NewSegment
 from metronome_sandbox.services.context import Context
+from metronome_sandbox.services.ledgers import balance_now, current, ledger_now
 from metronome_sandbox.store.interface import Store
 
 

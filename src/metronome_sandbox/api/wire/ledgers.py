@@ -11,7 +11,7 @@ from metronome_sandbox.domain.balances import Balance, BalanceType
 from metronome_sandbox.domain.errors import InvalidRequest
 from metronome_sandbox.domain.ids import BalanceId, ContractId, CustomerId, SegmentId
 from metronome_sandbox.domain.ledger import FAMILIES, EntryKind, LedgerEntry
-from metronome_sandbox.services.balance_edits import NewManualEntry
+from metronome_sandbox.services.manual_entries import NewManualEntry
 
 
 class ManualEntryInput(WireType):

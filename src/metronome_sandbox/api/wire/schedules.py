@@ -18,7 +18,7 @@ from metronome_sandbox.domain.payment_schedules import (
     RecurringPayments,
     expand,
 )
-from metronome_sandbox.services.balance_edits import PaymentChange, SegmentChange
+from metronome_sandbox.services.balance_changes import PaymentChange, SegmentChange
 from metronome_sandbox.services.balances import NewPayments
 from metronome_sandbox.store.interface import Store
 
