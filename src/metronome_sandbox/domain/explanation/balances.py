@@ -8,13 +8,14 @@ from datetime import datetime
 import msgspec
 
 from metronome_sandbox.domain.amounts import ZERO
-from metronome_sandbox.domain.balances import Balance, BalanceType, SpendingOrder
+from metronome_sandbox.domain.balances import Balance, BalanceType
 from metronome_sandbox.domain.explanation.explained import ExplainedBalance
 from metronome_sandbox.domain.explanation.scopes import balance_scope
 from metronome_sandbox.domain.explanation.surroundings import Surroundings, target_of
 from metronome_sandbox.domain.explanation.words import counted, day, name_of, shown
 from metronome_sandbox.domain.ids import CreditTypeId
 from metronome_sandbox.domain.invoices import Invoice, LineItem, LineType
+from metronome_sandbox.domain.spending_order import SpendingOrder
 from metronome_sandbox.domain.trace import QueuedSegment
 
 Words = Callable[[SpendingOrder], str]
@@ -49,7 +50,7 @@ STEPS: tuple[_Step, ...] = (
     _Step("creation", lambda key: f"no. {key[9]}"),
     _Step("id", lambda key: key[10]),
 )
-"""In the order of :func:`~metronome_sandbox.domain.balances.spending_order`. Source: reference section 3.7."""
+"""In the order of :func:`~metronome_sandbox.domain.spending_order.spending_order`. Source: reference section 3.7."""
 
 
 def deciding_step(mine: SpendingOrder, other: SpendingOrder) -> str:

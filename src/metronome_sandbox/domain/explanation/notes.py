@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from metronome_sandbox.domain.balances import OpenSegment
 from metronome_sandbox.domain.catalog import ProductType
 from metronome_sandbox.domain.composite import composites_on_offer
 from metronome_sandbox.domain.errors import InvalidRequest
@@ -11,6 +10,7 @@ from metronome_sandbox.domain.explanation.words import day, shown
 from metronome_sandbox.domain.invoices import Invoice, InvoiceStatus, LineItem, LineType
 from metronome_sandbox.domain.invoicing import build_invoice
 from metronome_sandbox.domain.periods import BoundedPeriod
+from metronome_sandbox.domain.spending_order import OpenSegment
 from metronome_sandbox.domain.subscription_billing import parts_behind
 from metronome_sandbox.domain.trace import Unbilled
 
