@@ -100,6 +100,28 @@ def call(path: str) -> Ask:
     return lambda post, ids: post(path, {})
 
 
+def subscription(ids: Any) -> dict[str, Any]:
+    return {
+        "collection_schedule": "ADVANCE",
+        "proration": {},
+        "subscription_rate": {"product_id": ids["products"]["Prepaid usage"], "billing_frequency": "MONTHLY"},
+    }
+
+
+TRACKER: dict[str, Any] = {
+    "alias": "a",
+    "credit_type_id": "2714e483-4ff1-48e4-9e25-ac732e8f24f2",
+    "reset_frequency": "BILLING_PERIOD",
+    "applicable_spend_specifiers": [],
+}
+
+
+def capped(ids: Any) -> dict[str, Any]:
+    """A threshold whose discount ends by a spend tracker."""
+    cap = {"amount": 1, "spend_tracker_alias": "a"}
+    return {**threshold(ids), "discount_configuration": {"payment_fraction": 0.5, "cap": cap}}
+
+
 def threshold(ids: Any) -> dict[str, Any]:
     return {
         "is_enabled": True,
@@ -158,12 +180,16 @@ NOT_YET: dict[str, list[Ask]] = {
         rate({"type": "COMPOSITE", "composite_scope": "CUSTOMER"}, "PERCENTAGE"),
     ],
     "Some terms beside custom units": [minimum_beside_units, postpaid_in_units],
-    "Thresholds": [
-        made("spend_threshold_configuration", threshold),
+    "Subscriptions in packages": [
+        lambda post, ids: post("/v1/packages/create", {"name": "New", "subscriptions": [subscription(ids)]}),
+    ],
+    "Spend trackers": [
+        made("spend_threshold_configuration", capped),
         made(
             "prepaid_balance_threshold_configuration",
-            lambda ids: {**threshold(ids), "recharge_to_amount": 5000},
+            lambda ids: {**capped(ids), "recharge_to_amount": 5000},
         ),
+        made("spend_trackers", lambda ids: [TRACKER]),
     ],
     "One invoice for a whole hierarchy": [
         made("hierarchy_configuration", consolidated),

@@ -35,6 +35,7 @@ from metronome_sandbox.services.recurring_edits import RecurringChange, with_cha
 from metronome_sandbox.services.schedule_edits import changed_schedule
 from metronome_sandbox.services.scheduled_charges import archived, billing_invoices
 from metronome_sandbox.services.subscriptions import SubscriptionChange, with_changed_subscriptions
+from metronome_sandbox.services.thresholds import ThresholdEdits, with_threshold_edits
 from metronome_sandbox.services.usage_filters import NewUsageFilter, with_usage_filter
 
 T = TypeVar("T")
@@ -74,6 +75,7 @@ class EditContract(msgspec.Struct, frozen=True, kw_only=True):
     archive_credits: tuple[BalanceId, ...] = ()
     archive_scheduled_charges: tuple[str, ...] = ()
     remove_overrides: tuple[OverrideId, ...] = ()
+    thresholds: ThresholdEdits = ThresholdEdits()
     updates: str = "{}"
 
 
@@ -115,6 +117,7 @@ def edit_contract(context: Context, new: EditContract) -> ContractEdit:
         contract = _with_changed_charges(context, contract, new.update_scheduled_charges)
         contract = _with_changed_recurring(context, contract, new)
         contract = with_changed_subscriptions(context, contract, new.update_subscriptions, "update_subscriptions")
+        contract = with_threshold_edits(context, contract, new.thresholds)
         contract = _with_plain_fields(contract, new)
         before = contract
         contract = with_terms(context, contract, new.add, edit_id, "add_")

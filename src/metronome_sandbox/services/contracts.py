@@ -27,6 +27,7 @@ from metronome_sandbox.domain.rate_cards import Price, Rate, RateCard, RateKey
 from metronome_sandbox.domain.reseller_royalties import RoyaltyChange
 from metronome_sandbox.domain.scheduled_charges import ProfessionalService
 from metronome_sandbox.domain.targeting import Target
+from metronome_sandbox.domain.thresholds import PrepaidThreshold, SpendThreshold
 from metronome_sandbox.services.balances import NewBalance
 from metronome_sandbox.services.charges import reschedule, reschedule_true_ups
 from metronome_sandbox.services.context import Context
@@ -41,6 +42,7 @@ from metronome_sandbox.services.rate_cards import active_rate_card, rate_card_by
 from metronome_sandbox.services.recurring import NewRecurring
 from metronome_sandbox.services.scheduled_charges import NewScheduledTerm
 from metronome_sandbox.services.subscriptions import NewSubscription
+from metronome_sandbox.services.thresholds import with_thresholds
 from metronome_sandbox.services.transitions import NewTransition, follow
 from metronome_sandbox.services.usage_filters import NewUsageFilter, with_usage_filter
 
@@ -95,6 +97,8 @@ class NewContract(msgspec.Struct, frozen=True):
     package_id: PackageId | None = None
     subscriptions: tuple[NewSubscription, ...] = ()
     hierarchy: NewHierarchy = NewHierarchy()
+    spend_threshold: SpendThreshold | None = None
+    prepaid_threshold: PrepaidThreshold | None = None
 
     @property
     def terms(self) -> NewTerms:
@@ -162,6 +166,7 @@ def create_contract(context: Context, new: NewContract) -> Contract:
         contract = with_terms(context, contract.with_generated_until(first), new.terms, contract_id)
         if new.usage_filter is not None:
             contract = with_usage_filter(context, contract, new.usage_filter, "usage_filter.")
+        contract = with_thresholds(context, contract, new.spend_threshold, new.prepaid_threshold)
         store.contracts.put(contract_id, contract)
         if new.uniqueness_key is not None:
             store.uniqueness_keys.put(("contract", new.uniqueness_key), contract_id)

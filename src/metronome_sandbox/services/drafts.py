@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from decimal import Decimal
-from itertools import islice
+from itertools import count, islice
 
 import msgspec
 
@@ -305,7 +305,13 @@ def usage_invoice_id(
     generation = sum(1 for invoice_id in stored if store.invoices[invoice_id].period in (period, empty))
     kind = "invoice preview" if preview else "invoice"
     start, end = period.starting_at.isoformat(), period.ending_before.isoformat()
-    return InvoiceId(context.ids.derived(kind, contract_id, InvoiceType.USAGE, start, end, str(generation)))
+    derived = context.ids.derived
+    ids = (
+        InvoiceId(derived(kind, contract_id, InvoiceType.USAGE, start, end, str(number)))
+        for number in count(generation)
+    )
+    # A renewal at the start of a period leaves an empty invoice under the id that its draft had.
+    return next(invoice_id for invoice_id in ids if invoice_id not in store.invoices)
 
 
 def _metered(
