@@ -39,7 +39,7 @@ from hypothesis import strategies as st
 from laws.effort import effort
 
 from metronome_sandbox.domain.amounts import ZERO
-from metronome_sandbox.domain.balances import Balance, BalanceType, OpenSegment, SpendingRate, spending_order
+from metronome_sandbox.domain.balances import Balance, BalanceType, SpendingRate
 from metronome_sandbox.domain.breakdowns import Breakdown, break_down
 from metronome_sandbox.domain.catalog import Product
 from metronome_sandbox.domain.contracts import Contract
@@ -50,6 +50,7 @@ from metronome_sandbox.domain.ledger import PostedDraw, balance_at, ledger
 from metronome_sandbox.domain.overrides import Override, OverrideTarget, OverrideType, Prioritization
 from metronome_sandbox.domain.rate_cards import Price, RateKey, RateSchedule, slices
 from metronome_sandbox.domain.rating import PriceBook, metered_lines
+from metronome_sandbox.domain.spending_order import OpenSegment, spending_order
 from metronome_sandbox.domain.targeting import Target
 from metronome_sandbox.domain.usage import UsageLine, WindowSize
 

@@ -43,18 +43,21 @@ from metronome_sandbox.domain.relative_dates import RelativeDate, RelativeUnit
 from metronome_sandbox.domain.thresholds import PrepaidThreshold, SpendThreshold, ThresholdCommit
 from metronome_sandbox.services import (
     balance_edits,
-    balances,
+    balance_ends,
     contract_edits,
     contracts,
     invoices,
+    ledgers,
+    manual_entries,
     passage,
     payment_outcomes,
 )
-from metronome_sandbox.services.balance_edits import BalanceChange, NewManualEntry, PaymentChange, SegmentChange
+from metronome_sandbox.services.balance_changes import BalanceChange, PaymentChange, SegmentChange
 from metronome_sandbox.services.balances import NewBalance, NewPayments, NewSegment
 from metronome_sandbox.services.context import NEVER
 from metronome_sandbox.services.contract_edits import EditContract, ScheduledChargeChange
 from metronome_sandbox.services.contract_terms import NewTerms
+from metronome_sandbox.services.manual_entries import NewManualEntry
 from metronome_sandbox.services.recurring import NewRecurring
 from metronome_sandbox.services.scheduled_charges import NewScheduledTerm
 from metronome_sandbox.services.thresholds import ThresholdChange, ThresholdEdits
@@ -384,16 +387,16 @@ class Life(RuleBasedStateMachine):
             return
         context, customer_id, is_credit = self.world.context, balance.customer_id, balance.type is BalanceType.CREDIT
         if what == "archive":
-            archive = balance_edits.archive_credit if is_credit else balance_edits.archive_commit
+            archive = balance_ends.archive_credit if is_credit else balance_ends.archive_commit
             self.attempt("end", lambda: archive(context, customer_id, balance.id))
         elif what == "no true-up" and balance.contract_id is not None:
             contract_id = balance.contract_id
-            self.attempt("end", lambda: balance_edits.disable_true_up(context, customer_id, balance.id, contract_id))
+            self.attempt("end", lambda: balance_ends.disable_true_up(context, customer_id, balance.id, contract_id))
         elif is_credit:
-            self.attempt("end", lambda: balance_edits.update_credit_end_date(context, customer_id, balance.id, when))
+            self.attempt("end", lambda: balance_ends.update_credit_end_date(context, customer_id, balance.id, when))
         else:
             self.attempt(
-                "end", lambda: balance_edits.update_commit_end_date(context, customer_id, balance.id, when, None)
+                "end", lambda: balance_ends.update_commit_end_date(context, customer_id, balance.id, when, None)
             )
 
     @rule(which=WHICH, amount=st.sampled_from(["-30", "-1.5", "4", "250"]), one=WHICH)
@@ -404,7 +407,8 @@ class Life(RuleBasedStateMachine):
         segment = balance.segments[one % len(balance.segments)]
         new = NewManualEntry(balance.id, segment.id, number(amount), "by hand", balance.contract_id)
         self.attempt(
-            "entry", lambda: balance_edits.add_manual_balance_ledger_entry(self.world.context, balance.customer_id, new)
+            "entry",
+            lambda: manual_entries.add_manual_balance_ledger_entry(self.world.context, balance.customer_id, new),
         )
 
     # --- usage, prices, invoices, time
@@ -500,12 +504,12 @@ def check_invoices(world: World) -> None:
 def check_balance(world: World, balance: Balance) -> None:
     """What a balance says is left is the sum of its ledger, entry by entry."""
     now = world.now
-    balance = balances.current(world.context, balance)
-    entries = balances.ledger_now(world.context, balance)
+    balance = ledgers.current(world.context, balance)
+    entries = ledgers.ledger_now(world.context, balance)
     assert [one.timestamp for one in entries] == sorted(one.timestamp for one in entries)
     if balance.is_withdrawn:
         assert entries == ()
-        assert balances.balance_now(world.context, balance) == 0
+        assert ledgers.balance_now(world.context, balance) == 0
         return
     known = {segment.id for segment in balance.segments}
     assert {one.segment_id for one in entries} <= known
@@ -519,7 +523,7 @@ def check_balance(world: World, balance: Balance) -> None:
             assert booked <= 0  # what was left has expired
             took_more = any(one.kind is EntryKind.MANUAL and one.amount < 0 for one in mine)
             assert booked == 0 or took_more
-    assert balances.balance_now(world.context, balance) == max(left, ZERO)
+    assert ledgers.balance_now(world.context, balance) == max(left, ZERO)
 
 
 ACTIONS = ["contract", "renewal", "edit", "balance", "entry", "usage", "import", "void", "payment"]

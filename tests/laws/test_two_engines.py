@@ -28,7 +28,7 @@ from metronome_sandbox.domain.ids import group_values
 from metronome_sandbox.domain.invoices import InvoiceType
 from metronome_sandbox.domain.rate_cards import RateType, Tier
 from metronome_sandbox.domain.targeting import Specifier
-from metronome_sandbox.services import balances
+from metronome_sandbox.services import ledgers
 from metronome_sandbox.services.prices import NewPrice
 from metronome_sandbox.services.rates import NewRate, add_rate
 
@@ -394,7 +394,7 @@ def totals(world: World) -> list[Decimal]:
 
 def left(world: World) -> dict[tuple[str, int], Decimal]:
     """What final invoices and drafts leave of every segment, whether or not it is over."""
-    drafted = balances.drawn_by_drafts(world.context, world.customers["Acme"])
+    drafted = ledgers.drawn_by_drafts(world.context, world.customers["Acme"])
     return {
         (balance.name or "", place): segment.amount
         - world.store.drawn.get(segment.id, ZERO)

@@ -31,7 +31,7 @@ from metronome_sandbox.domain.errors import DomainError
 from metronome_sandbox.domain.ids import OverrideId, SegmentId
 from metronome_sandbox.domain.invoices import Invoice, InvoiceStatus, LineType
 from metronome_sandbox.domain.overrides import Override, OverrideType
-from metronome_sandbox.services import balances, contracts, historical_invoices, invoices
+from metronome_sandbox.services import contracts, historical_invoices, invoices, ledgers
 from metronome_sandbox.services.drafts import drafts_of
 from metronome_sandbox.services.historical_invoices import HistoricalInvoice
 from metronome_sandbox.services.passage import pass_time
@@ -468,9 +468,9 @@ def check_books(world: World) -> None:
             if one.contract_id == contract_id and one.period
         )
         assert all(end <= start for (_, end), (start, _) in pairwise(periods))
-    drafted = balances.drawn_by_drafts(context, world.customers[CUSTOMER])
+    drafted = ledgers.drawn_by_drafts(context, world.customers[CUSTOMER])
     for balance in world.store.balances.values():
-        entries = balances.ledger_now(context, balance)
+        entries = ledgers.ledger_now(context, balance)
         assert [one.timestamp for one in entries] == sorted(one.timestamp for one in entries)
         assert all(one.amount for one in entries)
         left = ZERO
@@ -496,7 +496,7 @@ def check_books(world: World) -> None:
                 left += rest
             elif balance.type is not BalanceType.POSTPAID or balance.archived_at is not None:
                 assert booked == 0  # what was left has expired
-        assert balances.balance_now(context, balance) == left
+        assert ledgers.balance_now(context, balance) == left
 
 
 @law

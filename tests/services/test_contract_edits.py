@@ -26,11 +26,12 @@ from metronome_sandbox.domain.overrides import OverrideSpecifier
 from metronome_sandbox.domain.payment_schedules import Payment
 from metronome_sandbox.domain.reseller_royalties import ResellerType, RoyaltyChange
 from metronome_sandbox.services import billable_metrics, contract_edits, contracts, invoices, products
-from metronome_sandbox.services.balance_edits import BalanceChange, PaymentChange
-from metronome_sandbox.services.balances import NewPayments, balance_now
+from metronome_sandbox.services.balance_changes import BalanceChange, PaymentChange
+from metronome_sandbox.services.balances import NewPayments
 from metronome_sandbox.services.contract_edits import AmendContract, EditContract, ScheduledChargeChange
 from metronome_sandbox.services.contract_history import history_of
 from metronome_sandbox.services.contract_terms import NewTerms
+from metronome_sandbox.services.ledgers import balance_now
 from metronome_sandbox.services.scheduled_charges import NewScheduledTerm
 from metronome_sandbox.services.transitions import NewTransition
 from metronome_sandbox.services.usage_filters import NewUsageFilter

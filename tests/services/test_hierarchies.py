@@ -21,6 +21,7 @@ from metronome_sandbox.domain.payment_gates import PaymentGate
 from metronome_sandbox.domain.thresholds import PrepaidThreshold, ThresholdCommit
 from metronome_sandbox.services import (
     balance_edits,
+    balance_ends,
     balances,
     contract_edits,
     contracts,
@@ -28,7 +29,7 @@ from metronome_sandbox.services import (
     passage,
     previews,
 )
-from metronome_sandbox.services.balance_edits import BalanceChange
+from metronome_sandbox.services.balance_changes import BalanceChange
 from metronome_sandbox.services.contract_edits import EditContract
 from metronome_sandbox.services.contract_terms import NewTerms
 from metronome_sandbox.services.hierarchies import NewHierarchy
@@ -450,10 +451,10 @@ def test_a_final_invoice_of_a_child_keeps_the_parents_commit_from_being_archived
     balance = world.balance("shared")
 
     with pytest.raises(InvalidRequest, match="void it first"):
-        balance_edits.archive_commit(world.context, balance.customer_id, balance.id)
+        balance_ends.archive_commit(world.context, balance.customer_id, balance.id)
 
     world.void(world.invoices("Acme")[0])
-    assert balance_edits.archive_commit(world.context, balance.customer_id, balance.id).type is BalanceType.PREPAID
+    assert balance_ends.archive_commit(world.context, balance.customer_id, balance.id).type is BalanceType.PREPAID
     assert draws(world.regenerate(world.invoices("Acme")[0])) == []
 
 

@@ -15,13 +15,13 @@ from worlds import World, headline
 
 from metronome_sandbox.domain import drawdown
 from metronome_sandbox.domain.amounts import USD_CENTS
-from metronome_sandbox.domain.balances import OpenSegment
 from metronome_sandbox.domain.catalog import QuantityConversion, QuantityRounding
 from metronome_sandbox.domain.errors import InvalidRequest, NotAllowedNow, NotFound
 from metronome_sandbox.domain.ids import ContractId, CreditTypeId, CustomerId, OverrideId, ProductId
 from metronome_sandbox.domain.invoices import BillableStatus, InvoiceStatus, InvoiceType
 from metronome_sandbox.domain.overrides import Override, OverrideType
 from metronome_sandbox.domain.rating import Part
+from metronome_sandbox.domain.spending_order import OpenSegment
 from metronome_sandbox.domain.usage import WindowSize
 from metronome_sandbox.services import contracts, invoices, rate_cards
 from metronome_sandbox.services.historical_invoices import HistoricalInvoice, Subtotal

@@ -11,13 +11,8 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from metronome_sandbox.api.wire import balances as balances_wire
-from metronome_sandbox.api.wire.balances import (
-    BalanceEdit,
-    BalanceInput,
-    PaymentScheduleChange,
-    balance_change,
-    new_balance,
-)
+from metronome_sandbox.api.wire.balance_edits import BalanceEdit, balance_change
+from metronome_sandbox.api.wire.balances import BalanceInput, new_balance
 from metronome_sandbox.api.wire.common import (
     JsonObject,
     WireType,
@@ -49,6 +44,7 @@ from metronome_sandbox.api.wire.recurring import (
     recurring_change,
     render_recurring,
 )
+from metronome_sandbox.api.wire.schedules import PaymentScheduleChange
 from metronome_sandbox.api.wire.subscriptions import (
     SubscriptionEdit,
     SubscriptionInput,

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from metronome_sandbox.api.wire import balances as balances_wire
-from metronome_sandbox.api.wire.balances import BalanceInput, SpecifierInput, new_balance, render_specifier, specifier
+from metronome_sandbox.api.wire.balances import BalanceInput, new_balance
 from metronome_sandbox.api.wire.common import (
     ACTOR,
     JsonObject,
@@ -48,6 +48,7 @@ from metronome_sandbox.api.wire.prices import WirePrice, new_price, render_price
 from metronome_sandbox.api.wire.products import render_short as render_product
 from metronome_sandbox.api.wire.rate_schedules import WireTaggedSelector
 from metronome_sandbox.api.wire.recurring import RecurringInput, new_recurring, render_recurring
+from metronome_sandbox.api.wire.specifiers import SpecifierInput, render_specifier, specifier
 from metronome_sandbox.api.wire.subscriptions import SubscriptionInput, new_subscriptions, render_subscriptions
 from metronome_sandbox.api.wire.thresholds import (
     PrepaidInput,

@@ -10,7 +10,6 @@ from typing import Any
 import msgspec
 from msgspec import field
 
-from metronome_sandbox.api.wire.balances import SpecifierInput, render_specifier, specifier
 from metronome_sandbox.api.wire.common import (
     ACTOR,
     JsonObject,
@@ -24,11 +23,13 @@ from metronome_sandbox.api.wire.common import (
     utc,
 )
 from metronome_sandbox.api.wire.contracts import OverrideInput, new_override, render_override
+from metronome_sandbox.api.wire.credit_types import credit_type_or_usd
 from metronome_sandbox.api.wire.credit_types import render_short as render_credit_type
 from metronome_sandbox.api.wire.products import render_short as render_product
 from metronome_sandbox.api.wire.recurring import RecurringInput, new_recurring, render_terms
 from metronome_sandbox.api.wire.relative_dates import RelativeDateInput, offset, render_relative_date
 from metronome_sandbox.api.wire.relative_dates import duration as relative_duration
+from metronome_sandbox.api.wire.specifiers import SpecifierInput, render_specifier, specifier
 from metronome_sandbox.api.wire.thresholds import (
     PrepaidInput,
     SpendInput,
@@ -37,11 +38,11 @@ from metronome_sandbox.api.wire.thresholds import (
     render_prepaid,
     render_spend,
 )
-from metronome_sandbox.domain.amounts import USD_CENTS, checked
+from metronome_sandbox.domain.amounts import checked
 from metronome_sandbox.domain.balances import DEFAULT_PRIORITY, BalanceType, SpendingRate
 from metronome_sandbox.domain.contracts import Contract
 from metronome_sandbox.domain.errors import NotImitated
-from metronome_sandbox.domain.ids import CreditTypeId, PackageId, ProductId, RateCardId
+from metronome_sandbox.domain.ids import PackageId, ProductId, RateCardId
 from metronome_sandbox.domain.overrides import OverrideSpecifier, Prioritization
 from metronome_sandbox.domain.packages import (
     UNDATED,
@@ -271,7 +272,7 @@ def _balance(wire: BalanceTemplateInput, path: str) -> BalanceTemplate:
             _segment(item, f"{path}.access_schedule.schedule_items[{index}]")
             for index, item in enumerate(access.schedule_items)
         ),
-        _credit_type(access.credit_type_id),
+        credit_type_or_usd(access.credit_type_id),
         None if payments is None else _payments(payments, f"{path}.invoice_schedule"),
         wire.name,
         wire.description,
@@ -305,11 +306,7 @@ def _payments(wire: PaymentsInput, path: str) -> PaymentsTemplate:
         )
         for index, item in enumerate(wire.schedule_items)
     )
-    return PaymentsTemplate(items, _credit_type(wire.credit_type_id), wire.do_not_invoice)
-
-
-def _credit_type(value: str | None) -> CreditTypeId:
-    return USD_CENTS if value is None else CreditTypeId(value.lower())
+    return PaymentsTemplate(items, credit_type_or_usd(wire.credit_type_id), wire.do_not_invoice)
 
 
 def _recurring(wire: RecurringTemplateInput, path: str, *, is_credit: bool) -> RecurringTemplate:

@@ -9,10 +9,10 @@ from typing import Any
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from metronome_sandbox.api.wire.balances import SpecifierInput, render_specifier, specifier
 from metronome_sandbox.api.wire.common import JsonObject, WireType, canonical, number, present
 from metronome_sandbox.api.wire.payment_gates import GateInput, new_gate, render_gate
 from metronome_sandbox.api.wire.relative_dates import RelativeDateInput, duration, render_relative_date
+from metronome_sandbox.api.wire.specifiers import SpecifierInput, render_specifier, specifier
 from metronome_sandbox.domain.amounts import checked
 from metronome_sandbox.domain.balances import DEFAULT_PRIORITY, SpendingRate
 from metronome_sandbox.domain.errors import NotImitated
