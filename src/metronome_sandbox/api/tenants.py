@@ -134,6 +134,11 @@ class Tenants:
             self.by_header[b"Bearer " + token.encode("latin-1", "replace")] = tenant
         return tenant
 
+    def forget(self, token: str) -> None:
+        """Forget a tenant with its world, if there is one; its token would begin anew."""
+        if self._by_token.pop(token, None) is not None:
+            del self.by_header[b"Bearer " + token.encode("latin-1", "replace")]
+
     def all(self) -> dict[str, Tenant]:
         """Every tenant by token, oldest first, for saving them. A token is a secret: never show one."""
         return dict(self._by_token)
