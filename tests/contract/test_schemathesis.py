@@ -1,8 +1,8 @@
 """Every operation of both documents under generated requests: each answer is one that its document describes.
 
 Schemathesis makes the requests, well-formed and malformed ones, in this process, and holds the answers against all of
-its checks; ``aim.py`` sees to it that most of the well-formed ones meet things that exist. Every case starts from the
-same tenant, and so does every sequence of calls, so a failure repeats by itself.
+its checks; the toolkit's ``aim.py`` sees to it that most of the well-formed ones meet things that exist. Every case
+starts from the same tenant, and so does every sequence of calls, so a failure repeats by itself.
 
 ``SCHEMATHESIS_PROFILE=campaign`` (``make fuzz``) draws many more, other ones each time.
 """
@@ -13,6 +13,7 @@ import json
 import os
 import re
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 from zlib import crc32
@@ -20,9 +21,7 @@ from zlib import crc32
 import hypothesis
 import pytest
 import schemathesis
-from contract.aim import Aim
 from hostile.sandbox import TOKEN, Sandbox
-from hostile.tenant import settle
 from schemathesis import AuthContext, Case, HookContext, Response
 from schemathesis.config import SchemathesisConfig
 from schemathesis.core.failures import AcceptedNegativeData
@@ -32,6 +31,8 @@ from schemathesis.openapi.checks import RejectedPositiveData
 
 from metronome_sandbox.api.worlds import read
 from metronome_sandbox.spec.document import BILLING, CONTROL, Document
+from metronome_sandbox.toolkit.suites.aim import Aim, Times
+from metronome_sandbox.toolkit.suites.tenant import settle
 
 CAMPAIGN = os.environ.get("SCHEMATHESIS_PROFILE") == "campaign"
 
@@ -42,7 +43,7 @@ SERVER = SANDBOX.app.server
 IDS = settle(SANDBOX)
 SNAPSHOT = SANDBOX.snapshot()
 STATE = read(SNAPSHOT).state
-AIM = Aim(IDS, json.loads(SNAPSHOT))
+AIM = Aim(IDS, Times(datetime(2024, 8, 15, tzinfo=UTC)), json.loads(SNAPSHOT))
 
 METHODS = {"get", "put", "post", "delete", "options", "patch", "trace"}
 
