@@ -31,7 +31,8 @@ from schemathesis.openapi.checks import RejectedPositiveData
 
 from metronome_sandbox.api.worlds import read
 from metronome_sandbox.spec.document import BILLING, CONTROL, Document
-from metronome_sandbox.toolkit.suites.aim import Aim, Times
+from metronome_sandbox.toolkit.suites.aim import Aim
+from metronome_sandbox.toolkit.suites.times import Times
 from metronome_sandbox.toolkit.suites.tenant import settle
 
 CAMPAIGN = os.environ.get("SCHEMATHESIS_PROFILE") == "campaign"
