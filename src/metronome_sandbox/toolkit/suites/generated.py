@@ -7,8 +7,7 @@ sequence along the document's links. Elsewhere things stay as they were left.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from typing import Any
 
@@ -17,6 +16,7 @@ import schemathesis
 from hypothesis.stateful import run_state_machine_as_test
 from schemathesis import Case, HookContext, Response
 from schemathesis.config import SchemathesisConfig
+from schemathesis.core.errors import NoLinksFound
 from schemathesis.core.failures import Failure as Complaint
 from schemathesis.core.failures import FailureGroup
 from schemathesis.engine import events, from_schema
@@ -26,7 +26,7 @@ from metronome_sandbox.spec.document import Document
 from metronome_sandbox.spec.validation import Finding
 from metronome_sandbox.toolkit import checks
 from metronome_sandbox.toolkit.checks import Blame
-from metronome_sandbox.toolkit.report import Failure
+from metronome_sandbox.toolkit.report import Batch, Failure
 from metronome_sandbox.toolkit.suites.aim import Aim
 from metronome_sandbox.toolkit.suites.ids import collect
 from metronome_sandbox.toolkit.suites.judgement import READS, filter_of
@@ -51,18 +51,6 @@ DOCUMENTED = frozenset(
     )
 )
 """Checks that hold the API to the document: where the API is the one that counts, the document is wrong."""
-
-
-@dataclass
-class Batch:
-    """What one stretch of a suite did: an operation under generated requests, or all sequences."""
-
-    suite: str
-    case: str
-    calls: int = 0
-    seconds: float = 0.0
-    failures: list[Failure] = field(default_factory=list)
-    exchanges: list[Exchange] = field(default_factory=list)
 
 
 def run(
@@ -178,7 +166,7 @@ class _Source:
                 raise CannotCheck(f"Schemathesis stopped: {event.exception}")
 
     def _batch(self, label: str, recorder: ScenarioRecorder, seconds: float) -> Batch:
-        batch = Batch("generated", label, len(recorder.interactions), seconds)
+        batch = Batch("generated", label, seconds=seconds)
         smallest: dict[str, tuple[int, Failure]] = {}
         for case_id, interaction in recorder.interactions.items():
             exchange = _exchange(interaction)
@@ -225,7 +213,6 @@ class _Source:
                 super().after_call(response, case)
                 source._made += response.text
                 self.steps.append(_exchange_of(response))
-                batch.calls += 1
                 batch.exchanges.append(self.steps[-1])
 
             def validate_response(self, response: Response, case: Case[Any], **how: Any) -> None:
@@ -242,18 +229,19 @@ class _Source:
                             found[name, case.operation.label] = failure
 
         self._in_sequence = True
-        run_state_machine_as_test(
-            Sequences,
-            settings=hypothesis.settings(
-                max_examples=self._profile.sequences,
-                stateful_step_count=STEPS,
-                deadline=None,
-                derandomize=True,
-                database=None,
-                suppress_health_check=list(hypothesis.HealthCheck),
-                print_blob=False,
-            ),
-        )
+        with suppress(NoLinksFound):  # the operations that are asked have no link to another
+            run_state_machine_as_test(
+                Sequences,
+                settings=hypothesis.settings(
+                    max_examples=self._profile.sequences,
+                    stateful_step_count=STEPS,
+                    deadline=None,
+                    derandomize=True,
+                    database=None,
+                    suppress_health_check=list(hypothesis.HealthCheck),
+                    print_blob=False,
+                ),
+            )
         self._in_sequence = False
         batch.failures += found.values()
         return batch

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
+from time import monotonic
 from typing import Any
 from urllib.parse import quote
 from uuid import uuid4
@@ -18,7 +19,7 @@ from uuid import uuid4
 from metronome_sandbox.spec.document import Document
 from metronome_sandbox.spec.validation import Finding, Operation, operations_of, shortened
 from metronome_sandbox.toolkit.checks import Blame, Call, amount, findings_of, near, parsed, total_of
-from metronome_sandbox.toolkit.report import Failure
+from metronome_sandbox.toolkit.report import Batch, Failure
 from metronome_sandbox.toolkit.suites.times import month_of
 from metronome_sandbox.toolkit.target import Answer, Exchange, Target
 
@@ -87,8 +88,14 @@ class Walk:
         token: str | None = None,
         **parameters: str,
     ) -> Call:
-        """Make one call, whatever is answered, and hold the answer to the document and the rules."""
-        operation = self._operations[operation_id]
+        """Make one call, whatever is answered, and hold the answer to the document and the rules.
+
+        Raises:
+            StoryEnds: The document does not have the operation.
+        """
+        operation = self._operations.get(operation_id)
+        if operation is None:  # another document than the package's, which lacks it
+            raise StoryEnds
         path = operation.path
         for name, value in parameters.items():
             path = path.replace(f"{{{name}}}", quote(value, safe=""))
@@ -213,20 +220,22 @@ def workflow(*, writes: bool = False, sandbox: bool = False) -> Callable[[Workfl
     return add
 
 
-def run(target: Target, document: Document, now: datetime) -> Iterator[Walk]:
-    """Walk every workflow that the target allows, in order; yield each when it is done."""
+def run(target: Target, document: Document, now: datetime) -> Iterator[Batch]:
+    """Walk every workflow that the target allows, in order; yield a batch for each when it is done."""
     operations = {operation.operation_id: operation for operation in operations_of(document)}
     for function, writes, sandbox in WORKFLOWS:
         if (writes and not target.may_write) or (sandbox and not target.is_sandbox):
             continue
-        walk = Walk(target, operations, function.__name__.replace("_", " "), now)
+        name = function.__name__.replace("_", " ")
+        walk = Walk(target, operations, name, now)
+        started = monotonic()
         try:
             function(walk)
         except StoryEnds:
             pass
         except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
             walk.expect("the answer can be read", "", "the fields that the document promises", f"none: {error!r}")
-        yield walk
+        yield Batch("workflows", name, monotonic() - started, walk.failures, walk.exchanges)
 
 
 # Reading what is there -----------------------------------------------------------------------------------------------
