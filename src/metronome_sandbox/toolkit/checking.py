@@ -18,10 +18,12 @@ import yaml
 from rich.console import Console
 
 from metronome_sandbox.spec.document import Document
-from metronome_sandbox.toolkit.report import WIDTH, WRITERS, Run, show
+from metronome_sandbox.spec.validation import Finding
+from metronome_sandbox.toolkit.checks import Blame
+from metronome_sandbox.toolkit.report import WIDTH, WRITERS, Batch, Failure, Run, show
 from metronome_sandbox.toolkit.suites import generated, tenant, workflows
 from metronome_sandbox.toolkit.suites.profiles import PROFILES, Profile
-from metronome_sandbox.toolkit.target import IN_PROCESS, Application, CannotCheck, Target
+from metronome_sandbox.toolkit.target import IN_PROCESS, Application, CannotCheck, NotAnswered, Target
 
 FINE, FINDINGS, WRONG_USAGE = 0, 1, 2
 
@@ -111,6 +113,7 @@ def check(
     started = monotonic()
     found = Run(target.base_url, target.is_sandbox, profile.name, target.token)
     with _put_back(target):
+        found.batches += _furnish(target)
         now = datetime.fromisoformat(target.now())
         if "workflows" in suites:
             with _put_back(target):
@@ -121,17 +124,32 @@ def check(
     return found
 
 
+def _furnish(target: Target) -> Iterator[Batch]:
+    """Give a sandbox's tenant that has nobody a company with one of everything; yield a batch if that fails."""
+    if not (target.is_sandbox and target.may_write):
+        return
+    try:
+        if not target.call("GET", "/v1/customers", query={"limit": 1})["data"]:
+            target.call("POST", f"/sandbox/scenarios/{SCENARIO}")
+            tenant.settle(target)
+    except (NotAnswered, KeyError, IndexError, TypeError) as error:
+        exchanges = (error.exchange,) if isinstance(error, NotAnswered) else ()
+        text = (
+            str(error) if isinstance(error, NotAnswered) else f"an answer lacks what the document promises: {error!r}"
+        )
+        finding = Finding("status", "a company can be set up", text)
+        failure = Failure("setup", "one of everything", "", finding, Blame.SERVER, exchanges)
+        yield Batch("setup", "one of everything", failures=[failure], exchanges=list(exchanges))
+
+
 @contextmanager
 def _put_back(target: Target) -> Iterator[None]:
-    """Leave a sandbox's tenant as it was; one that has nobody gets a company first."""
+    """Leave a sandbox's tenant as it was."""
     if not target.is_sandbox:
         yield
         return
     before = target.snapshot()
     try:
-        if target.may_write and not target.call("GET", "/v1/customers", query={"limit": 1})["data"]:
-            target.call("POST", f"/sandbox/scenarios/{SCENARIO}")
-            tenant.settle(target)
         yield
     finally:
         target.restore(before)

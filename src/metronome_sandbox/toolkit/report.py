@@ -164,7 +164,7 @@ def _show_failure(number: int, failure: Failure, run: Run, console: Console) -> 
     console.print()
     console.print(Text(run.blotted(f"{number}. {failure.finding.rule}"), style="bold"))
     lines = [
-        f"{failure.operation_id}, in {failure.suite}: {failure.case}",
+        f"{failure.operation_id or 'Set-up'}, in {failure.suite}: {failure.case}",
         str(failure.finding),
         f"Looks like the fault of the {failure.blame.value}.",
     ]

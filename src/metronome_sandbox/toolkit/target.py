@@ -45,6 +45,18 @@ class CannotCheck(Exception):
     """The target cannot be asked at all; the text is for the person who named it."""
 
 
+class NotAnswered(CannotCheck):
+    """A call that had to succeed did not.
+
+    Args:
+        exchange: The call.
+    """
+
+    def __init__(self, text: str, exchange: Exchange) -> None:
+        super().__init__(text)
+        self.exchange = exchange
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
     """What came back: status, headers by lower-case name, body, and how long it took."""
@@ -172,13 +184,13 @@ class Target:
         """Send JSON and return the JSON of an answer that has to be a 200.
 
         Raises:
-            CannotCheck: It is not.
+            NotAnswered: It is not.
         """
-        answer = self.send(method, path, body, query=query).answer
+        exchange = self.send(method, path, body, query=query)
+        answer = exchange.answer
         if answer.status != 200 or answer.json is None:
-            raise CannotCheck(
-                f"{method} {path} answered {answer.status}, which the checks need to be 200: {said(answer)}"
-            )
+            text = f"{method} {path} answered {answer.status}, which the checks need to be 200: {said(answer)}"
+            raise NotAnswered(text, exchange)
         return answer.json
 
     def _wait(self) -> None:
