@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
@@ -459,7 +458,7 @@ class RenameForgotten(Fault):
             passing.body = {"name": "Some company"}
 
 
-FAULTS: tuple[Callable[[], Fault], ...] = (
+FAULTS: tuple[type[Fault], ...] = (
     WrongTotal,
     WrongPrice,
     WrongQuantity,
