@@ -98,6 +98,7 @@ class Target:
         calls_per_second: Calls that are let through; None lets all through.
 
     Attributes:
+        is_near: It is in this process or on this machine.
         is_sandbox: It has a control plane; known once :meth:`connect` returned.
         may_write: Whether a suite may make, change and take away.
     """
@@ -117,6 +118,7 @@ class Target:
         self.token = token
         self.control_token = control_token
         self.calls_per_second = calls_per_second
+        self.is_near = app is not None or is_loopback(address)
         self.is_sandbox = False
         self.may_write = False
         self._next_call = 0.0
@@ -127,7 +129,7 @@ class Target:
             transport=transport,
             timeout=TIMEOUT_SECONDS,
             # Whatever proxy the environment names, this machine is not behind it.
-            trust_env=app is None and not is_loopback(address),
+            trust_env=not self.is_near,
         )
 
     def __enter__(self) -> Target:

@@ -14,6 +14,7 @@ from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
 from metronome_sandbox.api.app import create_app
+from metronome_sandbox.api.settings import Settings
 
 
 @dataclass
@@ -56,8 +57,8 @@ class Fault:
 class Broken:
     """A sandbox with a fault, as an ASGI application."""
 
-    def __init__(self, fault: Fault) -> None:
-        self._app = create_app()
+    def __init__(self, fault: Fault, scenario: str | None = None) -> None:
+        self._app = create_app(Settings(scenario=scenario))
         self._fault = fault
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:

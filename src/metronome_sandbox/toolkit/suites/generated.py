@@ -38,6 +38,9 @@ METHODS = {"get", "put", "post", "delete", "options", "patch", "trace"}
 STEPS = 8
 SECRETS = frozenset(("authorization", "cookie", "set-cookie", "x-sandbox-control-token"))
 
+NO_PROXY = {"http": None, "https": None, "all": None}
+"""Whatever proxy the environment names, this machine is not behind it."""
+
 DOCUMENTED = frozenset(
     (
         "status_code_conformance",
@@ -107,7 +110,10 @@ class _Source:
         Schemathesis knows these hooks for all schemas at once only.
         """
 
-        def before_call(context: HookContext, case: Case[Any], **kwargs: Any) -> None:
+        def before_call(context: HookContext, case: Case[Any], kwargs: dict[str, Any]) -> None:
+            kwargs["allow_redirects"] = False  # the token belongs to the address that was given
+            if self._target.is_near:
+                kwargs["proxies"] = NO_PROXY
             if not self._in_sequence:
                 self._restore()
             self._aim.at(case, known=self._made)
