@@ -7,9 +7,10 @@ for the operations that the fault names alone.
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 
 import pytest
-from toolkit.broken.faults import FAULTS, Broken, Fault
+from toolkit.broken.faults import FAULTS, BreaksOnOddInput, Broken, Fault, Passing, WrongTotal
 
 from metronome_sandbox.api.app import create_app
 from metronome_sandbox.spec.document import Document
@@ -61,3 +62,52 @@ def test_a_tenant_is_left_as_it_was() -> None:
         check(target, PROFILES["smoke"], DOCUMENT, only=("archiveCustomer-v1", "createCustomer-v1"))
 
         assert target.snapshot() == before
+
+
+class NotMadeYet(Fault):
+    """Who asks for a customer that was just made meets an error, once."""
+
+    def __init__(self) -> None:
+        self._made = ""
+
+    def go_out(self, passing: Passing) -> None:
+        if passing.method == "POST" and passing.path == "/v1/customers" and passing.status == 200:
+            self._made = passing.answer["data"]["id"]
+        elif self._made and self._made in passing.path:
+            passing.status, passing.answer, self._made = 500, {"message": "no such customer yet"}, ""
+
+
+LINKED = ("createCustomer-v1", "getCustomer-v1", "setCustomerName-v1")
+
+
+@pytest.mark.parametrize("fault", [Fault, NotMadeYet])
+def test_sequences_along_the_links_reach_what_an_earlier_call_made(fault: type[Fault]) -> None:
+    profile = replace(PROFILES["full"], examples=1, tries_every_field=False)
+    with Target(app=Broken(fault()), token=OWN_TOKEN) as target:
+        target.connect()
+        found = check(target, profile, DOCUMENT, only=LINKED, suites=("generated",))
+    [batch] = [batch for batch in found.batches if batch.suite == "sequences"]
+
+    assert len(batch.exchanges) > 20
+    rules = {failure.finding.rule for failure in batch.failures}
+    assert rules == (set() if fault is Fault else {"not a server error", "status code conformance"})
+    assert all(len(failure.exchanges) > 1 for failure in batch.failures)
+
+
+def test_a_rule_about_money_is_a_check_of_schemathesis_too() -> None:
+    with Target(app=Broken(WrongTotal()), token=OWN_TOKEN) as target:
+        target.connect()
+        only = ("listInvoices-v1",)
+        found = check(target, replace(PROFILES["smoke"], examples=20), DOCUMENT, only=only, suites=("generated",))
+
+    assert [failure.finding.rule for failure in found.failures] == ["lines add up"]
+
+
+def test_the_smallest_of_the_requests_that_break_is_shown() -> None:
+    with Target(app=Broken(BreaksOnOddInput()), token=OWN_TOKEN) as target:
+        target.connect()
+        only = BreaksOnOddInput.operations
+        found = check(target, PROFILES["smoke"], DOCUMENT, only=only, suites=("generated",))
+
+    assert found.failures
+    assert all(len(failure.exchanges[-1].body) < 120 for failure in found.failures)

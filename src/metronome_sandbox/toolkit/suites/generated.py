@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -23,7 +24,7 @@ from schemathesis.engine import events, from_schema
 from schemathesis.engine.recorder import Interaction, ScenarioRecorder
 
 from metronome_sandbox.spec.document import Document
-from metronome_sandbox.spec.validation import Finding
+from metronome_sandbox.spec.validation import Finding, operations_of
 from metronome_sandbox.toolkit import checks
 from metronome_sandbox.toolkit.checks import Blame
 from metronome_sandbox.toolkit.report import Batch, Failure
@@ -31,6 +32,7 @@ from metronome_sandbox.toolkit.suites.aim import Aim
 from metronome_sandbox.toolkit.suites.ids import collect
 from metronome_sandbox.toolkit.suites.judgement import READS, filter_of
 from metronome_sandbox.toolkit.suites.profiles import Profile
+from metronome_sandbox.toolkit.suites.smallest import smallest
 from metronome_sandbox.toolkit.suites.times import Times
 from metronome_sandbox.toolkit.target import TIMEOUT_SECONDS, Answer, CannotCheck, Exchange, Target
 
@@ -96,12 +98,17 @@ class _Source:
             and (target.may_write or name.startswith(READS))
         ]
         checks.register()
-        self._schema: Any = schemathesis.openapi.from_dict(
-            document.tree, config=SchemathesisConfig.from_dict(self._config(document))
-        )
-        if target.app is not None:
-            self._schema.app = target.app
-        self._schema.hook(filter_of(self._differs_in_form if target.is_sandbox else None))
+        self._document = document
+        self._operations = {operation.operation_id: operation for operation in operations_of(document)}
+
+    def _schema(self, *, in_sequences: bool) -> Any:
+        """Return the document as a source of requests, single ones or sequences."""
+        config = SchemathesisConfig.from_dict(self._config(in_sequences))
+        schema = schemathesis.openapi.from_dict(self._document.tree, config=config)
+        if self._target.app is not None:
+            schema.app = self._target.app
+        schema.hook(filter_of(self._differs_in_form if self._target.is_sandbox else None))
+        return schema
 
     @contextmanager
     def hooked(self) -> Iterator[None]:
@@ -131,8 +138,8 @@ class _Source:
             for hook in hooks:
                 schemathesis.hooks.unregister(hook)
 
-    def _config(self, document: Document) -> dict[str, Any]:
-        target, profile = self._target, self._profile
+    def _config(self, in_sequences: bool) -> dict[str, Any]:
+        target, profile, document = self._target, self._profile, self._document
         config: dict[str, Any] = {
             "seed": 1,
             "workers": 1,
@@ -144,7 +151,7 @@ class _Source:
                 "examples": {"enabled": False},
                 "coverage": {"enabled": profile.tries_every_field and target.may_write},
                 "fuzzing": {"enabled": True},
-                "stateful": {"enabled": False},
+                "stateful": {"enabled": in_sequences},
             },
             "checks": {
                 # Where an operation answers 501 its document says so, which status_code_conformance sees to.
@@ -163,7 +170,7 @@ class _Source:
     # single requests
 
     def single_requests(self) -> Iterator[Batch]:
-        for event in from_schema(self._schema).execute():
+        for event in from_schema(self._schema(in_sequences=False)).execute():
             if isinstance(event, events.ScenarioFinished):
                 yield self._batch(event.label or event.phase.value, event.recorder, event.elapsed_time)
             elif isinstance(event, events.NonFatalError):
@@ -173,7 +180,7 @@ class _Source:
 
     def _batch(self, label: str, recorder: ScenarioRecorder, seconds: float) -> Batch:
         batch = Batch("generated", label, seconds=seconds)
-        smallest: dict[str, tuple[int, Failure]] = {}
+        found: dict[str, tuple[int, Failure]] = {}
         for case_id, interaction in recorder.interactions.items():
             exchange = _exchange(interaction)
             batch.exchanges.append(exchange)
@@ -184,9 +191,15 @@ class _Source:
                     "generated", label, recorder.cases[case_id].value, node.name, node.failure_info.failure, (exchange,)
                 )
                 size = len(exchange.path) + len(exchange.body)
-                if node.name not in smallest or size < smallest[node.name][0]:
-                    smallest[node.name] = size, failure
-        batch.failures += [failure for _, failure in smallest.values()]
+                if node.name not in found or size < found[node.name][0]:
+                    found[node.name] = size, failure
+        for check, (_, failure) in found.items():
+            operation = self._operations.get(failure.operation_id)
+            if operation is None or not (self._target.is_sandbox or failure.operation_id.startswith(READS)):
+                batch.failures.append(failure)  # to ask again would leave things behind
+                continue
+            shown = smallest(self._target, operation, check, failure.exchanges[-1], self._begin_again)
+            batch.failures.append(replace(failure, exchanges=(shown,)))
         return batch
 
     def _trouble(self, event: events.NonFatalError) -> Batch:
@@ -207,11 +220,10 @@ class _Source:
         batch = Batch("sequences", "along the links")
         found: dict[tuple[str, str], Failure] = {}
 
-        class Sequences(self._schema.as_state_machine()):  # type: ignore[misc]
+        class Sequences(self._schema(in_sequences=True).as_state_machine()):  # type: ignore[misc]
             def setup(self) -> None:
                 super().setup()
-                source._is_changed = True
-                source._restore()
+                source._begin_again()
                 source._made = ""
                 self.steps: list[Exchange] = []
 
@@ -226,7 +238,7 @@ class _Source:
                     super().validate_response(response, case, **how)
                 except FailureGroup as group:
                     for complaint in group.exceptions:
-                        name = getattr(complaint, "title", type(complaint).__name__)
+                        name = complaint.checks[0] if complaint.checks else complaint.title
                         failure = source._failure(
                             "sequences", case.operation.label, case, name, complaint, tuple(self.steps)
                         )
@@ -253,6 +265,10 @@ class _Source:
         return batch
 
     # around each call
+
+    def _begin_again(self) -> None:
+        self._is_changed = True
+        self._restore()
 
     def _restore(self) -> None:
         if self._is_changed and self._snapshot:
@@ -281,7 +297,7 @@ class _Source:
             blame = Blame.SERVER
         said = [line for line in complaint.message.splitlines() if line.strip()]
         text = f"{complaint.title}: {' '.join(' '.join(said).split())[:300]}" if said else complaint.title
-        return Failure(suite, label, _operation_id(case), Finding("", check, text), blame, exchanges)
+        return Failure(suite, label, _operation_id(case), Finding("", check.replace("_", " "), text), blame, exchanges)
 
 
 def _described(document: Document, one: Any) -> dict[str, Any]:
