@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from hostile.tenant import USD, Ids, subscription
+from metronome_sandbox.toolkit.suites.tenant import USD, Ids, subscription
 
 
 class Good(NamedTuple):

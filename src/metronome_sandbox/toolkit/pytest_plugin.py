@@ -14,7 +14,7 @@ import pytest
 
 if TYPE_CHECKING:
     from metronome_sandbox.toolkit.sandboxes import Sandbox
-    from metronome_sandbox.toolkit.target import Target
+    from metronome_sandbox.toolkit.target_option import TargetOption
 
 BASE_URL = "METRONOME_BASE_URL"
 BEARER_TOKEN = "METRONOME_BEARER_TOKEN"
@@ -29,7 +29,7 @@ MARKER_HELP = (
 ALLOW_WRITES = "--metronome-allow-writes"
 
 OUR_SANDBOX = pytest.StashKey["Sandbox"]()
-OUR_TARGET = pytest.StashKey["Target"]()
+OUR_TARGET = pytest.StashKey["TargetOption"]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -56,7 +56,7 @@ def pytest_configure(config: pytest.Config) -> None:
     text = config.getoption("--metronome-target")
     if text == "sandbox":
         return
-    from metronome_sandbox.toolkit.target import TargetKind, WrongTarget, parse_target
+    from metronome_sandbox.toolkit.target_option import TargetKind, WrongTarget, parse_target
 
     try:
         target = parse_target(text)
@@ -105,7 +105,7 @@ def metronome_sandbox(request: pytest.FixtureRequest, monkeypatch: pytest.Monkey
     ``METRONOME_BASE_URL`` and ``METRONOME_BEARER_TOKEN`` name it, so that code with the official SDK needs no change.
     """
     writes = _writes(request.node)
-    target: Target | None = request.config.stash.get(OUR_TARGET, None)
+    target: TargetOption | None = request.config.stash.get(OUR_TARGET, None)
     sandbox = _of_this_run(request, writes) if target is None else _at(target, request, writes)
     request.node.stash[OUR_SANDBOX] = sandbox
     monkeypatch.setenv(BASE_URL, sandbox.base_url)
@@ -127,7 +127,7 @@ def _of_this_run(request: pytest.FixtureRequest, writes: bool | None) -> Sandbox
     return Sandbox.of(request.getfixturevalue("_metronome_server"), may_write=writes is not False)
 
 
-def _at(target: Target, request: pytest.FixtureRequest, writes: bool | None) -> Sandbox:
+def _at(target: TargetOption, request: pytest.FixtureRequest, writes: bool | None) -> Sandbox:
     """Return what a test talks to at a URL, if it may."""
     from metronome_sandbox.toolkit.sandboxes import Sandbox
 

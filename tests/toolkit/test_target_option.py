@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import pytest
 
-from metronome_sandbox.toolkit.target import Target, TargetKind, WrongTarget, parse_target
+from metronome_sandbox.toolkit.target_option import TargetKind, TargetOption, WrongTarget, parse_target
 
 
 def test_a_sandbox_of_our_own_is_a_word():
-    assert parse_target("sandbox") == Target(TargetKind.SANDBOX)
+    assert parse_target("sandbox") == TargetOption(TargetKind.SANDBOX)
 
 
 def test_a_url_loses_the_slash_at_its_end():
-    assert parse_target("http://127.0.0.1:4010/") == Target(TargetKind.URL, "http://127.0.0.1:4010")
+    assert parse_target("http://127.0.0.1:4010/") == TargetOption(TargetKind.URL, "http://127.0.0.1:4010")
 
 
 def test_a_recording_is_a_file_that_is_there(tmp_path):
     file = tmp_path / "calls.har"
     file.write_text("{}")
 
-    assert parse_target(str(file)) == Target(TargetKind.RECORDING, str(file))
+    assert parse_target(str(file)) == TargetOption(TargetKind.RECORDING, str(file))
     with pytest.raises(WrongTarget, match=r"there is no file '.*other\.har'"):
         parse_target(str(tmp_path / "other.har"))
 
