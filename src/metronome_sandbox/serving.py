@@ -28,7 +28,9 @@ STOP_SECONDS = 5
 KEEP_ALIVE_SECONDS = 3600
 """A test that thinks for a while finds its connection as it left it."""
 
-CONNECTIONS_LOG = "metronome_sandbox.connections"
+CONNECTIONS_LOG = "uvicorn.error.sandbox"
+UNFINISHED = "ASGI callable returned without completing response."
+"""What uvicorn says of an answer that stays incomplete. A fault does that, as it was told to."""
 
 Message = MutableMapping[str, Any]
 Scope = MutableMapping[str, Any]
@@ -43,12 +45,16 @@ class ConnectionDropped(ConnectionResetError):
     """A call in this process ended without a whole answer, where one over a port would see its connection close."""
 
 
-class _Protocol(HttpToolsProtocol):
-    """uvicorn's, with a log of its own: it calls it an error when a fault drops a connection, as it was told to."""
+class Protocol(HttpToolsProtocol):
+    """uvicorn's, which does not call it an error when a fault drops a connection. All else it logs as ever."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.logger = logging.getLogger(CONNECTIONS_LOG)
+        self.logger = _CONNECTIONS
+
+
+_CONNECTIONS = logging.getLogger(CONNECTIONS_LOG)
+_CONNECTIONS.addFilter(lambda record: record.msg != UNFINISHED)
 
 
 class BackgroundServer:
@@ -70,11 +76,10 @@ class BackgroundServer:
         self._app = create_app(settings, on_start=[self._note_loop])
         self._listener = socket.create_server((HOST, 0), backlog=512)
         self.url = f"http://{HOST}:{self._listener.getsockname()[1]}"
-        logging.getLogger(CONNECTIONS_LOG).setLevel(logging.CRITICAL)
         self._server = uvicorn.Server(
             uvicorn.Config(
                 self._app,
-                http=_Protocol,
+                http=Protocol,
                 ws="none",
                 lifespan="on",
                 log_config=None,  # logging belongs to the process that we are a guest in

@@ -8,4 +8,7 @@ PLUGIN = "metronome_sandbox.toolkit.pytest_plugin"
 IS_INSTALLED = any(entry.value == PLUGIN for entry in entry_points(group="pytest11"))
 """Not so in a checkout that only stands in PYTHONPATH."""
 
-OPTIONS = ["-p", "no:cacheprovider", "-p", "no:cov", "-p", "no:randomly"] + ([] if IS_INSTALLED else ["-p", PLUGIN])
+ALONE = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+"""For the environment: other plugins that are installed here take longer to load than the tests to run."""
+
+OPTIONS = ("-p", PLUGIN, "-p", "no:cacheprovider")

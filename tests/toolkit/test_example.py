@@ -12,7 +12,7 @@ import venv
 from pathlib import Path
 
 import pytest
-from toolkit.runs import OPTIONS
+from toolkit.runs import ALONE, OPTIONS
 
 from metronome_sandbox.demo import running
 
@@ -66,7 +66,7 @@ def test_the_example_passes_from_a_wheel_in_an_environment_that_has_nothing_else
 def test_the_example_passes_against_a_sandbox_that_runs_already() -> None:
     with running(0) as server:
         command = [sys.executable, "-B", "-m", "pytest", "-q", *OPTIONS, "--metronome-target", server.url]
-        done = run(command, EXAMPLE, PYTHONPATH=str(ROOT / "src"))
+        done = run(command, EXAMPLE, PYTHONPATH=str(ROOT / "src"), **ALONE)
 
     # All but the one that wants an application in its own process.
     assert passed(done) == {"passed": number_of_tests() - 1, "skipped": 1}

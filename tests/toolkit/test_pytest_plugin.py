@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Iterator
 
 import pytest
-from toolkit.runs import OPTIONS, PLUGIN
+from toolkit.runs import ALONE, OPTIONS, PLUGIN
 
 from metronome_sandbox.demo import running
 
@@ -17,13 +17,18 @@ Run = Callable[..., pytest.RunResult]
 
 @pytest.fixture
 def run(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Run:
-    """Run the text of a test file with options; no token and no proxy in the environment."""
+    """Run the text of a test file with options, as a process; no token in the environment.
+
+    In this process pytest would forget what it imported, and other tests would find two of some modules.
+    """
+    for name, value in ALONE.items():
+        monkeypatch.setenv(name, value)
     for name in ("METRONOME_BASE_URL", "METRONOME_BEARER_TOKEN", "METRONOME_SANDBOX_CONTROL_TOKEN"):
         monkeypatch.delenv(name, raising=False)
 
     def run(text: str, *options: str) -> pytest.RunResult:
         pytester.makepyfile(text)
-        return pytester.runpytest(*OPTIONS, "--strict-markers", "-W", "error", *options)
+        return pytester.runpytest_subprocess(*OPTIONS, "--strict-markers", "-W", "error", *options)
 
     return run
 
@@ -140,8 +145,8 @@ def test_a_test_without_the_fixture_fails_without_a_word_of_ours(run):
     assert "metronome" not in result.stdout.str().replace(PLUGIN, "")
 
 
-def test_each_worker_of_xdist_has_a_server(pytester):
-    pytester.makepyfile(
+def test_each_worker_of_xdist_has_a_server(run):
+    result = run(
         """
         import pytest
 
@@ -149,10 +154,9 @@ def test_each_worker_of_xdist_has_a_server(pytester):
         def test_it_is_empty(metronome_sandbox, number):
             assert metronome_sandbox.call("GET", "/v1/customers")["data"] == []
             metronome_sandbox.priced_contract()
-        """
+        """,
+        *("-p", "xdist", "-n", "2"),
     )
-
-    result = pytester.runpytest_subprocess(*OPTIONS, "-n", "2")
 
     result.assert_outcomes(passed=6)
 
@@ -271,7 +275,7 @@ def test_production_is_read_and_not_written(run, monkeypatch):
     result.stdout.fnmatch_lines(
         [
             "*ASKED [[]('api.metronome.com', 'GET', '/v1/customers')[]]",
-            "this test writes, and api.metronome.com is production; if that is what you want, say "
+            "this test writes, and api.metronome.com is no sandbox; if that is what you want, say "
             '--metronome-allow-writes "yes, write to api.metronome.com", or choose those that only read: '
             '-m "metronome(writes=False)"',
         ]
@@ -296,6 +300,15 @@ def test_other_words_allow_nothing(run, monkeypatch, words):
     run(REAL, "--metronome-target", REAL_URL, "--metronome-allow-writes", words).assert_outcomes(
         passed=2, errors=1, skipped=2
     )
+
+
+def test_another_host_is_no_safer_since_a_proxy_may_lead_anywhere(run, monkeypatch):
+    monkeypatch.setenv("METRONOME_BEARER_TOKEN", "secret")
+
+    result = run(REAL, "--metronome-target", "http://127.0.0.1:4999")
+
+    result.assert_outcomes(passed=2, errors=1, skipped=2)
+    result.stdout.fnmatch_lines(['*--metronome-allow-writes "yes, write to 127.0.0.1"*'])
 
 
 def test_the_way_to_choose_tests_that_only_read_works(run, monkeypatch):

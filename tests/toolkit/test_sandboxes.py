@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 
@@ -11,7 +12,7 @@ import httpx
 import pytest
 from metronome import APIConnectionError, AsyncMetronome, Metronome
 
-from metronome_sandbox.serving import CONNECTIONS_LOG, BackgroundServer, ConnectionDropped
+from metronome_sandbox.serving import CONNECTIONS_LOG, BackgroundServer, CannotServe, ConnectionDropped
 from metronome_sandbox.toolkit.connection import CallFailed
 from metronome_sandbox.toolkit.sandboxes import MayNotWrite, NeedsSandbox, Sandbox, is_sandbox, start_server
 
@@ -108,6 +109,36 @@ def test_a_server_that_was_stopped_answers_no_more():
 
     with pytest.raises(CallFailed):
         is_sandbox(server.url)
+
+
+def test_the_application_answers_http_and_nothing_else(sandbox):
+    async def open_a_websocket() -> None:
+        await sandbox.asgi({"type": "websocket"}, None, None)
+
+    with pytest.raises(CannotServe, match="HTTP requests only, received 'websocket'"):
+        asyncio.run(open_a_websocket())
+
+
+def test_a_body_in_pieces_reaches_the_application_whole(sandbox):
+    async def pieces() -> AsyncIterator[bytes]:
+        for piece in (b'{"na', b'me": "Acme"}'):
+            yield piece
+
+    async def create() -> int:
+        headers = {"authorization": f"Bearer {sandbox.token}", "content-type": "application/json"}
+        transport = httpx.ASGITransport(app=sandbox.asgi)
+        async with httpx.AsyncClient(transport=transport, base_url="http://sandbox", headers=headers) as client:
+            return (await client.post("/v1/customers", content=pieces())).status_code
+
+    assert asyncio.run(create()) == 200
+    assert names(sandbox) == ["Acme"]
+
+
+def test_calls_of_many_threads_all_arrive(sandbox):
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(lambda number: sandbox.call("POST", "/v1/customers", {"name": str(number)}), range(40)))
+
+    assert sorted(map(int, names(sandbox))) == list(range(40))
 
 
 # Time, state, journal

@@ -39,7 +39,7 @@ def test_a_url_carries_no_secret(text):
 
 
 @pytest.mark.parametrize(
-    ("url", "is_production"),
+    ("url", "is_vendor"),
     [
         ("https://api.metronome.com", True),
         ("https://API.Metronome.COM/v1", True),
@@ -50,8 +50,8 @@ def test_a_url_carries_no_secret(text):
         ("http://127.0.0.1:4010", False),
     ],
 )
-def test_every_host_of_the_vendor_is_production(url, is_production):
-    assert parse_target(url).is_production is is_production
+def test_every_host_of_the_vendor_is_known(url, is_vendor):
+    assert parse_target(url).is_vendor is is_vendor
 
 
 def test_the_words_that_allow_writes_name_the_host():

@@ -46,7 +46,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         ALLOW_WRITES,
         default="",
         metavar="WORDS",
-        help='Lets tests write to a production host. The words are "yes, write to HOST".',
+        help='Lets tests write where no sandbox answers. The words are "yes, write to HOST".',
     )
 
 
@@ -93,7 +93,7 @@ def _metronome_target_is_sandbox(pytestconfig: pytest.Config) -> bool:
 
     target = pytestconfig.stash[OUR_TARGET]
     try:
-        return not target.is_production and is_sandbox(target.where)
+        return not target.is_vendor and is_sandbox(target.where)
     except CallFailed as error:
         pytest.fail(f"--metronome-target {target.where}: {error}", pytrace=False)
 
@@ -135,9 +135,9 @@ def _at(target: TargetOption, request: pytest.FixtureRequest, writes: bool | Non
         return Sandbox.at(target.where, os.environ.get(CONTROL_TOKEN), may_write=writes is not False, unavailable=_skip)
     if writes is None:
         pytest.skip(f"{target.host} is no sandbox, and this test does not say what it may do; mark it: {MARKER_HELP}")
-    if writes and target.is_production and request.config.getoption(ALLOW_WRITES) != target.words:
+    if writes and request.config.getoption(ALLOW_WRITES) != target.words:
         pytest.fail(
-            f"this test writes, and {target.host} is production; if that is what you want, say {ALLOW_WRITES} "
+            f"this test writes, and {target.host} is no sandbox; if that is what you want, say {ALLOW_WRITES} "
             f'"{target.words}", or choose those that only read: -m "{MARKER}(writes=False)"',
             pytrace=False,
         )

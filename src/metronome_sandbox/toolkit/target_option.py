@@ -12,8 +12,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 VENDOR = "metronome.com"
-"""Any host of this domain is production. Source: page "API quickstart": the vendor's sandbox and production share one
-host, the token alone tells them apart, and a token does not show which one it opens."""
+"""The domain of the real API."""
 
 
 class TargetKind(Enum):
@@ -45,13 +44,17 @@ class TargetOption:
         return (urlsplit(self.where).hostname or "") if self.kind is TargetKind.URL else ""
 
     @property
-    def is_production(self) -> bool:
-        """Whether real customers may be billed there."""
+    def is_vendor(self) -> bool:
+        """Whether it is the real API itself. Something else may still lead to it, a proxy for example."""
         return self.host == VENDOR or self.host.endswith(f".{VENDOR}")
 
     @property
     def words(self) -> str:
-        """What somebody says who wants to write to production."""
+        """What somebody says who wants to write where real customers may be billed.
+
+        That is wherever no sandbox answers. Source: page "API quickstart": the vendor's sandbox and production share
+        one host, the token alone tells them apart, and a token does not show which one it opens.
+        """
         return f"yes, write to {self.host}"
 
 
