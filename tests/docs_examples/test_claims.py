@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from contextlib import closing
 from typing import Any
 
 import click
@@ -17,6 +18,7 @@ from metronome_sandbox.api.wire.contracts import LATER_FEATURES
 from metronome_sandbox.cli import main
 from metronome_sandbox.demo import client_of, running
 from metronome_sandbox.spec.document import CONTROL, Document
+from metronome_sandbox.toolkit.sandboxes import Sandbox
 
 README = ROOT / "README.md"
 CALL = re.compile(r"`((?:GET|PUT|POST|DELETE) /[^`]+)`")
@@ -55,6 +57,17 @@ def test_the_readme_names_the_limits_as_they_are():
     assert f"{settings.max_body // 1024 // 1024} MiB" in limits
     assert f"last {settings.journal_size} calls" in limits
     assert f"{settings.max_idempotency_keys:,} idempotency keys" in limits
+
+
+def test_the_readme_explains_everything_that_the_fixture_has():
+    rows = list(table(README, "In your tests"))
+    with closing(Sandbox("http://127.0.0.1:1", "none", has_control=False)) as sandbox:
+        public = {name for name in dir(sandbox) if not name.startswith("_")} - {"of", "at", "close", "has_control"}
+        faults = {name for name in dir(sandbox.faults) if not name.startswith("_")}
+
+    assert {name for row in rows for name in re.findall(r"`(\w+)[`(]", row["`metronome_sandbox`"])} == public
+    [of_faults] = [row[""] for row in rows if row["`metronome_sandbox`"] == "`faults`"]
+    assert faults <= set(re.findall(r"`(\w+)`", of_faults))
 
 
 Ask = Callable[[Any, Any], Any]

@@ -39,6 +39,7 @@ def around(world: World) -> Surroundings:
         {each.id: each for each in world.contract.overrides},
         {each.id: each for each in world.balances},
         {world.book.fiat_credit_type_id: "USD (cents)"},
+        JUNE.starting_at,
     )
 
 

@@ -17,6 +17,7 @@ from metronome_sandbox.domain.invoices import InvoiceStatus
 from metronome_sandbox.domain.overrides import Override, Prioritization, in_force, is_entitled, overridden, winner
 from metronome_sandbox.domain.periods import (
     Frequency,
+    Period,
     StatementDay,
     StatementSchedule,
     billing_periods,
@@ -136,7 +137,9 @@ def create_contract(context: Context, new: NewContract) -> Contract:
     card = _rate_card(context, new)
     schedule = new_statement_schedule(new)
     _check_number_of_periods(context, new, schedule)
-    check_hierarchy(context, new.customer_id, new.hierarchy)
+    during, follows = Period(new.starting_at, new.ending_before), new.transition
+    replaces = None if follows is None else follows.from_contract_id
+    check_hierarchy(context, new.customer_id, new.hierarchy, during, replaces)
     with context.transaction():
         contract_id = ContractId(context.ids.next("contract"))
         contract = Contract(

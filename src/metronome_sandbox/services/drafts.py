@@ -122,11 +122,12 @@ def _compute(context: Context, customer_id: CustomerId, now: datetime) -> dict[C
     """Return the drafts of a customer and of its relatives."""
     entries, valid_until = pending(context, customer_id, now)
     taken: dict[SegmentId, Decimal] = {}
-    usage = [price_pending(context, item, taken) for item in entries]
+    family = relatives(context, customer_id)
+    found = [price_pending(context, item, taken) for item in entries]
+    found += scheduled_drafts(context, family, taken)
     drafts: dict[CustomerId, Drafts] = {}
-    for each in relatives(context, customer_id):
-        own = [invoice for invoice in usage if invoice.customer_id == each]
-        own += scheduled_drafts(context, each, taken)
+    for each in family:
+        own = [invoice for invoice in found if invoice.customer_id == each]
         _remember_owner(context, each, own)
         in_order = tuple(sorted(own, key=lambda invoice: invoice.order))
         drafts[each] = Drafts(context.store.revision, now, valid_until, in_order)

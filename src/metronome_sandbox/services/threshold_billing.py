@@ -22,6 +22,7 @@ from metronome_sandbox.domain.thresholds import A_YEAR, PrepaidThreshold, SpendT
 from metronome_sandbox.services.charges import reschedule
 from metronome_sandbox.services.context import Context
 from metronome_sandbox.services.drafts import drafts_of
+from metronome_sandbox.services.hierarchies import relatives
 from metronome_sandbox.services.payment_gates import initiate, waiting_on
 from metronome_sandbox.services.pricing import add_draws, fiat_credit_type
 from metronome_sandbox.services.rollovers import as_it_stands
@@ -69,7 +70,8 @@ def _note_next_check(context: Context, contract_id: ContractId, instant: datetim
     store = context.store
     contract = store.contracts[contract_id]
     balances = (store.balances[balance_id] for balance_id in store.balances_of.ids(contract.customer_id))
-    contracts = (store.contracts[other] for other in store.contracts_of.ids(contract.customer_id))
+    family = relatives(context, contract.customer_id)
+    contracts = (store.contracts[other] for each in family for other in store.contracts_of.ids(each))
     others = [contract.starting_at, *(one.next_charge_at for one in contracts if one.next_charge_at is not None)]
     period = _period(context.at(instant), contract)
     if period is not None:
@@ -147,8 +149,9 @@ def _period(context: Context, contract: Contract) -> BoundedPeriod | None:
 def _watched_balance(context: Context, contract: Contract, threshold: PrepaidThreshold, unit: CreditTypeId) -> Decimal:
     store, now = context.store, context.now
     taken: dict[SegmentId, Decimal] = {}
-    for invoice in drafts_of(context, contract.customer_id):
-        add_draws(taken, invoice.draws)
+    for customer_id in relatives(context, contract.customer_id):
+        for invoice in drafts_of(context, customer_id):
+            add_draws(taken, invoice.draws)
     total = ZERO
     for balance_id in store.balances_of.ids(contract.customer_id):
         balance = as_it_stands(context, store.balances[balance_id], taken)

@@ -49,8 +49,7 @@ def _unbilled(invoice: Invoice, around: Surroundings) -> list[str]:
     """Return which usage of the period is on no line, and why."""
     notes: list[str] = []
     for each in () if invoice.trace is None else invoice.trace.unbilled:
-        product = around.book.products[each.product_id]
-        name = product.name if invoice.period is None else product.at(invoice.period.starting_at).name
+        name = around.book.products[each.product_id].at(around.instant).name
         values = ", ".join(f"{key} {'(none)' if value is None else value}" for key, value in each.pricing_group_values)
         of = f" with {values}" if values else ""
         notes.append(f"{shown(each.quantity)} of {name}{of} are on no line: {UNBILLED[each.reason]}.")

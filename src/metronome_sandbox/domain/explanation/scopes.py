@@ -49,7 +49,7 @@ def _products_and_tags(ids: Sequence[ProductId], tags: Sequence[str], around: Su
 
 def _product_called(product_id: ProductId, around: Surroundings) -> str:
     product = around.book.products.get(product_id)
-    return f"the product {product_id if product is None else product.name}"
+    return f"the product {product_id if product is None else product.at(around.instant).name}"
 
 
 def _specified(specifier: Specifier, around: Surroundings) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 
 import msgspec
 
@@ -23,6 +24,7 @@ class Surroundings(msgspec.Struct, frozen=True, gc=False):
         overrides: All that the contract has, in the order they were added, then those it had once.
         balances: As they stand now.
         unit_names: Of credit types.
+        instant: Whose names products have, where nothing else gives one.
     """
 
     contract: Contract
@@ -31,6 +33,7 @@ class Surroundings(msgspec.Struct, frozen=True, gc=False):
     overrides: Mapping[OverrideId, Override]
     balances: Mapping[BalanceId, Balance]
     unit_names: Mapping[CreditTypeId, str]
+    instant: datetime
 
 
 def target_of(line: LineItem, around: Surroundings) -> Target:

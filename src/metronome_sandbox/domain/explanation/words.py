@@ -52,8 +52,9 @@ KINDS = {
 
 
 def name_of(balance: Balance, products: Lookup[ProductId, Product]) -> str:
-    """Return the name of a balance, or that of its product where it has none."""
-    return balance.name or products[balance.product_id].name
+    """Return the name of a balance, or what its product was called when it began: what lines that apply it say."""
+    start = balance.segments[0].starting_at if balance.segments else balance.created_at
+    return balance.name or products[balance.product_id].at(start).name
 
 
 def called(balance: Balance, products: Lookup[ProductId, Product]) -> str:
