@@ -105,6 +105,30 @@ def test_the_threshold_is_reached_again_by_what_is_unpaid_since(world: World) ->
     assert world.invoice("2024-08").total == 0
 
 
+def test_a_postpaid_commit_that_comes_first_is_charged_once(world: World) -> None:
+    """It covers all usage, so what the threshold bought cannot be spent, and must not be bought again."""
+    postpaid = world.postpaid("Q", "100000", "2024-08", priority=1)
+    start(world, commits=[postpaid], spend_threshold=spend(world))
+    use(world, 60)
+    assert bought(world) == ["6000 2024-08"]
+
+    use(world, 49)
+    assert bought(world) == ["6000 2024-08"]
+
+    use(world, 1)
+    assert bought(world) == ["6000 2024-08", "5000 2024-08"]
+
+
+def test_a_subscription_is_no_usage(world: World) -> None:
+    world.subscribable("Seat", "9000")
+    start(world, spend_threshold=spend(world), subscriptions=(world.subscribed("Seat", "1", collection="ARREARS"),))
+    use(world, 49)
+    assert bought(world) == []
+
+    use(world, 1)
+    assert bought(world) == ["5000 2024-08"]
+
+
 def test_what_other_balances_pay_is_not_unpaid(world: World) -> None:
     start(
         world,

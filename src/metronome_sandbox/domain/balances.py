@@ -158,6 +158,7 @@ class Balance(msgspec.Struct, frozen=True, gc=False):
         seat_adjustments: Of a grant for seats, in the order of time.
         is_withdrawn: It was archived by itself and not with its contract or customer: it has no ledger any more.
         child_access: Which children of its contract may draw on it as well.
+        is_of_spend_threshold: A spend threshold bought it.
     """
 
     id: BalanceId
@@ -193,6 +194,7 @@ class Balance(msgspec.Struct, frozen=True, gc=False):
     is_withdrawn: bool = False
     seat_adjustments: tuple[SeatAdjustment, ...] = ()
     child_access: ChildAccess | None = None
+    is_of_spend_threshold: bool = False
 
     @property
     def is_paid(self) -> bool:

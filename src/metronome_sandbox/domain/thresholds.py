@@ -99,14 +99,23 @@ class PrepaidThreshold(SpendThreshold, frozen=True):
         return balance.type is not BalanceType.POSTPAID and not is_excluded
 
 
+NO_USAGE = (LineType.COMMIT_PURCHASE, LineType.SCHEDULED, LineType.SUBSCRIPTION)
+
+
 def unpaid_spend(invoice: Invoice) -> Decimal:
     """Return what usage on a draft comes to that no prepaid commit or credit pays.
 
-    Source: guide "Set customer spend control". Assumed: charges by date that share the invoice do not count, and what
-    a postpaid commit covers does.  [A-unpaid-spend]
+    Source: guide "Set customer spend control". Assumed: charges by date and subscriptions that share the invoice do not
+    count, and what a postpaid commit covers does.  [A-unpaid-spend]
     """
-    by_date = (LineType.COMMIT_PURCHASE, LineType.SCHEDULED)
-    return sum((line.total for line in invoice.lines if line.counts and line.type not in by_date), ZERO)
+    unpaid = ZERO
+    is_usage = True
+    for line in invoice.lines:
+        if line.type is not LineType.APPLIED_COMMIT_OR_CREDIT:  # which stands behind the line that it pays for
+            is_usage = line.type not in NO_USAGE
+        if is_usage and line.counts:
+            unpaid += line.total
+    return unpaid
 
 
 def next_boundary(balances: Iterable[Balance], others: Iterable[datetime], instant: datetime) -> datetime | None:

@@ -99,12 +99,13 @@ def _bought(context: Context, contract: Contract) -> Purchase | None:
 def _spend_purchase(context: Context, contract: Contract, threshold: SpendThreshold) -> Purchase | None:
     """Buy a commit for the unpaid usage of the current billing period, if it has reached the threshold.
 
-    Assumed: the commit is worth all of that usage and can be spent in that billing period.  [A-spend-threshold]
+    Assumed: the commit is worth all of that usage and can be spent in that billing period; what is left of earlier ones
+    counts as paid, as a postpaid commit that comes first keeps them from being spent.  [A-spend-threshold]
     """
     draft = _current_draft(context, contract)
     if draft is None or draft.period is None:
         return None
-    unpaid = unpaid_spend(draft)
+    unpaid = unpaid_spend(draft) - _unspent_purchases(context, contract, draft.period)
     if unpaid < threshold.threshold_amount:
         return None
     unit = draft.credit_type_id
@@ -146,12 +147,37 @@ def _period(context: Context, contract: Contract) -> BoundedPeriod | None:
     return None if draft is None else draft.period
 
 
-def _watched_balance(context: Context, contract: Contract, threshold: PrepaidThreshold, unit: CreditTypeId) -> Decimal:
-    store, now = context.store, context.now
+def _unspent_purchases(context: Context, contract: Contract, period: BoundedPeriod) -> Decimal:
+    """Return what is left of the commits that the contract's spend threshold bought for a billing period."""
+    taken = _taken_by_drafts(context, contract)
+    found = (context.store.balances[balance_id] for balance_id in contract.balance_ids)
+    return sum(
+        (
+            _left(context, segment, segment.amount, taken)
+            for balance in found
+            if balance.is_of_spend_threshold and balance.archived_at is None
+            for segment in balance.segments
+            if segment.period == period
+        ),
+        ZERO,
+    )
+
+
+def _taken_by_drafts(context: Context, contract: Contract) -> dict[SegmentId, Decimal]:
     taken: dict[SegmentId, Decimal] = {}
     for customer_id in relatives(context, contract.customer_id):
         for invoice in drafts_of(context, customer_id):
             add_draws(taken, invoice.draws)
+    return taken
+
+
+def _left(context: Context, segment: Segment, worth: Decimal, taken: dict[SegmentId, Decimal]) -> Decimal:
+    return max(worth - context.store.drawn.get(segment.id, ZERO) - taken.get(segment.id, ZERO), ZERO)
+
+
+def _watched_balance(context: Context, contract: Contract, threshold: PrepaidThreshold, unit: CreditTypeId) -> Decimal:
+    store, now = context.store, context.now
+    taken = _taken_by_drafts(context, contract)
     total = ZERO
     for balance_id in store.balances_of.ids(contract.customer_id):
         balance = as_it_stands(context, store.balances[balance_id], taken)
@@ -161,8 +187,7 @@ def _watched_balance(context: Context, contract: Contract, threshold: PrepaidThr
             continue
         for segment in balance.segments:
             if now in segment.period:
-                left = balance.worth(segment) - store.drawn.get(segment.id, ZERO) - taken.get(segment.id, ZERO)
-                total += max(left, ZERO)
+                total += _left(context, segment, balance.worth(segment), taken)
     return total
 
 
@@ -209,6 +234,7 @@ def _buy(
         applicable_product_tags=terms.applicable_product_tags,
         specifiers=terms.specifiers,
         rollover_fraction=terms.rollover_fraction,
+        is_of_spend_threshold=kind is WorkflowType.SPEND,
     )
     if threshold.gate.waits:
         workflow = initiate(context, contract, balance, kind)

@@ -12,8 +12,10 @@ from typing import Any, TypeAlias, TypeVar
 
 import msgspec
 
+from metronome_sandbox.domain.amounts import USD_CENTS
 from metronome_sandbox.domain.errors import InvalidRequest
 from metronome_sandbox.domain.ids import GroupValues
+from metronome_sandbox.spec.findings import shortened
 
 JsonObject: TypeAlias = dict[str, Any]
 ACTOR = "metronome-sandbox"
@@ -23,6 +25,7 @@ T = TypeVar("T")
 E = TypeVar("E", bound=StrEnum)
 
 _FIFTEEN_DIGITS = DecimalContext(prec=15)
+_UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _AT_PATH = re.compile(r"^(?P<problem>.*?) - at `\$(?:\.(?P<path>.*))?`$")
 
 
@@ -48,6 +51,17 @@ def decode(reader: msgspec.json.Decoder[T], body: bytes) -> T:
         if found is None:
             raise InvalidRequest("", str(error) or "a number is out of range") from error
         raise InvalidRequest(found["path"] or "", found["problem"]) from error
+
+
+def uuid(text: str, path: str) -> str:
+    """Return an id in lower case, from a field that the contract leaves a plain text.
+
+    Raises:
+        InvalidRequest: It is no UUID.
+    """
+    if _UUID.fullmatch(text) is None:
+        raise InvalidRequest(path, f"expected a UUID such as {USD_CENTS}, received {shortened(text)}")
+    return text.lower()
 
 
 def number(value: Decimal) -> int | Decimal:

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from metronome_sandbox.api.wire.common import JsonObject, WireType, canonical, number, present
+from metronome_sandbox.api.wire.common import JsonObject, WireType, canonical, number, present, uuid
 from metronome_sandbox.api.wire.payment_gates import GateInput, new_gate, render_gate
 from metronome_sandbox.api.wire.relative_dates import RelativeDateInput, duration, render_relative_date
 from metronome_sandbox.api.wire.specifiers import SpecifierInput, render_specifier, specifier
@@ -161,7 +161,7 @@ def new_prepaid(wire: PrepaidInput | None, path: str) -> PrepaidThreshold | None
 def _commit(wire: CommitInput, path: str) -> ThresholdCommit:
     fraction = wire.rollover_fraction
     return ThresholdCommit(
-        ProductId(wire.product_id.lower()),
+        ProductId(uuid(wire.product_id, f"{path}.product_id")),
         wire.name or None,
         wire.description,
         DEFAULT_PRIORITY if wire.priority is None else checked(wire.priority, f"{path}.priority"),
@@ -224,7 +224,7 @@ def _commit_change(wire: CommitEdit, path: str) -> CommitChange:
     if wire.duration is not UNSET:
         lasting = duration(wire.duration, f"{path}.duration")
     return CommitChange(
-        product_id=UNSET if wire.product_id is UNSET else ProductId(wire.product_id.lower()),
+        product_id=UNSET if wire.product_id is UNSET else ProductId(uuid(wire.product_id, f"{path}.product_id")),
         name=UNSET if wire.name is UNSET else wire.name or None,
         description=wire.description,
         priority=checked(priority, f"{path}.priority") if isinstance(priority, Decimal) else priority,
