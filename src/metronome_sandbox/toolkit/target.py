@@ -85,6 +85,7 @@ class Exchange:
     body: bytes
     answer: Answer
     started_at: float = field(default_factory=time.time)
+    is_authorized: bool = True  # it carried a token
 
 
 class Target:
@@ -172,7 +173,7 @@ class Target:
             secret = {CONTROL_HEADER: self.control_token}
         else:
             secret = {}
-            self._wait()
+            self.pace()
         bearer = self.token if token is None else token
         if bearer:
             secret["Authorization"] = f"Bearer {bearer}"
@@ -180,7 +181,7 @@ class Target:
         request = self._client.build_request(method, path, params=query, content=raw, headers={**shown, **secret})
         started_at = time.time()
         answer = self._answer(request)
-        return Exchange(method, request.url.raw_path.decode("ascii"), shown, raw, answer, started_at)
+        return Exchange(method, request.url.raw_path.decode("ascii"), shown, raw, answer, started_at, bool(bearer))
 
     def call(self, method: str, path: str, body: Any = None, *, query: Mapping[str, Any] | str | None = None) -> Any:
         """Send JSON and return the JSON of an answer that has to be a 200.
@@ -195,7 +196,8 @@ class Target:
             raise NotAnswered(text, exchange)
         return answer.json
 
-    def _wait(self) -> None:
+    def pace(self) -> None:
+        """Wait until the next call may be made."""
         if self.calls_per_second is None:
             return
         now = time.monotonic()

@@ -6,7 +6,7 @@ sequence along the document's links. Elsewhere things stay as they were left.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import datetime
@@ -124,6 +124,7 @@ class _Source:
             if not self._in_sequence:
                 self._restore()
             self._aim.at(case, known=self._made)
+            self._target.pace()
 
         def after_call(context: HookContext, case: Case[Any], response: Response) -> None:
             if response.status_code < 400 and not _operation_id(case).startswith(READS):
@@ -140,7 +141,7 @@ class _Source:
 
     def _config(self, in_sequences: bool) -> dict[str, Any]:
         target, profile, document = self._target, self._profile, self._document
-        config: dict[str, Any] = {
+        return {
             "seed": 1,
             "workers": 1,
             "base-url": target.base_url,
@@ -163,9 +164,6 @@ class _Source:
                 for one in document.operations()
             ],
         }
-        if target.calls_per_second is not None:
-            config["rate-limit"] = f"{max(1, round(target.calls_per_second))}/s"
-        return config
 
     # single requests
 
@@ -321,7 +319,14 @@ def _operation_id(case: Case[Any]) -> str:
 def _exchange(interaction: Interaction) -> Exchange:
     request, response = interaction.request, interaction.response
     answer = Answer(0, {}, b"") if response is None else _answer(response)
-    return Exchange(request.method, _path(request.uri), _shown(request.headers), request.body or b"", answer)
+    return Exchange(
+        request.method,
+        _path(request.uri),
+        _shown(request.headers),
+        request.body or b"",
+        answer,
+        is_authorized=_has_token(request.headers),
+    )
 
 
 def _exchange_of(response: Response) -> Exchange:
@@ -329,7 +334,14 @@ def _exchange_of(response: Response) -> Exchange:
     raw = request.body.encode() if isinstance(request.body, str) else request.body
     body = raw if isinstance(raw, bytes) else b""
     headers = {name.lower(): str(value) for name, value in request.headers.items()}
-    return Exchange(str(request.method), _path(str(request.url)), _without_secrets(headers), body, _answer(response))
+    return Exchange(
+        str(request.method),
+        _path(str(request.url)),
+        _without_secrets(headers),
+        body,
+        _answer(response),
+        is_authorized=_has_token(headers),
+    )
 
 
 def _answer(response: Response) -> Answer:
@@ -339,6 +351,10 @@ def _answer(response: Response) -> Answer:
 
 def _shown(headers: Any) -> dict[str, str]:
     return _without_secrets({name.lower(): ", ".join(values) for name, values in headers.items()})
+
+
+def _has_token(headers: Mapping[str, Any]) -> bool:
+    return any(name.lower() == "authorization" for name in headers)
 
 
 def _without_secrets(headers: dict[str, str]) -> dict[str, str]:
