@@ -116,6 +116,23 @@ def test_a_proxy_of_the_environment_is_not_asked_about_this_machine() -> None:
     assert result.exit_code == 0, result.stderr
 
 
+def test_an_api_below_a_path_is_asked_there(tmp_path: Path) -> None:
+    inner = Broken(WrongTotal(), "acme")
+
+    async def below(scope: Any, receive: Any, send: Any) -> None:
+        assert scope["path"].startswith("/billing/")
+        path = scope["path"].removeprefix("/billing")
+        await inner({**scope, "path": path, "raw_path": path.encode()}, receive, send)
+
+    with served(below) as url:
+        options = ("--operation", "listInvoices-v1", "--json", tmp_path / "report.json")
+        result = check("--base-url", f"{url}/billing/", *options)
+    [finding, *_] = json.loads((tmp_path / "report.json").read_text())["findings"]
+
+    assert result.exit_code == 1
+    assert f" {url}/billing/v1/customers/" in finding["reproduction"][-1]
+
+
 def test_without_a_url_the_sandbox_in_this_process_is_asked() -> None:
     result = check("--suite", "workflows", METRONOME_BEARER_TOKEN=SECRET)
 

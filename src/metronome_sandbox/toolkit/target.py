@@ -122,11 +122,11 @@ class Target:
         self.is_near = app is not None or is_loopback(address)
         self.is_sandbox = False
         self.may_write = False
+        self._prefix = urlsplit(self.base_url).path
         self._next_call = 0.0
         self._loop = asyncio.new_event_loop()
         transport = None if app is None else httpx.ASGITransport(app=app, raise_app_exceptions=False)
         self._client = httpx.AsyncClient(
-            base_url=self.base_url,
             transport=transport,
             timeout=TIMEOUT_SECONDS,
             # Whatever proxy the environment names, this machine is not behind it.
@@ -178,10 +178,15 @@ class Target:
         if bearer:
             secret["Authorization"] = f"Bearer {bearer}"
         query = httpx.QueryParams(query) if query else None
-        request = self._client.build_request(method, path, params=query, content=raw, headers={**shown, **secret})
+        # The whole address, since a path that begins with two slashes would be another host's.
+        url = self.base_url + path
+        try:
+            request = self._client.build_request(method, url, params=query, content=raw, headers={**shown, **secret})
+        except (httpx.InvalidURL, UnicodeError) as error:
+            raise CannotCheck(f"{method} {path[:200]!r} cannot be sent: {error}") from None
         started_at = time.time()
         answer = self._answer(request)
-        return Exchange(method, request.url.raw_path.decode("ascii"), shown, raw, answer, started_at, bool(bearer))
+        return Exchange(method, self.path_of(str(request.url)), shown, raw, answer, started_at, bool(bearer))
 
     def call(self, method: str, path: str, body: Any = None, *, query: Mapping[str, Any] | str | None = None) -> Any:
         """Send JSON and return the JSON of an answer that has to be a 200.
@@ -195,6 +200,11 @@ class Target:
             text = f"{method} {path} answered {answer.status}, which the checks need to be 200: {said(answer)}"
             raise NotAnswered(text, exchange)
         return answer.json
+
+    def path_of(self, url: str) -> str:
+        """Return path and query of a URL of this API, without what its base URL has of a path."""
+        path = "/" + url.partition("://")[2].partition("/")[2]
+        return path.removeprefix(self._prefix) or "/"
 
     def pace(self) -> None:
         """Wait until the next call may be made."""

@@ -6,7 +6,7 @@ sequence along the document's links. Elsewhere things stay as they were left.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import datetime
@@ -42,6 +42,8 @@ SECRETS = frozenset(("authorization", "cookie", "set-cookie", "x-sandbox-control
 
 NO_PROXY = {"http": None, "https": None, "all": None}
 """Whatever proxy the environment names, this machine is not behind it."""
+
+PathOf = Callable[[str], str]
 
 DOCUMENTED = frozenset(
     (
@@ -180,7 +182,7 @@ class _Source:
         batch = Batch("generated", label, seconds=seconds)
         found: dict[str, tuple[int, Failure]] = {}
         for case_id, interaction in recorder.interactions.items():
-            exchange = _exchange(interaction)
+            exchange = _exchange(interaction, self._target.path_of)
             batch.exchanges.append(exchange)
             for node in recorder.checks.get(case_id, ()):
                 if node.failure_info is None:
@@ -228,7 +230,7 @@ class _Source:
             def after_call(self, response: Response, case: Case[Any]) -> None:
                 super().after_call(response, case)
                 source._made += response.text
-                self.steps.append(_exchange_of(response))
+                self.steps.append(_exchange_of(response, source._target.path_of))
                 batch.exchanges.append(self.steps[-1])
 
             def validate_response(self, response: Response, case: Case[Any], **how: Any) -> None:
@@ -316,12 +318,12 @@ def _operation_id(case: Case[Any]) -> str:
     return str(case.operation.definition.raw["operationId"])
 
 
-def _exchange(interaction: Interaction) -> Exchange:
+def _exchange(interaction: Interaction, path_of: PathOf) -> Exchange:
     request, response = interaction.request, interaction.response
     answer = Answer(0, {}, b"") if response is None else _answer(response)
     return Exchange(
         request.method,
-        _path(request.uri),
+        path_of(request.uri),
         _shown(request.headers),
         request.body or b"",
         answer,
@@ -329,14 +331,14 @@ def _exchange(interaction: Interaction) -> Exchange:
     )
 
 
-def _exchange_of(response: Response) -> Exchange:
+def _exchange_of(response: Response, path_of: PathOf) -> Exchange:
     request = response.request
     raw = request.body.encode() if isinstance(request.body, str) else request.body
     body = raw if isinstance(raw, bytes) else b""
     headers = {name.lower(): str(value) for name, value in request.headers.items()}
     return Exchange(
         str(request.method),
-        _path(str(request.url)),
+        path_of(str(request.url)),
         _without_secrets(headers),
         body,
         _answer(response),
@@ -359,7 +361,3 @@ def _has_token(headers: Mapping[str, Any]) -> bool:
 
 def _without_secrets(headers: dict[str, str]) -> dict[str, str]:
     return {name: value for name, value in headers.items() if name not in SECRETS}
-
-
-def _path(url: str) -> str:
-    return "/" + url.split("://", 1)[-1].partition("/")[2]
