@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from ipaddress import ip_address
+from threading import Lock
 from types import TracebackType
 from typing import Any
 from urllib.parse import urlsplit
@@ -125,6 +126,7 @@ class Target:
         self._prefix = urlsplit(self.base_url).path
         self._next_call = 0.0
         self._loop = asyncio.new_event_loop()
+        self._lock = Lock()
         transport = None if app is None else httpx.ASGITransport(app=app, raise_app_exceptions=False)
         self._client = httpx.AsyncClient(
             transport=transport,
@@ -217,9 +219,10 @@ class Target:
     def _answer(self, request: httpx.Request) -> Answer:
         started = time.monotonic()
         try:
-            status, headers, body = self._loop.run_until_complete(
-                asyncio.wait_for(self._receive(request), TIMEOUT_SECONDS)
-            )
+            with self._lock:  # hooks of Schemathesis ask from its own threads
+                status, headers, body = self._loop.run_until_complete(
+                    asyncio.wait_for(self._receive(request), TIMEOUT_SECONDS)
+                )
         except (TimeoutError, httpx.TimeoutException):
             raise CannotCheck(f"{self.base_url} did not answer within {TIMEOUT_SECONDS} s") from None
         except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:

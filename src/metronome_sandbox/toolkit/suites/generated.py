@@ -170,15 +170,22 @@ class _Source:
     # single requests
 
     def single_requests(self) -> Iterator[Batch]:
+        """Ask everything, then make what shows a finding smaller: while Schemathesis asks, nobody else may."""
+        batches: list[tuple[Batch, list[str]]] = []
         for event in from_schema(self._schema(in_sequences=False)).execute():
             if isinstance(event, events.ScenarioFinished):
-                yield self._batch(event.label or event.phase.value, event.recorder, event.elapsed_time)
+                batches.append(self._batch(event.label or event.phase.value, event.recorder, event.elapsed_time))
             elif isinstance(event, events.NonFatalError):
-                yield self._trouble(event)
+                batches.append((self._trouble(event), []))
             elif isinstance(event, events.FatalError):
                 raise CannotCheck(f"Schemathesis stopped: {event.exception}")
+        for batch, failed in batches:
+            for number, check in enumerate(failed):
+                batch.failures[number] = self._made_smaller(batch.failures[number], check)
+            yield batch
 
-    def _batch(self, label: str, recorder: ScenarioRecorder, seconds: float) -> Batch:
+    def _batch(self, label: str, recorder: ScenarioRecorder, seconds: float) -> tuple[Batch, list[str]]:
+        """Return what a scenario did, and the check that each of its failures failed."""
         batch = Batch("generated", label, seconds=seconds)
         found: dict[str, tuple[int, Failure]] = {}
         for case_id, interaction in recorder.interactions.items():
@@ -193,14 +200,15 @@ class _Source:
                 size = len(exchange.path) + len(exchange.body)
                 if node.name not in found or size < found[node.name][0]:
                     found[node.name] = size, failure
-        for check, (_, failure) in found.items():
-            operation = self._operations.get(failure.operation_id)
-            if operation is None or not (self._target.is_sandbox or failure.operation_id.startswith(READS)):
-                batch.failures.append(failure)  # to ask again would leave things behind
-                continue
-            shown = smallest(self._target, operation, check, failure.exchanges[-1], self._begin_again)
-            batch.failures.append(replace(failure, exchanges=(shown,)))
-        return batch
+        batch.failures += [failure for _, failure in found.values()]
+        return batch, list(found)
+
+    def _made_smaller(self, failure: Failure, check: str) -> Failure:
+        operation = self._operations.get(failure.operation_id)
+        if operation is None or not (self._target.is_sandbox or failure.operation_id.startswith(READS)):
+            return failure  # to ask again would leave things behind
+        shown = smallest(self._target, operation, check, failure.exchanges[-1], self._begin_again)
+        return replace(failure, exchanges=(shown,))
 
     def _trouble(self, event: events.NonFatalError) -> Batch:
         """Return what Schemathesis could not do; a target that went away ends the run."""
