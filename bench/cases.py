@@ -13,9 +13,24 @@ from time import perf_counter
 
 import orjson
 
+from bench import plugin
 from bench.load import Load, Prepared, put_load
 from bench.servers import BILLING_PATH, SANDBOX, Kind, Running, Start, bare, running
-from bench.world import DAY, HOUR, IMPORT_PATH, Tenant, World, fill, import_body, in_batches, invoices, request
+from bench.world import (
+    DAY,
+    HOUR,
+    IMPORT_PATH,
+    INGEST_PATH,
+    Tenant,
+    World,
+    event_body,
+    fill,
+    fill_large_contract,
+    import_body,
+    in_batches,
+    invoices,
+    request,
+)
 
 CONTRACTS = 20
 BATCH = 1000
@@ -177,15 +192,22 @@ class Sandbox:
             pair for each batch.
         page_ms: Milliseconds of the server's CPU time for a page of a list, by its place; one figure for each call.
         bytes_an_invoice: Growth of resident memory over the import of the large customer.
+        draft_ms: Milliseconds of the server's CPU time for reading the draft of a large contract, by what happened
+            before; one figure for each call.
         first_call_ms: What the first call of a new token takes longer than its second, one figure for each token.
         new_world_ms: Making an empty world, in this process.
+        fixture_ms: What the fixture of the pytest plugin adds to a test, one figure for each run.
+        plugin_import_ms: What its import adds to every run of pytest, one figure for each process.
     """
 
     batches: dict[int, list[tuple[float, float]]]
     page_ms: dict[str, list[float]]
     bytes_an_invoice: float
+    draft_ms: dict[str, list[float]]
     first_call_ms: list[float]
     new_world_ms: list[float]
+    fixture_ms: list[float]
+    plugin_import_ms: list[float]
 
 
 def measure_sandbox(effort: Effort, say: Say) -> Sandbox:
@@ -193,13 +215,17 @@ def measure_sandbox(effort: Effort, say: Say) -> Sandbox:
     with running(SANDBOX) as (server, _):
         say("batches of 1,000 invoices")
         imported = _batches(server, effort.repeats)
+        say("the draft of a large contract")
+        drafts = _drafts(server, effort.repeats * 5)
         say("first calls of new tokens")
         first_calls = _first_calls(server)
     with running(SANDBOX) as (server, _):
         say(f"{effort.many:,} invoices of one customer, and pages of its list")
         bytes_an_invoice, large = _import_many(server, effort.many)
         pages = _pages(server, effort.many, large, effort.repeats * 5)
-    return Sandbox(imported, pages, bytes_an_invoice, first_calls, _new_worlds())
+    say("the fixture of the pytest plugin")
+    fixture, plugin_import = plugin.fixture_ms(min(effort.repeats, 5)), plugin.import_ms(effort.repeats)
+    return Sandbox(imported, pages, bytes_an_invoice, drafts, first_calls, _new_worlds(), fixture, plugin_import)
 
 
 def _batches(server: Running, repeats: int) -> dict[int, list[tuple[float, float]]]:
@@ -215,6 +241,30 @@ def _batches(server: Running, repeats: int) -> dict[int, list[tuple[float, float
             tenant.send("POST", IMPORT_PATH, body)
             wall, cpu = perf_counter() - before, server.cpu_seconds - cpu_before
             figures.append((BATCH * lines / wall, BATCH * lines / cpu))
+    return found
+
+
+def _drafts(server: Running, repeats: int) -> dict[str, list[float]]:
+    """Return what reading a large contract's draft costs while its tenant stands still, and after it changed."""
+    tenant, neighbour = Tenant(server.port, "draft"), Tenant(server.port, "neighbour")
+    customer = fill_large_contract(tenant).contracts[0][0]
+    fill_large_contract(neighbour)
+    path = f"/v1/customers/{customer}/invoices"
+    draft = tenant.call("GET", f"{path}?status=DRAFT")["data"][0]["id"]
+    # The same calls make the same ids, so the neighbour's event is of a customer of that id as well.
+    changes: dict[str, Callable[[int], object]] = {
+        "nothing changed": lambda _: None,
+        "another tenant changed": lambda number: neighbour.send("POST", INGEST_PATH, event_body(customer, number)),
+        "one event more": lambda number: tenant.send("POST", INGEST_PATH, event_body(customer, number)),
+    }
+    found: dict[str, list[float]] = {name: [] for name in changes}
+    for number in range(repeats):
+        for name, change in changes.items():
+            change(number)
+            before = server.cpu_seconds
+            tenant.send("GET", f"{path}/{draft}")
+            if number:  # the first one compiles what checks the answer
+                found[name].append((server.cpu_seconds - before) * 1e3)
     return found
 
 

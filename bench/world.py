@@ -10,13 +10,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from http.client import HTTPConnection
-from itertools import count, islice
+from itertools import count, islice, pairwise
 from time import perf_counter
 from typing import Any, TypeVar
 
 import orjson
 
 IMPORT_PATH = "/v1/contracts/createHistoricalInvoices"
+INGEST_PATH = "/v1/ingest"
 
 START = datetime(2000, 1, 1, tzinfo=UTC)
 NOW = datetime(2024, 8, 1, tzinfo=UTC)
@@ -127,28 +128,114 @@ def fill(tenant: Tenant, contracts: int) -> World:
     return World(made, products)
 
 
+LARGE_PRODUCTS, LARGE_OVERRIDES, LARGE_BALANCES, LARGE_IMPORTS = 50, 20, 10, 12
+"""Of a contract that a large customer may have; imports are months."""
+
+EVENT_TYPE = "call"
+
+
+def fill_large_contract(tenant: Tenant) -> World:
+    """Reset a tenant and make one large contract, with imported invoices of the year before its first draft."""
+
+    def create(path: str, body: Any) -> str:
+        made: str = tenant.call("POST", path, body)["data"]["id"]
+        return made
+
+    months = [datetime(2023 + month // 12, month % 12 + 1, 1, tzinfo=UTC) for month in range(7, 8 + LARGE_IMPORTS)]
+    tenant.call("POST", "/sandbox/reset")
+    tenant.call("PUT", "/sandbox/clock", {"now": _text(NOW + DAY)})
+    metric = {"name": "Calls", "aggregation_type": "COUNT", "event_type_filter": {"in_values": [EVENT_TYPE]}}
+    counted = create("/v1/billable-metrics/create", metric)
+    products = [
+        create(
+            "/v1/contract-pricing/products/create",
+            {
+                "name": f"Product {number}",
+                "type": "USAGE",
+                "billable_metric_id": counted,
+                "tags": [f"tag {number % 5}"],
+            },
+        )
+        for number in range(1, LARGE_PRODUCTS + 1)
+    ]
+    fixed = create("/v1/contract-pricing/products/create", {"name": "Prepaid usage", "type": "FIXED"})
+    card = create("/v1/contract-pricing/rate-cards/create", {"name": "List prices"})
+    common = {"starting_at": _text(START), "entitled": True, "rate_type": "FLAT", "price": 1000}
+    rates = [{**common, "product_id": product} for product in products]
+    tenant.call("POST", "/v1/contract-pricing/rate-cards/addRates", {"rate_card_id": card, "rates": rates})
+    customer = create("/v1/customers", {"name": "Large customer"})
+    commits = [
+        {
+            "name": f"Commit {number}",
+            "type": "PREPAID",
+            "product_id": fixed,
+            "priority": number,
+            "applicable_product_tags": [f"tag {number % 5}"],
+            "access_schedule": {
+                "schedule_items": [
+                    {"amount": 10_000, "starting_at": _text(START), "ending_before": "2100-01-01T00:00:00Z"}
+                ]
+            },
+        }
+        for number in range(LARGE_BALANCES)
+    ]
+    overrides = [
+        {
+            "starting_at": _text(START),
+            "type": "MULTIPLIER",
+            "multiplier": 0.9,
+            "override_specifiers": [{"product_id": product}],
+        }
+        for product in products[:LARGE_OVERRIDES]
+    ]
+    contract = {
+        "customer_id": customer,
+        "rate_card_id": card,
+        "starting_at": _text(months[0]),
+        "usage_statement_schedule": {"frequency": "MONTHLY", "invoice_generation_starting_at": _text(NOW)},
+        "commits": commits,
+        "overrides": overrides,
+    }
+    world = World([(customer, create("/v1/contracts/create", contract))], products)
+    imported = [_invoice(world, *world.contracts[0], start, end, 1) for start, end in pairwise(months)]
+    tenant.send("POST", IMPORT_PATH, import_body(imported))
+    return world
+
+
+def event_body(customer: str, number: int) -> bytes:
+    """Return the body that ingests the ``number``-th event of a customer, after :data:`NOW`."""
+    event = {"transaction_id": f"event {number}", "customer_id": customer, "event_type": EVENT_TYPE}
+    return orjson.dumps([{**event, "timestamp": _text(NOW + number * timedelta(seconds=1)), "properties": {}}])
+
+
 def invoices(world: World, step: timedelta, lines: int = 1) -> Iterator[Any]:
     """Yield invoices to import: every contract's first period of length ``step``, then the second one, and so on."""
     for number in count():
-        start, end = _text(START + number * step), _text(START + (number + 1) * step)
+        start, end = START + number * step, START + (number + 1) * step
         for customer, contract in world.contracts:
-            yield {
-                "customer_id": customer,
-                "contract_id": contract,
-                "credit_type_id": USD_CENTS,
-                "inclusive_start_date": start,
-                "exclusive_end_date": end,
-                "issue_date": end,
-                "usage_line_items": [
-                    {
-                        "product_id": product,
-                        "inclusive_start_date": start,
-                        "exclusive_end_date": end,
-                        "quantity": 5 + number % 7,
-                    }
-                    for product in world.products[:lines]
-                ],
-            }
+            yield _invoice(world, customer, contract, start, end, 5 + number % 7, lines)
+
+
+def _invoice(
+    world: World,
+    customer: str,
+    contract: str,
+    starting_at: datetime,
+    ending_before: datetime,
+    quantity: int,
+    lines: int | None = None,
+) -> Any:
+    window = {"inclusive_start_date": _text(starting_at), "exclusive_end_date": _text(ending_before)}
+    return {
+        "customer_id": customer,
+        "contract_id": contract,
+        "credit_type_id": USD_CENTS,
+        **window,
+        "issue_date": window["exclusive_end_date"],
+        "usage_line_items": [
+            {"product_id": product, **window, "quantity": quantity} for product in world.products[:lines]
+        ],
+    }
 
 
 def import_body(batch: Sequence[Any], *, preview: bool = False) -> bytes:

@@ -12,6 +12,7 @@ from metronome_sandbox.domain.amounts import USD_CENTS
 from metronome_sandbox.domain.balances import Balance, BalanceType, InvoiceSchedule, InvoiceScheduleItem, Segment
 from metronome_sandbox.domain.contracts import Contract
 from metronome_sandbox.domain.events import UsageEvent
+from metronome_sandbox.domain.hierarchies import AccessType, ChildAccess, ContractLink, Membership
 from metronome_sandbox.domain.ids import (
     BalanceId,
     ContractId,
@@ -23,8 +24,10 @@ from metronome_sandbox.domain.ids import (
     SegmentId,
 )
 from metronome_sandbox.domain.invoices import Draw, Invoice, InvoiceStatus, InvoiceType
+from metronome_sandbox.domain.payment_gates import PaymentGate
 from metronome_sandbox.domain.periods import BoundedPeriod, Frequency, StatementSchedule
 from metronome_sandbox.domain.rate_cards import RateKey, RateSchedule
+from metronome_sandbox.domain.thresholds import SpendThreshold, ThresholdCommit
 
 
 def day(number: int) -> datetime:
@@ -42,8 +45,13 @@ def contract(
     next_period: BoundedPeriod | None = None,
     charge_at: datetime | None = None,
     package: str | None = None,
+    watched: bool = False,
+    check_at: datetime | None = None,
     archived: bool = False,
+    below: int | None = None,
 ) -> Contract:
+    """A contract; ``below`` is the number of its parent, a contract of the customer hooli."""
+    link = None if below is None else ContractLink(ContractId(f"contract {below}"), CustomerId("hooli"))
     return Contract(
         ContractId(f"contract {sequence}"),
         CustomerId(customer),
@@ -55,7 +63,10 @@ def contract(
         next_period,
         next_charge_at=charge_at,
         package_id=None if package is None else PackageId(package),
+        spend_threshold=SpendThreshold(Decimal(1), ThresholdCommit(ProductId("fee")), PaymentGate(), watched),
+        next_check_at=check_at,
         archived_at=LONG_AGO if archived else None,
+        child_of=None if link is None else Membership(link),
     )
 
 
@@ -68,6 +79,7 @@ def balance(
     kept_for: Iterable[int] = (),
     paid_on: int | None = None,
     is_postpaid: bool = False,
+    is_shared: bool = False,
 ) -> Balance:
     """A commit of contract ``of``, or of the customer; with ``paid_on`` it has one payment."""
     payment = InvoiceScheduleItem(f"payment {sequence}", LONG_AGO, Decimal(1), Decimal(1))
@@ -85,6 +97,7 @@ def balance(
         invoice_schedule=None if paid_on is None else InvoiceSchedule(USD_CENTS, (payment,)),
         invoice_contract_id=None if paid_on is None else ContractId(f"contract {paid_on}"),
         archived_at=LONG_AGO if archived else None,
+        child_access=ChildAccess(AccessType.ALL) if is_shared else None,
     )
 
 

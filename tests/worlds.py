@@ -47,9 +47,11 @@ from metronome_sandbox.domain.ledger import FAMILIES
 from metronome_sandbox.domain.overrides import Override, Prioritization
 from metronome_sandbox.domain.payment_schedules import Payment
 from metronome_sandbox.domain.periods import BoundedPeriod, Frequency, StatementDay
-from metronome_sandbox.domain.rate_cards import CreditTypeConversion, RateType, Tier
+from metronome_sandbox.domain.rate_cards import BillingFrequency, CreditTypeConversion, RateType, Tier
+from metronome_sandbox.domain.subscriptions import Collection, IncreaseBilling, InvoicePlacement, QuantityManagement
 from metronome_sandbox.domain.usage import WindowSize
 from metronome_sandbox.services import (
+    balance_lists,
     balances,
     billable_metrics,
     contracts,
@@ -57,17 +59,22 @@ from metronome_sandbox.services import (
     customers,
     historical_invoices,
     invoices,
+    ledgers,
     passage,
+    prices,
     products,
     rate_cards,
+    rates,
     usage,
 )
-from metronome_sandbox.services.balances import BalanceFilter, NetBalanceFilter, NewBalance, NewPayments, NewSegment
+from metronome_sandbox.services.balance_lists import BalanceFilter, NetBalanceFilter
+from metronome_sandbox.services.balances import NewBalance, NewPayments, NewSegment
 from metronome_sandbox.services.clock import Clock
 from metronome_sandbox.services.context import Context
 from metronome_sandbox.services.contracts import NewContract, NewStatementSchedule
 from metronome_sandbox.services.historical_invoices import HistoricalInvoice, HistoricalLine, Subtotal
 from metronome_sandbox.services.ids import IdFactory
+from metronome_sandbox.services.subscriptions import NewSeats, NewSubscription
 from metronome_sandbox.store.memory import MemoryStore
 
 Number = Decimal | int | str
@@ -145,7 +152,7 @@ class World:
         entitled: bool = True,
         unit: CreditTypeId | None = None,
     ) -> None:
-        new = rate_cards.NewRate(
+        new = rates.NewRate(
             self.products[product],
             utc(starting_at),
             entitled,
@@ -155,12 +162,67 @@ class World:
             pricing_group_values=group_values(dict(pricing or {})),
             commit_price=None if commit_price is None else _price(commit_price, None),
         )
-        rate_cards.add_rate(self.context, self.card, new)
+        rates.add_rate(self.context, self.card, new)
 
     def update(self, product: str, starting_at: str, **changes: Any) -> Product:
         """Change a product from an instant on."""
         update = ProductUpdate(self.now, utc(starting_at), **changes)
         return products.update_product(self.context, self.products[product], update)
+
+    def subscribable(
+        self, name: str, price: Number, *, frequency: str = "MONTHLY", starting_at: str = "2000-01-01", **others: Any
+    ) -> ProductId:
+        """A SUBSCRIPTION product with a rate; called again it adds a rate."""
+        if name not in self.products:
+            new = products.NewProduct(name, ProductType.SUBSCRIPTION)
+            self.products[name] = products.create_product(self.context, new).id
+        others.setdefault("is_entitled", True)
+        new_rate = rates.NewRate(
+            self.products[name],
+            utc(starting_at),
+            price=_price(price, None),
+            billing_frequency=BillingFrequency(frequency),
+            **others,
+        )
+        rates.add_rate(self.context, self.card, new_rate)
+        return self.products[name]
+
+    def subscribed(
+        self,
+        product: str,
+        quantity: Number | None = None,
+        *,
+        collection: str = "ADVANCE",
+        frequency: str = "MONTHLY",
+        starting_at: str | None = None,
+        ending_before: str | None = None,
+        prorated: bool = True,
+        immediately: bool = False,
+        scheduled: bool = False,
+        seats: Sequence[str] | None = None,
+        unassigned: Number = 0,
+        anchor: str | None = None,
+        **others: Any,
+    ) -> NewSubscription:
+        """A subscription to be made; with ``seats`` it is SEAT_BASED, with ``scheduled`` it has invoices of its own."""
+        kept = QuantityManagement.QUANTITY_ONLY if seats is None else QuantityManagement.SEAT_BASED
+        behavior = IncreaseBilling.BILL_IMMEDIATELY if immediately else IncreaseBilling.BILL_ON_NEXT_COLLECTION_DATE
+        placement = InvoicePlacement.ON_SCHEDULED_INVOICE if scheduled else InvoicePlacement.ON_USAGE_INVOICE
+        return NewSubscription(
+            self.products[product],
+            BillingFrequency(frequency),
+            Collection(collection),
+            None if quantity is None else number(quantity),
+            None if seats is None else NewSeats("seat", tuple(seats), number(unassigned)),
+            kept,
+            None if starting_at is None else utc(starting_at),
+            None if ending_before is None else utc(ending_before),
+            prorated,
+            behavior,
+            anchor=None if anchor is None else utc(anchor),
+            placement=placement,
+            **others,
+        )
 
     def composite(
         self,
@@ -182,9 +244,7 @@ class World:
         price = msgspec.structs.replace(
             _price(fraction, tiers), rate_type=kind, minimum=None if minimum is None else number(minimum)
         )
-        rate_cards.add_rate(
-            self.context, self.card, rate_cards.NewRate(self.products[name], utc("2000-01-01"), True, price)
-        )
+        rates.add_rate(self.context, self.card, rates.NewRate(self.products[name], utc("2000-01-01"), True, price))
         return self.products[name]
 
     def unit(self, name: str, worth: Number) -> CreditTypeId:
@@ -307,11 +367,11 @@ class World:
 
     def left(self, name: str) -> str:
         """What a commit or credit says is left of it now."""
-        return plain(balances.balance_now(self.context, self.balance(name)))
+        return plain(ledgers.balance_now(self.context, self.balance(name)))
 
     def net(self, *, customer: str = "Acme", with_drafts: bool = True, **filters: Any) -> str:
         chosen = [NetBalanceFilter(**filters)] if filters else []
-        found = balances.get_net_balance(
+        found = balance_lists.get_net_balance(
             self.context, self.customers[customer], USD_CENTS, chosen, with_drafts=with_drafts
         )
         return plain(found)
@@ -319,10 +379,9 @@ class World:
     def ledger(self, name: str) -> list[str]:
         """``2024-07-01 CREDIT_AUTOMATED_INVOICE_DEDUCTION -100 for 2024-06``: time, type, amount, period of usage."""
         balance = self.balance(name)
-        owner = next(name for name, customer_id in self.customers.items() if customer_id == balance.customer_id)
-        periods = {one.id: one.period for one in self.invoices(owner)}
+        periods = {one.id: one.period for customer in self.customers for one in self.invoices(customer)}
         found = []
-        for entry in balances.ledger_now(self.context, balance):
+        for entry in ledgers.ledger_now(self.context, balance):
             period = periods[entry.invoice_id] if entry.invoice_id is not None else None
             of = "" if period is None else f" for {shown_period(period)}"
             kind = f"{FAMILIES[balance.type]}_{entry.kind}"
@@ -331,7 +390,7 @@ class World:
 
     def listed_balances(self, customer: str = "Acme", **conditions: Any) -> list[str]:
         chosen = BalanceFilter(**{"include_contract_balances": True, **conditions})
-        found = balances.list_balances(self.context, self.customers[customer], chosen)
+        found = balance_lists.list_balances(self.context, self.customers[customer], chosen)
         return [one.name or "" for one in found]
 
     # --- usage and imports
@@ -471,15 +530,15 @@ class World:
         assert line.quantity is not None
         assert line.unit_price is not None
         priced = f"{where}{line.name}{groups} {plain(line.quantity)} @ {plain(line.unit_price)} = {plain(line.total)}"
-        is_covered = line.type in (LineType.USAGE, LineType.CPU_CONVERSION) and line.applied is not None
+        is_covered = line.type is not LineType.COMMIT_PURCHASE and line.applied is not None
         return f"{priced} [{self.store.balances[line.applied.id].name}]" if is_covered and line.applied else priced
 
 
-def _price(price: Number | None, tiers: Tiers | None) -> rate_cards.NewPrice:
+def _price(price: Number | None, tiers: Tiers | None) -> prices.NewPrice:
     if tiers is None:
-        return rate_cards.NewPrice(RateType.FLAT, None if price is None else number(price))
+        return prices.NewPrice(RateType.FLAT, None if price is None else number(price))
     steps = tuple(Tier(number(each), None if size is None else number(size)) for size, each in tiers)
-    return rate_cards.NewPrice(RateType.TIERED, tiers=steps)
+    return prices.NewPrice(RateType.TIERED, tiers=steps)
 
 
 def _segment(amount: Number, during: str) -> NewSegment:

@@ -289,6 +289,7 @@ def _run(settings: Settings, listener: socket.socket, access_log: bool) -> None:
     from metronome_sandbox.api import state
     from metronome_sandbox.api.app import create_app
     from metronome_sandbox.domain.errors import DomainError
+    from metronome_sandbox.serving import Protocol
 
     file = settings.state_file
     try:
@@ -303,7 +304,7 @@ def _run(settings: Settings, listener: socket.socket, access_log: bool) -> None:
         raise click.UsageError(str(error)) from error
     config = uvicorn.Config(
         app,
-        http="httptools",
+        http=Protocol,
         ws="none",
         lifespan="on",
         access_log=access_log,

@@ -18,7 +18,7 @@ from metronome_sandbox.services.context import Context
 from metronome_sandbox.services.credit_types import seed
 from metronome_sandbox.services.ids import IdFactory
 from metronome_sandbox.spec.document import Document
-from metronome_sandbox.spec.validation import Operation, operations_of
+from metronome_sandbox.spec.operations import Operation, operations_of
 from metronome_sandbox.store.memory import MemoryStore
 
 HANDLERS: dict[str, Handler] = {

@@ -15,12 +15,16 @@ from metronome_sandbox.api.operations import HANDLERS
 from metronome_sandbox.api.requests import Request, encode
 from metronome_sandbox.api.wire.contract_edits import LATER_EDITS, AmendBody, EditBody, ServiceInvoiceBody, ServiceLine
 from metronome_sandbox.api.wire.contracts import LATER_FEATURES, CreateContract
+from metronome_sandbox.domain.amounts import USD_CENTS
+from metronome_sandbox.domain.balances import TrueUp
 from metronome_sandbox.domain.errors import InvalidRequest, NotImitated
+from metronome_sandbox.domain.ids import ContractId
+from metronome_sandbox.services.clock import Clock
 from metronome_sandbox.services.context import Context
 from metronome_sandbox.services.credit_types import seed
 from metronome_sandbox.services.ids import IdFactory
 from metronome_sandbox.spec.document import Document
-from metronome_sandbox.spec.validation import Operation, operations_of
+from metronome_sandbox.spec.operations import Operation, operations_of
 from metronome_sandbox.store.memory import MemoryStore, StoreState
 
 JULY, AUGUST, SEPTEMBER, END = (f"2024-{month}-01T00:00:00Z" for month in ("07", "08", "09", "12"))
@@ -33,8 +37,13 @@ def operations() -> dict[str, Operation]:
 
 
 @pytest.fixture
-def context() -> Context:
-    tenant = Context(MemoryStore(), lambda: datetime(2024, 8, 15, tzinfo=UTC), IdFactory())
+def clock() -> Clock:
+    return Clock(frozen_at=datetime(2024, 8, 15, tzinfo=UTC))
+
+
+@pytest.fixture
+def context(clock: Clock) -> Context:
+    tenant = Context(MemoryStore(), clock.now, IdFactory())
     seed(tenant)
     return tenant
 
@@ -239,6 +248,91 @@ def test_v2_reads_a_contract_as_of_a_date(call: Call, contract: dict[str, str], 
 
     assert (before["name"], before["credits"]) == ("first", [])
     assert (after["name"], [credit["balance"] for credit in after["credits"]]) == ("second", [100])
+
+
+CHANGES_ALONE: dict[str, dict[str, Any]] = {
+    "editCommit-v2": {"name": "renamed"},
+    "archiveCommit-v2": {},
+    "updateCommitEndDate-v1": {"access_ending_before": "2024-08-20T00:00:00Z"},
+    "editCredit-v2": {"name": "renamed"},
+    "archiveCredit-v2": {},
+    "updateCreditEndDate-v1": {"access_ending_before": "2024-08-20T00:00:00Z"},
+}
+
+
+@pytest.mark.parametrize("operation_id", CHANGES_ALONE)
+def test_a_balance_that_is_changed_by_itself_was_different_before(
+    call: Call, clock: Clock, contract: dict[str, str], product: str, operation_id: str
+) -> None:
+    field = "credits" if "Credit" in operation_id else "commits"
+    new = {"product_id": product, "name": "first", "access_schedule": access()}
+    kind = {} if field == "credits" else {"type": "PREPAID"}
+    call("editContract-v2", **contract, **{f"add_{field}": [{**new, **kind}]})
+    [made] = call("getContract-v2", **contract)["data"][field]
+    edits = call("getContractEditHistory-v2", **contract)["data"]
+
+    clock.freeze(datetime(2024, 8, 16, tzinfo=UTC))
+    name = {"credits": "credit_id", "commits": "commit_id"}[field]
+    call(operation_id, customer_id=contract["customer_id"], **{name: made["id"]}, **CHANGES_ALONE[operation_id])
+
+    [now] = call("getContract-v2", **contract)["data"][field]
+    [before] = call("getContract-v2", **contract, as_of_date="2024-08-15T12:00:00Z")["data"][field]
+    assert before == made != now
+    assert call("getContractEditHistory-v2", **contract)["data"] == edits
+
+
+def test_a_true_up_that_is_given_up_was_there_before(
+    context: Context, call: Call, contract: dict[str, str], product: str
+) -> None:
+    payment = {"schedule_items": [{"timestamp": SEPTEMBER, "amount": 100}]}
+    promise = {"product_id": product, "type": "POSTPAID", "access_schedule": access(), "invoice_schedule": payment}
+    call("editContract-v2", **contract, add_commits=[promise])
+    [made] = call("getContract-v2", **contract)["data"]["commits"]
+
+    call("disableCommitTrueup-v1", **contract, commit_id=made["id"])
+
+    history = context.store.contract_histories[ContractId(contract["contract_id"])]
+    kept = [balance.true_up for version in history.versions for balance in version.balances]
+    assert kept == [TrueUp.EXPECTED]
+    assert context.store.balances[made["id"]].true_up is TrueUp.DISABLED
+
+
+def test_terms_show_the_name_that_their_product_has_now(
+    call: Call, clock: Clock, contract: dict[str, str], product: str
+) -> None:
+    amount = {"unit_price": 1, "quantity": 5, "credit_type_id": USD_CENTS}
+    grants = {"access_amount": amount, "priority": 1, "starting_at": AUGUST, "product_id": product}
+    charge = fee(product, {"timestamp": SEPTEMBER, "amount": 2})
+    call(
+        "editContract-v2",
+        **contract,
+        add_credits=[{"product_id": product, "access_schedule": access()}],
+        add_recurring_credits=[{**grants, "commit_duration": {"value": 1, "unit": "PERIODS"}}],
+        add_scheduled_charges=[charge],
+        add_discounts=[charge],
+    )
+    card = call("createRateCard-v1", name="Card")["data"]["id"]
+    counted = call("createBillableMetricV1-v1", name="Calls", aggregation_type="COUNT")["data"]["id"]
+    metered = call("createProduct-v1", name="Fee", type="USAGE", billable_metric_id=counted)["data"]["id"]
+    new_rate = {"product_id": metered, "starting_at": JULY, "entitled": True, "rate_type": "FLAT", "price": 1}
+    call("addRate-v1", rate_card_id=card, **new_rate)
+    half = {"starting_at": JULY, "type": "MULTIPLIER", "multiplier": 0.5, "product_id": metered}
+    of = {"customer_id": contract["customer_id"]}
+    other = call("createContract-v1", **of, starting_at=JULY, rate_card_id=card, overrides=[half])["data"]["id"]
+
+    for product_id in (product, metered):
+        call("updateProduct-v1", product_id=product_id, starting_at="2024-08-16T00:00:00Z", name="Charge")
+
+    for now, name in ((15, "Fee"), (16, "Charge")):
+        clock.freeze(datetime(2024, 8, now, tzinfo=UTC))
+        for version in ("v1", "v2"):
+            shown = call(f"getContract-{version}", **contract)["data"]
+            shown = shown["current"] if version == "v1" else shown
+            fields = ("credits", "recurring_credits", "scheduled_charges", "discounts")
+            assert {one["product"]["name"] for field in fields for one in shown[field]} == {name}
+            shown = call(f"getContract-{version}", **of, contract_id=other)["data"]
+            shown = shown["current"] if version == "v1" else shown
+            assert [one["product"]["name"] for one in shown["overrides"]] == [name]
 
 
 def test_usage_filters_read_back_in_both_shapes(call: Call, contract: dict[str, str]) -> None:

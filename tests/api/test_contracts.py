@@ -10,7 +10,7 @@ from metronome_sandbox.api.app import create_app
 from metronome_sandbox.api.gateway import Gateway
 from metronome_sandbox.api.operations import HANDLERS
 from metronome_sandbox.spec.document import BILLING, CONTROL, Document
-from metronome_sandbox.spec.validation import operations_of
+from metronome_sandbox.spec.operations import operations_of
 
 DOCUMENTS = [Document.load(BILLING), Document.load(CONTROL)]
 OPERATIONS = [operation for document in DOCUMENTS for operation in operations_of(document)]

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 
 from metronome_sandbox.api.journal import BODY_LIMIT, Journal, readable
-from metronome_sandbox.spec.validation import Finding
+from metronome_sandbox.spec.findings import Finding
 
 NEW = "/v1/things"
 

@@ -15,18 +15,18 @@ from metronome_sandbox.api.operations import HANDLERS
 from metronome_sandbox.api.requests import Request, encode
 from metronome_sandbox.api.wire.packages import (
     LATER_TEMPLATES,
-    LONGEST,
     BalanceTemplateInput,
     CreatePackage,
     OverrideTemplateInput,
     RecurringTemplateInput,
 )
+from metronome_sandbox.api.wire.relative_dates import LONGEST
 from metronome_sandbox.domain.errors import AlreadyArchived, InvalidRequest, NotFound, NotImitated
 from metronome_sandbox.services.context import Context
 from metronome_sandbox.services.credit_types import seed
 from metronome_sandbox.services.ids import IdFactory
 from metronome_sandbox.spec.document import Document
-from metronome_sandbox.spec.validation import Operation, operations_of
+from metronome_sandbox.spec.operations import Operation, operations_of
 from metronome_sandbox.store.memory import MemoryStore
 
 NOBODY = "00000000-0000-5000-8000-000000000000"

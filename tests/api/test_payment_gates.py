@@ -17,7 +17,7 @@ from metronome_sandbox.services.context import Context
 from metronome_sandbox.services.credit_types import seed
 from metronome_sandbox.services.ids import IdFactory
 from metronome_sandbox.spec.document import BILLING, CONTROL, Document
-from metronome_sandbox.spec.validation import Operation, operations_of
+from metronome_sandbox.spec.operations import Operation, operations_of
 from metronome_sandbox.store.memory import MemoryStore
 
 START, NOW, END = (f"2024-{day}T00:00:00Z" for day in ("08-01", "08-15", "12-01"))

@@ -13,7 +13,8 @@ import pytest
 
 from metronome_sandbox.spec import bundle
 from metronome_sandbox.spec.document import Document
-from metronome_sandbox.spec.validation import Reading, Schemas, findings_of
+from metronome_sandbox.spec.findings import findings_of
+from metronome_sandbox.spec.schemas import Reading, Schemas
 
 METHODS = ("get", "put", "post", "delete", "patch")
 PUBLISHED_OPERATIONS = 133  # the published OpenAPI of the imitated API, counted when the document was written

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from contextlib import closing
 from typing import Any
 
 import click
@@ -17,6 +18,7 @@ from metronome_sandbox.api.wire.contracts import LATER_FEATURES
 from metronome_sandbox.cli import main
 from metronome_sandbox.demo import client_of, running
 from metronome_sandbox.spec.document import CONTROL, Document
+from metronome_sandbox.toolkit.sandboxes import Sandbox
 
 README = ROOT / "README.md"
 CALL = re.compile(r"`((?:GET|PUT|POST|DELETE) /[^`]+)`")
@@ -55,6 +57,17 @@ def test_the_readme_names_the_limits_as_they_are():
     assert f"{settings.max_body // 1024 // 1024} MiB" in limits
     assert f"last {settings.journal_size} calls" in limits
     assert f"{settings.max_idempotency_keys:,} idempotency keys" in limits
+
+
+def test_the_readme_explains_everything_that_the_fixture_has():
+    rows = list(table(README, "In your tests"))
+    with closing(Sandbox("http://127.0.0.1:1", "none", has_control=False)) as sandbox:
+        public = {name for name in dir(sandbox) if not name.startswith("_")} - {"of", "at", "close", "has_control"}
+        faults = {name for name in dir(sandbox.faults) if not name.startswith("_")}
+
+    assert {name for row in rows for name in re.findall(r"`(\w+)[`(]", row["`metronome_sandbox`"])} == public
+    [of_faults] = [row[""] for row in rows if row["`metronome_sandbox`"] == "`faults`"]
+    assert faults <= set(re.findall(r"`(\w+)`", of_faults))
 
 
 Ask = Callable[[Any, Any], Any]
@@ -108,6 +121,20 @@ def subscription(ids: Any) -> dict[str, Any]:
     }
 
 
+TRACKER: dict[str, Any] = {
+    "alias": "a",
+    "credit_type_id": "2714e483-4ff1-48e4-9e25-ac732e8f24f2",
+    "reset_frequency": "BILLING_PERIOD",
+    "applicable_spend_specifiers": [],
+}
+
+
+def capped(ids: Any) -> dict[str, Any]:
+    """A threshold whose discount ends by a spend tracker."""
+    cap = {"amount": 1, "spend_tracker_alias": "a"}
+    return {**threshold(ids), "discount_configuration": {"payment_fraction": 0.5, "cap": cap}}
+
+
 def threshold(ids: Any) -> dict[str, Any]:
     return {
         "is_enabled": True,
@@ -117,8 +144,9 @@ def threshold(ids: Any) -> dict[str, Any]:
     }
 
 
-def hierarchy(ids: Any) -> dict[str, Any]:
-    return {"parent": {"customer_id": ids["customers"]["Acme Inc"], "contract_id": ids["contracts"]["Acme 2024"]}}
+def consolidated(ids: Any) -> dict[str, Any]:
+    parent = {"customer_id": ids["customers"]["Acme Inc"], "contract_id": ids["contracts"]["Acme 2024"]}
+    return {"parent": parent, "payer": "PARENT", "usage_statement_behavior": "CONSOLIDATE"}
 
 
 def prepaid(ids: Any, **others: Any) -> dict[str, Any]:
@@ -130,13 +158,6 @@ def prepaid(ids: Any, **others: Any) -> dict[str, Any]:
 def made(name: str, value: Callable[[Any], Any]) -> Ask:
     """A contract with a term whose value needs ids."""
     return lambda post, ids: term(name, value(ids))(post, ids)
-
-
-def seats(post: Any, ids: Any) -> Any:
-    """An entry by hand for single seats."""
-    customer, nowhere = ids["customers"]["Acme Inc"], ids["contracts"]["Acme 2024"]
-    entry = {"customer_id": customer, "id": nowhere, "segment_id": nowhere, "amount": 1, "reason": "seats"}
-    return post("/v1/contracts/addManualBalanceLedgerEntry", {**entry, "per_group_amounts": {"a": 1}})
 
 
 def units(post: Any, ids: Any) -> str:
@@ -166,29 +187,27 @@ def postpaid_in_units(post: Any, ids: Any) -> Any:
     return term("commits", [commit])(post, ids)
 
 
-PARENT = {"hierarchy_configuration": {"child_access": {"type": "ALL"}}}
+CONCATENATED = {"parent_behavior": {"invoice_consolidation_type": "CONCATENATE"}}
 NOT_YET: dict[str, list[Ask]] = {
-    "Subscriptions": [
-        made("subscriptions", lambda ids: [subscription(ids)]),
-        lambda post, ids: post("/v1/packages/create", {"name": "New", "subscriptions": [subscription(ids)]}),
-        rate({"type": "SUBSCRIPTION"}, "SUBSCRIPTION"),
-    ],
     "Composites over several contracts": [
         rate({"type": "COMPOSITE", "composite_scope": "CUSTOMER"}, "PERCENTAGE"),
     ],
     "Some terms beside custom units": [minimum_beside_units, postpaid_in_units],
-    "Thresholds": [
-        made("spend_threshold_configuration", threshold),
+    "Subscriptions in packages": [
+        lambda post, ids: post("/v1/packages/create", {"name": "New", "subscriptions": [subscription(ids)]}),
+    ],
+    "Spend trackers": [
+        made("spend_threshold_configuration", capped),
         made(
             "prepaid_balance_threshold_configuration",
-            lambda ids: {**threshold(ids), "recharge_to_amount": 5000},
+            lambda ids: {**capped(ids), "recharge_to_amount": 5000},
         ),
+        made("spend_trackers", lambda ids: [TRACKER]),
     ],
-    "Account hierarchies": [
-        made("hierarchy_configuration", hierarchy),
-        made("commits", lambda ids: [prepaid(ids, **PARENT)]),
+    "One invoice for a whole hierarchy": [
+        made("hierarchy_configuration", consolidated),
+        term("hierarchy_configuration", CONCATENATED),
     ],
-    "Balances of single seats": [seats],
     "Notifications and alerts": [call("/v1/alerts/create"), call("/v2/notifications/create")],
     "Billing providers": [
         lambda post, ids: post(

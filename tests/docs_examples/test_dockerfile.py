@@ -17,7 +17,7 @@ import pytest
 from docs_examples.snippets import BINARIES, ROOT
 
 from metronome_sandbox.cli import main
-from metronome_sandbox.demo import CONTROL_HEADER, running
+from metronome_sandbox.demo.server import CONTROL_HEADER, running
 
 
 class Instruction(NamedTuple):

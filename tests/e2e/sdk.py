@@ -15,7 +15,7 @@ import httpx
 from metronome import AsyncMetronome, DefaultHttpxClient, Metronome
 from pydantic import BaseModel, TypeAdapter
 
-from metronome_sandbox.demo import Bill
+from metronome_sandbox.demo.figures import Bill
 
 USD = "2714e483-4ff1-48e4-9e25-ac732e8f24f2"
 JUNE, JULY, AUGUST, SEPTEMBER = (f"2024-{month:02}-01T00:00:00Z" for month in (6, 7, 8, 9))

@@ -14,6 +14,8 @@ from click.testing import CliRunner
 
 from metronome_sandbox import demo
 from metronome_sandbox.cli import main
+from metronome_sandbox.demo import play
+from metronome_sandbox.demo.figures import Bill
 
 COMMAND = [sys.executable, "-m", "metronome_sandbox", "demo"]
 ENVIRONMENT = {**os.environ, "COLUMNS": "80", "PYTHONIOENCODING": "utf-8"}
@@ -59,7 +61,7 @@ def test_the_demo_leaves_a_server_behind_until_it_is_interrupted():
 
 
 def test_a_wrong_figure_ends_the_demo_and_is_named(url: str, capsys: pytest.CaptureFixture[str], monkeypatch):
-    monkeypatch.setattr(demo, "AUGUST_AFTER", demo.Bill(units=3, usage=3000, prepaid=0, due=3001))
+    monkeypatch.setattr(play, "AUGUST_AFTER", Bill(units=3, usage=3000, prepaid=0, due=3001))
 
     assert demo.run(base_url=url) == 1
 
@@ -92,7 +94,8 @@ def test_a_server_that_cannot_start_is_quoted(capsys: pytest.CaptureFixture[str]
 
 
 def test_without_the_sdk_one_sentence_says_what_to_install(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.delitem(sys.modules, "metronome_sandbox.demo")
+    for name in [name for name in sys.modules if re.match(r"metronome_sandbox\.demo\b", name)]:
+        monkeypatch.delitem(sys.modules, name)
     monkeypatch.delattr("metronome_sandbox.demo")
     monkeypatch.setitem(sys.modules, "metronome", None)
 

@@ -11,7 +11,7 @@ from e2e.sdk import AUGUST, JULY, JUNE, SEPTEMBER, USD, Acme
 from metronome_sandbox.api.operations import HANDLERS
 from metronome_sandbox.spec.document import Document
 
-START, END = "2024-06-01T00:00:00Z", "2025-06-01T00:00:00Z"
+START, END, OCTOBER = "2024-06-01T00:00:00Z", "2025-06-01T00:00:00Z", "2024-10-01T00:00:00Z"
 ACCESS: Any = {"schedule_items": [{"amount": 500, "starting_at": START, "ending_before": END}]}
 
 
@@ -131,8 +131,24 @@ def edit_contract(acme: Acme) -> Any:
         "starting_at": JULY,
         "commit_duration": {"value": 1},
     }
+    threshold: Any = {
+        "is_enabled": False,
+        "threshold_amount": 5000,
+        "commit": {"product_id": acme.prepaid_usage, "name": "Automatic"},
+        "payment_gate_config": {"payment_gate_type": "EXTERNAL", "tax_type": "NONE"},
+        "discount_configuration": {"payment_fraction": 0.9},
+    }
+    kind: Any = {"entity": "Commit", "key": "kind", "value": "gift"}
+    prepaid: Any = {
+        **threshold,
+        "recharge_to_amount": 10000,
+        "threshold_balance_specifiers": [{"exclude": [{"custom_field_filters": [kind]}]}],
+    }
+    prepaid["commit"] = {**threshold["commit"], "duration": {"value": 6, "unit": "MONTHS"}, "priority": 3}
     added = acme.client.v2.contracts.edit(
         **of_this,
+        add_spend_threshold_configuration=threshold,
+        add_prepaid_balance_threshold_configuration=prepaid,
         add_scheduled_charges=[fee, fee],
         add_recurring_commits=[grant],
         add_recurring_credits=[grant],
@@ -203,6 +219,19 @@ def edit_contract(acme: Acme) -> Any:
             }
         ],
         update_recurring_credits=[{"recurring_credit_id": recurring_credit.id, "proration_rounding": None}],
+        update_spend_threshold_configuration={
+            "is_enabled": True,
+            "threshold_amount": 7500.5,
+            "commit": {"name": "", "priority": None},
+            "discount_configuration": {"payment_fraction": None},
+        },
+        update_prepaid_balance_threshold_configuration={
+            "recharge_to_amount": 20000,
+            "commit": {"specifiers": [{"product_id": acme.api_calls}], "rollover_fraction": 0.5},
+            "payment_gate_config": {"payment_gate_type": "NONE"},
+            "discount_configuration": None,
+            "threshold_balance_specifiers": None,
+        },
         archive_scheduled_charges=[{"id": dropped.id}],
         remove_overrides=[{"id": contract.overrides[0].id}],
     )
@@ -214,6 +243,138 @@ def edited(acme: Acme) -> dict[str, Any]:
     found = acme.client.v2.contracts.list(customer_id=acme.customer_id).data
     [contract] = [one for one in found if one.name == "Everything and more"]
     return {"customer_id": acme.customer_id, "contract_id": contract.id}
+
+
+def add_subscription_rate(acme: Acme) -> str:
+    """A SUBSCRIPTION product at 2000 a month."""
+    product = acme.client.v1.contracts.products.create(name="Seat", type="SUBSCRIPTION").data.id
+    acme.client.v1.contracts.rate_cards.rates.add(
+        rate_card_id=acme.rate_card_id,
+        product_id=product,
+        entitled=True,
+        starting_at=START,
+        rate_type="FLAT",
+        price=2000,
+        billing_frequency="MONTHLY",
+    )
+    return product
+
+
+def subscribe(acme: Acme) -> Any:
+    """A contract with a subscription of each kind, and all that an edit may change on them."""
+    rate: Any = {"product_id": add_subscription_rate(acme), "billing_frequency": "MONTHLY"}
+    terms: Any = {"subscription_rate": rate, "description": "Of the team", "custom_fields": {}, "starting_at": JUNE}
+    prorated: Any = {
+        "is_prorated": True,
+        "invoice_behavior": "BILL_IMMEDIATELY",
+        "rounding": {"rounding_method": "HALF_UP", "decimal_places": 0},
+    }
+    platform: Any = {
+        **terms,
+        "name": "Platform",
+        "collection_schedule": "ARREARS",
+        "proration": {},
+        "initial_quantity": 1,
+        "ending_before": END,
+    }
+    seats: Any = {
+        **terms,
+        "name": "Seats",
+        "collection_schedule": "ADVANCE",
+        "proration": prorated,
+        "billing_cycle_config": {"anchor_date": START, "invoice_placement": "ON_USAGE_INVOICE"},
+        "quantity_management_mode": "SEAT_BASED",
+        "seat_config": {"seat_group_key": "user", "initial_seat_ids": ["ada"], "initial_unassigned_seats": 1},
+    }
+    made = acme.client.v1.contracts.create(
+        customer_id=acme.customer_id,
+        rate_card_id=acme.rate_card_id,
+        starting_at=START,
+        name="Subscribed",
+        subscriptions=[platform, seats],
+    )
+    of_this: Any = {"customer_id": acme.customer_id, "contract_id": made.data.id}
+    first, second = (each.id for each in made.data.contract.subscriptions or [])
+    assert first is not None
+    assert second is not None
+    named: Any = [{"seat_ids": ["grace", "edsger"], "starting_at": SEPTEMBER}]
+    unassigned: Any = [{"quantity": 2, "starting_at": OCTOBER}]
+    acme.client.v2.contracts.edit(
+        **of_this,
+        add_subscriptions=[{**platform, "name": "More", "starting_at": AUGUST}],
+        update_subscriptions=[
+            {
+                "subscription_id": first,
+                "name": "Platform",
+                "quantity_updates": [
+                    {"quantity": 3, "starting_at": SEPTEMBER},
+                    {"quantity_delta": -1, "starting_at": OCTOBER},
+                ],
+                "ending_before": None,
+                "proration_rounding": None,
+            },
+            {
+                "subscription_id": second,
+                "seat_updates": {
+                    "add_seat_ids": named,
+                    "remove_seat_ids": [{"seat_ids": ["ada"], "starting_at": OCTOBER}],
+                    "add_unassigned_seats": unassigned,
+                    "remove_unassigned_seats": unassigned,
+                },
+            },
+        ],
+    )
+    return acme.client.v2.contracts.retrieve(**of_this)
+
+
+def share_out(acme: Acme) -> Any:
+    """What two seats can spend of a credit of which each has its own."""
+    rate: Any = {"product_id": add_subscription_rate(acme), "billing_frequency": "MONTHLY"}
+    seats: Any = {"seat_group_key": "user", "initial_seat_ids": ["ada", "grace"], "initial_unassigned_seats": 0}
+    linked: Any = {
+        "product_id": acme.prepaid_usage,
+        "name": "Of each",
+        "priority": 1,
+        "starting_at": JULY,
+        "commit_duration": {"value": 1, "unit": "PERIODS"},
+        "access_amount": {"unit_price": 100, "credit_type_id": USD},
+        "subscription_config": {
+            "subscription_id": "team",
+            "allocation": "INDIVIDUAL",
+            "apply_seat_increase_config": {"is_prorated": True},
+        },
+    }
+    made = acme.client.v1.contracts.create(
+        customer_id=acme.customer_id,
+        rate_card_id=acme.rate_card_id,
+        starting_at=JULY,
+        subscriptions=[
+            {
+                "subscription_rate": rate,
+                "collection_schedule": "ADVANCE",
+                "proration": {"is_prorated": True},
+                "quantity_management_mode": "SEAT_BASED",
+                "seat_config": seats,
+                "temporary_id": "team",
+            }
+        ],
+        recurring_credits=[linked],
+        recurring_commits=[{**linked, "invoice_amount": {"unit_price": 50, "quantity": 1, "credit_type_id": USD}}],
+    )
+    of_this: Any = {"customer_id": acme.customer_id, "contract_id": made.data.id}
+    whole = acme.client.v2.contracts.retrieve(**of_this, include_ledgers=True).data
+    configs = [each.subscription_config for each in (*whole.commits, *(whole.credits or []))]
+    assert {config and config.allocation for config in configs} == {"INDIVIDUAL"}
+    return acme.client.v1.contracts.list_seat_balances(
+        **of_this, include_credits_and_commits=True, include_ledgers=True, limit=1
+    )
+
+
+def subscribed(acme: Acme, name: str) -> dict[str, Any]:
+    """The subscription of that name."""
+    contract = subscribe(acme).data
+    found = next(each for each in contract.subscriptions or [] if each.name == name)
+    return {"customer_id": acme.customer_id, "contract_id": contract.id, "subscription_id": found.id}
 
 
 def amend(acme: Acme) -> Any:
@@ -358,6 +519,19 @@ def create_package(acme: Acme, *, with_credits: bool = True) -> Any:
         ],
         scheduled_charges=[{"product_id": acme.prepaid_usage, "name": "Set-up", "schedule": payments}],
         scheduled_charges_on_usage_invoices="ALL",
+        spend_threshold_configuration={
+            "is_enabled": True,
+            "threshold_amount": 500,
+            "commit": {"product_id": acme.prepaid_usage},
+            "payment_gate_config": {"payment_gate_type": "NONE"},
+        },
+        prepaid_balance_threshold_configuration={
+            "is_enabled": True,
+            "threshold_amount": 500,
+            "recharge_to_amount": 1500,
+            "commit": {"product_id": acme.prepaid_usage},
+            "payment_gate_config": {"payment_gate_type": "NONE"},
+        },
     )
 
 
@@ -616,6 +790,12 @@ CALLS: dict[str, Callable[[Acme], Any]] = {
         group_values=["atlas"],
         starting_at=AUGUST,
     ),
+    "getSubscriptionQuantityHistory-v1": lambda acme: acme.client.v1.contracts.retrieve_subscription_quantity_history(
+        **subscribed(acme, "Platform")
+    ),
+    "getSubscriptionSeatsHistory-v1": lambda acme: acme.client.v1.contracts.get_subscription_seats_history(
+        **subscribed(acme, "Seats"), limit=1
+    ),
     "updateInvoiceIssueDate-v1": move_issue_date,
     "scheduleProServicesInvoice-v1": schedule_services,
     "createPackage-v1": create_package,
@@ -667,6 +847,7 @@ CALLS: dict[str, Callable[[Acme], Any]] = {
         filters=[{"balance_types": ["PREPAID_COMMIT"]}],
     ),
     "addManualBalanceLedgerEntry-v1": enter_by_hand,
+    "listSeatBalances-v1": share_out,
     "editCommit-v2": lambda acme: acme.client.v2.contracts.edit_commit(
         customer_id=acme.customer_id, commit_id=acme.commit().id, name="Renamed", priority=None
     ),
@@ -697,6 +878,22 @@ CALLS: dict[str, Callable[[Acme], Any]] = {
 def billing_operations() -> set[str]:
     described = {operation.operation_id for operation in Document.load().operations()}
     return described & HANDLERS.keys()
+
+
+def test_subscriptions_are_in_every_answer_that_may_have_them(acme: Acme):
+    contract = subscribe(acme).data
+    assert len(contract.subscriptions or []) == 3
+    of_this: Any = {"customer_id": acme.customer_id, "contract_id": contract.id}
+
+    older = acme.client.v1.contracts.retrieve(**of_this).data
+    assert [each.id for each in older.subscriptions or []] == [each.id for each in contract.subscriptions or []]
+    [edit] = acme.client.v2.contracts.get_edit_history(**of_this).data
+    assert (len(edit.add_subscriptions or []), len(edit.update_subscriptions or [])) == (1, 2)
+    lines = [line for one in acme.invoices(contract_id=contract.id) for line in one.line_items]
+    billed = {line.subscription_id for line in lines if line.type == "subscription"}
+    assert billed == {each.id for each in contract.subscriptions or []}
+    rates = acme.client.v1.contracts.retrieve_rate_schedule(**of_this).data
+    assert [rate.billing_frequency for rate in rates if rate.product_name == "Seat"] == ["MONTHLY"]
 
 
 def test_no_operation_is_left_out():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from metronome_sandbox.toolkit.suites.tenant import USD, Ids
+from metronome_sandbox.toolkit.suites.tenant import USD, Ids, subscription
 
 
 class Good(NamedTuple):
@@ -28,6 +28,7 @@ def good_requests(ids: Ids) -> dict[str, Good]:
     customer, contract, card = ids["customers"][0], ids["contracts"][0], ids["rate_cards"][0]
     product, fixed, metric = ids["products"][0], ids["fixed products"][0], ids["billable_metrics"][0]
     balance = ids["balances"][0]
+    seat = ids["subscription products"][0]
     finalized, voided = ids["invoices"][:2]
     start, end = "2024-07-01T00:00:00Z", "2024-08-01T00:00:00Z"
     access = {
@@ -272,6 +273,19 @@ def good_requests(ids: Ids) -> dict[str, Good]:
                     }
                 ],
                 "remove_overrides": [{"id": ids["overrides"][0]}],
+                "add_subscriptions": [subscription(seat, initial_quantity=3)],
+                "update_subscriptions": [
+                    {
+                        "subscription_id": ids["subscriptions"][0],
+                        "quantity_updates": [{"quantity": 5, "starting_at": "2024-09-01T00:00:00Z"}],
+                    },
+                    {
+                        "subscription_id": ids["subscriptions"][1],
+                        "seat_updates": {
+                            "add_seat_ids": [{"seat_ids": ["grace"], "starting_at": "2024-09-01T00:00:00Z"}]
+                        },
+                    },
+                ],
             },
         ),
         "getContractEditHistory-v2": Good("POST", "/v2/contracts/getEditHistory", of_terms),
@@ -337,7 +351,7 @@ def good_requests(ids: Ids) -> dict[str, Good]:
                 "credit_id": ids["agreed credits"][0],
                 "name": "Thanks",
                 "rate_type": "LIST_RATE",
-                "specifiers": [{"product_id": product}],
+                "applicable_product_ids": [product],
             },
         ),
         "archiveCommit-v2": Good(
@@ -384,7 +398,31 @@ def good_requests(ids: Ids) -> dict[str, Good]:
             "/v1/contracts/commits/threshold-billing/release",
             {"workflow_id": ids["workflows"][0], "outcome": "PAID"},
         ),
+        "listFaults": Good("GET", "/sandbox/faults"),
+        "createFault": Good(
+            "POST",
+            "/sandbox/faults",
+            {
+                "kind": "status",
+                "operation_id": "addRate-v1",
+                "status": 429,
+                "rate_limit_type": "client",
+                "probability": 0.5,
+            },
+        ),
+        "clearFaults": Good("DELETE", "/sandbox/faults"),
         "listPayments": Good("GET", "/sandbox/payments"),
+        "getSubscriptionQuantityHistory-v1": Good(
+            "POST",
+            "/v1/contracts/getSubscriptionQuantityHistory",
+            {**of_terms, "subscription_id": ids["subscriptions"][0]},
+        ),
+        "getSubscriptionSeatsHistory-v1": Good(
+            "POST",
+            "/v1/contracts/getSubscriptionSeatsHistory",
+            {**of_terms, "subscription_id": ids["subscriptions"][1], "limit": 10},
+        ),
+        "listSeatBalances-v1": Good("POST", "/v1/contracts/seatBalances/list", of_terms),
         "previewCustomerEvents-v1": Good(
             "POST",
             f"/v1/customers/{customer}/previewEvents",

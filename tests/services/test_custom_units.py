@@ -13,7 +13,7 @@ from metronome_sandbox.domain.catalog import ProductType
 from metronome_sandbox.domain.errors import InvalidRequest, NotAllowedNow, NotFound, NotImitated
 from metronome_sandbox.domain.ids import CreditTypeId
 from metronome_sandbox.domain.rate_cards import RateType
-from metronome_sandbox.services import credit_types, products, rate_cards
+from metronome_sandbox.services import credit_types, prices, products, rates
 
 
 @pytest.fixture
@@ -180,17 +180,17 @@ def test_a_percentage_is_a_fraction_and_only_of_composite_products(world: World)
     with pytest.raises(InvalidRequest, match="expected a fraction from 0 to 1"):
         world.composite("Support", "1.1", of=["Tokens"])
 
-    percent = rate_cards.NewPrice(RateType.PERCENTAGE, Decimal("0.1"))
-    of_usage = rate_cards.NewRate(world.products["Tokens"], utc("2024-01-01"), True, percent)
+    percent = prices.NewPrice(RateType.PERCENTAGE, Decimal("0.1"))
+    of_usage = rates.NewRate(world.products["Tokens"], utc("2024-01-01"), True, percent)
     with pytest.raises(InvalidRequest, match="expected FLAT or TIERED") as refused:
-        rate_cards.add_rate(world.context, world.card, of_usage)
+        rates.add_rate(world.context, world.card, of_usage)
     assert refused.value.path == "rate_type"
 
 
 def test_a_composite_over_all_contracts_of_a_customer_is_named(world: World) -> None:
     new = products.NewProduct("All", ProductType.COMPOSITE, composite_tags=("a",), composite_scope="CUSTOMER")
     product = products.create_product(world.context, new)
-    percent = rate_cards.NewPrice(RateType.PERCENTAGE, Decimal("0.1"))
+    percent = prices.NewPrice(RateType.PERCENTAGE, Decimal("0.1"))
 
     with pytest.raises(NotImitated, match="composite_scope CUSTOMER"):
-        rate_cards.add_rate(world.context, world.card, rate_cards.NewRate(product.id, utc("2024-01-01"), True, percent))
+        rates.add_rate(world.context, world.card, rates.NewRate(product.id, utc("2024-01-01"), True, percent))

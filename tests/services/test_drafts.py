@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from decimal import Decimal
 
 import msgspec
@@ -9,8 +10,11 @@ import pytest
 from builders import utc
 from worlds import World, headline
 
+from metronome_sandbox.domain.ids import CustomerId
 from metronome_sandbox.domain.invoices import InvoiceStatus, InvoiceType
 from metronome_sandbox.services import contracts, customers
+from metronome_sandbox.services import drafts as draft_service
+from metronome_sandbox.services.context import Context
 from metronome_sandbox.services.drafts import drafts_of
 
 
@@ -253,6 +257,29 @@ def test_drafts_are_computed_once_while_nothing_changes(world: World) -> None:
 
     world.use("P", "2024-08-31", "1")
     assert drafts_of(world.context, acme) is not first
+
+
+def test_what_changes_in_another_tenant_computes_no_draft_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    compute = draft_service._compute
+    computed: list[Context] = []
+
+    def counted(context: Context, customer_id: CustomerId, now: datetime) -> draft_service.Drafts:
+        computed.append(context)
+        return compute(context, customer_id, now)
+
+    monkeypatch.setattr(draft_service, "_compute", counted)
+    one, other = World(), World()
+    for each in (one, other):
+        each.product("P", "1000")
+        each.contract(starting_at="2024-08-01")
+        drafts(each)
+
+    other.use("P", "2024-08-02", "1")
+    drafts(one)
+    assert computed == [one.context, other.context]
+
+    drafts(other)
+    assert computed == [one.context, other.context, other.context]
 
 
 def test_a_clock_that_is_set_back_is_noticed(world: World) -> None:

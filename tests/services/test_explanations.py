@@ -20,7 +20,7 @@ from metronome_sandbox.domain.invoices import Invoice
 from metronome_sandbox.domain.overrides import OverrideTarget
 from metronome_sandbox.domain.rate_cards import RateType
 from metronome_sandbox.domain.targeting import Specifier
-from metronome_sandbox.services import rate_cards
+from metronome_sandbox.services import prices, rates
 from metronome_sandbox.services.explanations import explain_invoice
 from metronome_sandbox.store.memory import MemoryStore, StoreState
 
@@ -52,13 +52,13 @@ def bill(world: World, quantity: int | str, during: str = "2024-06") -> Explanat
     return told(world, invoice)
 
 
-def add_rate(world: World, *, listed: rate_cards.NewPrice, commit: rate_cards.NewPrice) -> None:
-    rate = rate_cards.NewRate(world.products["P"], utc("2000-01-01"), True, listed, commit_price=commit)
-    rate_cards.add_rate(world.context, world.card, rate)
+def add_rate(world: World, *, listed: prices.NewPrice, commit: prices.NewPrice) -> None:
+    rate = rates.NewRate(world.products["P"], utc("2000-01-01"), True, listed, commit_price=commit)
+    rates.add_rate(world.context, world.card, rate)
 
 
-def tiered(*tiers: tuple[str | None, str]) -> rate_cards.NewPrice:
-    return rate_cards.NewPrice(RateType.TIERED, tiers=price(tiers=tiers).tiers)
+def tiered(*tiers: tuple[str | None, str]) -> prices.NewPrice:
+    return prices.NewPrice(RateType.TIERED, tiers=price(tiers=tiers).tiers)
 
 
 # --- lines
@@ -535,3 +535,98 @@ def test_an_unknown_invoice_is_not_found():
 
     with pytest.raises(NotFound):
         explain_invoice(world.context, InvoiceId("00000000-0000-0000-0000-000000000000"))
+
+
+def test_a_subscription_is_told_with_its_time_and_its_part_of_a_period():
+    """15 of 30 days of 3000 are 1500; half of that is 750."""
+    world = World("2024-06-01")
+    world.subscribable("Seat", "3000")
+    half = override(multiplier="0.5", product=world.products["Seat"])
+    late = world.subscribed("Seat", "2", starting_at="2024-06-16", collection="ARREARS")
+    world.contract(
+        subscriptions=(late, world.subscribed("Seat", "1")),
+        overrides=[half],
+        credits=[world.credit("C", ("1000", "2024-06"))],
+    )
+    world.travel("2024-07-15")
+
+    explained = told(world, world.invoice("2024-06"))
+
+    # June 1: the scheduled invoice of the second one takes all of C first.
+    assert whys(explained) == [
+        "2 units at 750, the part for 15 of 30 days of 1500, which is the list rate 3000 times 0.5. They are for the "
+        "time from 16 June 2024 until 1 July 2024, billed in arrears. No commit or credit pays for them.",
+        "1 unit at 1500, which is the list rate 3000 times 0.5. It is for the time from 1 July 2024 until "
+        "1 August 2024, billed in advance. No commit or credit pays for it.",
+    ]
+    (first,) = (one for one in world.invoices() if one.period is None)
+    assert balances(told(world, first)) == ["C 1000 - 1000 = 0 [0]"]
+    assert told(world, first).lines[0].cover_why == (
+        "First in order, and open when the line is billed. It pays 1000 here; of its 1000 the invoice leaves 0."
+    )
+    assert explained.notes == ()
+
+
+def test_usage_that_is_on_no_line_is_told_with_the_reason():
+    """Question 16 of the pricing reference: such usage has no line."""
+    world = World("2024-06-20")
+    world.product("P", "100")
+    world.product("Q")
+    world.rate("Q", "10", starting_at="2024-06-10")
+    world.product("R", pricing=["region"])
+    world.rate("R", "10", pricing={"region": "eu"})
+    world.product("S", "10", entitled=False)
+    world.contract()
+    world.use("P", "2024-06-02", 1)
+    world.use("Q", "2024-06-02", 2)
+    world.use("Q", "2024-06-03", 3)
+    world.use("Q", "2024-06-11", 4)  # on a line
+    world.use("R", "2024-06-02", 5, region="us")
+    world.use("S", "2024-06-02", 6)
+
+    [draft] = world.invoices()
+    notes = told(world, draft).notes[1:]
+    assert notes == (
+        "5 of Q are on no line: the rate card has no rate for it.",
+        "5 of R with region us are on no line: the rate card has no rate for it.",
+        "6 of S are on no line: the contract is not entitled to it.",
+    )
+
+    world.travel("2024-07-03")
+    [final, _] = world.invoices()
+    assert told(world, final).notes == notes
+
+
+def test_usage_without_a_pricing_key_is_told():
+    world = World("2024-06-20")
+    world.product("P", pricing=["region"])
+    world.rate("P", "10", pricing={"region": "eu"})
+    [metric] = world.store.billable_metrics.values()
+    with world.context.transaction():
+        world.store.billable_metrics.put(metric.id, msgspec.structs.replace(metric, property_filters=()))
+    world.contract()
+    world.use("P", "2024-06-02", 2)
+    world.use("P", "2024-06-03", 1)
+    world.use("P", "2024-06-03", 7, region="eu")
+
+    [draft] = world.invoices()
+    assert world.lines(draft) == ["P region=eu 7 @ 10 = 70"]
+    assert told(world, draft).notes[1:] == (
+        "3 of P with region (none) are on no line: its events lack a key that the price depends on.",
+    )
+
+
+def test_products_that_were_renamed_are_called_as_they_were_in_the_period():
+    world = World("2024-07-20")
+    world.product("P", "100")
+    world.product("Q", "100")
+    for_q = world.prepaid("for Q", ("1000", LONG), products=["Q"])
+    world.imported(commits=[world.prepaid("", ("1000", LONG), products=["P"]), for_q])
+    world.update("Q", "2024-05-01", name="Storage")
+    world.update("Commitment", "2024-05-01", name="Prepayment")
+
+    explained = bill(world, 3)
+
+    assert balances(explained) == ["Prepayment 1000 - 300 = 700 [0]", "for Q 1000 - 0 = 1000 []"]  # 3 * 100
+    assert "The commit Prepayment pays for them." in whys(explained)[0]
+    assert "the product Storage" in explained.balances[1].why

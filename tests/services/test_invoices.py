@@ -427,3 +427,17 @@ def test_void_and_make_again_many_times_leaves_the_balance_alone(world: World) -
 
     assert june.total == Decimal(0)
     assert len(world.ledger("C")) == 2
+
+
+def test_void_invoices_are_listed_before_what_bills_them_again(world: World) -> None:
+    """All of them have one issue time and one start."""
+    world.imported()
+    found = world.import_(world.historical("2024-06", {"P": "1"}))
+    for _ in range(5):
+        world.void(found[-1])
+        found.append(world.regenerate(found[-1]))
+
+    listed = [one.id for one in world.invoices() if one.is_imported]
+    assert listed == [one.id for one in found]
+    newest_first = invoices.list_invoices(world.context, world.customers["Acme"], newest_first=True)
+    assert [one.id for one in newest_first if one.is_imported] == listed[::-1]

@@ -19,7 +19,7 @@ from metronome_sandbox.domain.catalog import (
 )
 from metronome_sandbox.domain.errors import InvalidRequest, NotAllowedNow, NotFound
 from metronome_sandbox.domain.ids import BillableMetricId, ProductId, group_values
-from metronome_sandbox.services import billable_metrics, products, rate_cards
+from metronome_sandbox.services import billable_metrics, products, rate_schedules
 from metronome_sandbox.services.billable_metrics import NewBillableMetric
 from metronome_sandbox.services.products import NewProduct
 
@@ -259,11 +259,11 @@ def test_an_archived_product_is_billed_as_before_and_takes_no_new_rate(world: Wo
 
 def test_rates_are_read_with_the_name_and_tags_of_their_time(world: World) -> None:
     world.update("P", "2024-08-10", name="Q", tags=("new",))
-    selector = rate_cards.RateSelector(product_tags=("new",))
+    selector = rate_schedules.RateSelector(product_tags=("new",))
 
     def at(instant: str) -> list[str]:
-        query = rate_cards.RatesQuery(world.card, utc(instant), (selector,))
-        return [row.product.name for row in rate_cards.get_rates(world.context, query)]
+        query = rate_schedules.RatesQuery(world.card, utc(instant), (selector,))
+        return [row.product.name for row in rate_schedules.get_rates(world.context, query)]
 
     assert (at("2024-08-09"), at("2024-08-10")) == ([], ["Q"])
 

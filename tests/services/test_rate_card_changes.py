@@ -12,8 +12,9 @@ from metronome_sandbox.domain.amounts import USD_CENTS
 from metronome_sandbox.domain.errors import InvalidRequest, NotAllowedNow, NotFound, NotImitated
 from metronome_sandbox.domain.ids import CreditTypeId, ProductId, RateCardId
 from metronome_sandbox.domain.rate_cards import CreditTypeConversion, RateCardAlias
-from metronome_sandbox.services import credit_types, rate_cards
-from metronome_sandbox.services.rate_cards import NewRateCard, ProductMove, RateCardChange
+from metronome_sandbox.services import credit_types, product_order, rate_cards
+from metronome_sandbox.services.product_order import ProductMove
+from metronome_sandbox.services.rate_cards import NewRateCard, RateCardChange
 
 
 @pytest.fixture
@@ -31,7 +32,7 @@ def names(world: World) -> list[str]:
 
 
 def move(world: World, *moves: tuple[str, int]) -> None:
-    rate_cards.move_products(
+    product_order.move_products(
         world.context, world.card, [ProductMove(world.products[name], position) for name, position in moves]
     )
 
@@ -40,7 +41,7 @@ def test_the_order_of_a_card_is_the_order_of_lines(world: World) -> None:
     world.contract(starting_at="2024-08-01")
     assert names(world) == ["A", "B", "C"]
 
-    rate_cards.set_product_order(world.context, world.card, [world.products["C"]])
+    product_order.set_product_order(world.context, world.card, [world.products["C"]])
     assert names(world) == ["C", "A", "B"]
 
     move(world, ("A", 0), ("C", 2))
@@ -53,13 +54,13 @@ def test_a_product_that_is_not_on_the_card_has_no_place_in_its_order(world: Worl
     a, unknown = world.products["A"], ProductId("nowhere")
 
     with pytest.raises(InvalidRequest) as refused:
-        rate_cards.set_product_order(world.context, world.card, [a, unknown])
+        product_order.set_product_order(world.context, world.card, [a, unknown])
     assert refused.value.path == "product_order[1]"
     with pytest.raises(InvalidRequest) as refused:
-        rate_cards.set_product_order(world.context, world.card, [a, a])
+        product_order.set_product_order(world.context, world.card, [a, a])
     assert refused.value.path == "product_order[1]"
     with pytest.raises(InvalidRequest) as refused:
-        rate_cards.move_products(world.context, world.card, [ProductMove(a, 1), ProductMove(unknown, 0)])
+        product_order.move_products(world.context, world.card, [ProductMove(a, 1), ProductMove(unknown, 0)])
     assert refused.value.path == "product_moves[1].product_id"
     assert world.store.rate_cards[world.card].product_ids[0] == a
 

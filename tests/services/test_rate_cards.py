@@ -13,20 +13,15 @@ from metronome_sandbox.domain.catalog import AggregationType, Product, ProductTy
 from metronome_sandbox.domain.errors import InvalidRequest, NotAllowedNow, NotFound, NotImitated
 from metronome_sandbox.domain.ids import CreditTypeId, ProductId, RateCardId, group_values
 from metronome_sandbox.domain.rate_cards import BillingFrequency, RateCard, RateCardAlias, RateKey, RateType, Tier
-from metronome_sandbox.services import rate_cards
+from metronome_sandbox.services import rate_cards, rate_schedules, rates
 from metronome_sandbox.services.billable_metrics import NewBillableMetric, create_billable_metric
 from metronome_sandbox.services.clock import Clock
 from metronome_sandbox.services.context import Context
+from metronome_sandbox.services.prices import NewPrice
 from metronome_sandbox.services.products import NewProduct, create_product
-from metronome_sandbox.services.rate_cards import (
-    NewPrice,
-    NewRate,
-    NewRateCard,
-    RateRow,
-    RateScheduleQuery,
-    RateSelector,
-    RatesQuery,
-)
+from metronome_sandbox.services.rate_cards import NewRateCard
+from metronome_sandbox.services.rate_schedules import RateRow, RateScheduleQuery, RateSelector, RatesQuery
+from metronome_sandbox.services.rates import NewRate
 
 CreateProduct = Callable[..., Product]
 
@@ -89,7 +84,7 @@ def rate(
 
 def refused(context: Context, card: RateCard, new: NewRate) -> InvalidRequest:
     with pytest.raises(InvalidRequest) as caught:
-        rate_cards.add_rate(context, card.id, new)
+        rates.add_rate(context, card.id, new)
     assert not len(context.store.rate_schedules)
     return caught.value
 
@@ -226,7 +221,7 @@ def test_a_rate_is_in_the_currency_of_its_card(context: Context, usage_product: 
     euro = next(one.id for one in context.store.credit_types.values() if one.name == "EUR")
     card = rate_cards.create_rate_card(context, NewRateCard("Euro", fiat_credit_type_id=euro))
 
-    added = rate_cards.add_rate(context, card.id, rate(usage_product()))
+    added = rates.add_rate(context, card.id, rate(usage_product()))
 
     assert (added.rate.credit_type_id, added.credit_type.name) == (euro, "EUR")
 
@@ -242,7 +237,7 @@ def test_products_stand_on_the_card_in_the_order_of_their_first_rate(
 ) -> None:
     first, second = usage_product("first"), usage_product("second")
     for product in (second, first, second):
-        rate_cards.add_rate(context, card.id, rate(product))
+        rates.add_rate(context, card.id, rate(product))
 
     assert rate_cards.get_rate_card(context, card.id).product_ids == (second.id, first.id)
 
@@ -251,10 +246,10 @@ def test_a_rate_with_the_same_start_replaces_the_earlier_one(
     context: Context, card: RateCard, usage_product: CreateProduct
 ) -> None:
     product = usage_product()
-    rate_cards.add_rate(context, card.id, rate(product, "10"))
-    rate_cards.add_rate(context, card.id, rate(product, "12"))
+    rates.add_rate(context, card.id, rate(product, "10"))
+    rates.add_rate(context, card.id, rate(product, "12"))
 
-    rows = rate_cards.get_rate_schedule(context, RateScheduleQuery(card.id, utc("2024-01-01")))
+    rows = rate_schedules.get_rate_schedule(context, RateScheduleQuery(card.id, utc("2024-01-01")))
     assert shown(rows) == [("Calls", "2024-01-01", None, "12")]
 
 
@@ -272,7 +267,7 @@ def test_the_group_values_are_exactly_those_of_the_product(
     )
     assert refused(context, card, rate(usage_product(), groups={"zone": "a"})).problem.endswith("it has none")
 
-    rate_cards.add_rate(context, card.id, rate(product, groups={"region": "eu", "cloud": "AWS"}))
+    rates.add_rate(context, card.id, rate(product, groups={"region": "eu", "cloud": "AWS"}))
     assert RateKey(card.id, product.id, (("cloud", "AWS"), ("region", "eu"))) in context.store.rate_schedules
 
 
@@ -284,7 +279,7 @@ def test_a_flat_rate_needs_a_price_of_at_least_nothing(
     assert str(refused(context, card, rate(product, None))).startswith("price: missing; a FLAT rate needs the price")
     assert str(refused(context, card, rate(product, "-0.5"))) == "price: expected at least 0, received -0.5"
     assert refused(context, card, rate(product, "1E+16")).path == "price"
-    assert rate_cards.add_rate(context, card.id, rate(product, "0")).rate.price.tiers == (Tier(Decimal(0)),)
+    assert rates.add_rate(context, card.id, rate(product, "0")).rate.price.tiers == (Tier(Decimal(0)),)
 
 
 @pytest.mark.parametrize(
@@ -314,7 +309,7 @@ def test_a_commit_rate_is_checked_like_a_rate(context: Context, card: RateCard, 
     wrong = tiered((None, "5"), (None, "4"))
     assert refused(context, card, rate(product, commit_price=wrong)).path == "commit_rate.tiers[0].size"
     ladder = tiered(("100", "8"), (None, "6"))
-    added = rate_cards.add_rate(context, card.id, rate(product, commit_price=ladder))
+    added = rates.add_rate(context, card.id, rate(product, commit_price=ladder))
     assert added.rate.commit_price is not None
     assert added.rate.commit_price.tiers == (Tier(Decimal(8), Decimal(100)), Tier(Decimal(6)))
 
@@ -327,7 +322,7 @@ def test_what_another_rate_type_uses_is_ignored_but_a_minimum_is_not(
 
     assert refused(context, card, rate(product, minimum)).path == "minimum_config"
     both = NewPrice(RateType.FLAT, Decimal(10), tiers=(Tier(Decimal(7)),))
-    assert rate_cards.add_rate(context, card.id, rate(product, both)).rate.price.tiers == (Tier(Decimal(10)),)
+    assert rates.add_rate(context, card.id, rate(product, both)).rate.price.tiers == (Tier(Decimal(10)),)
 
 
 @pytest.mark.parametrize("rate_type", [RateType.SUBSCRIPTION, RateType.CUSTOM])
@@ -337,16 +332,19 @@ def test_a_rate_type_that_is_not_priced_yet_is_named(
     product = usage_product()
 
     with pytest.raises(NotImitated, match=f"^rate_type: .* rates of type {rate_type} yet"):
-        rate_cards.add_rate(context, card.id, rate(product, NewPrice(rate_type, Decimal("0.1"))))
+        rates.add_rate(context, card.id, rate(product, NewPrice(rate_type, Decimal("0.1"))))
     with pytest.raises(NotImitated, match=r"^commit_rate\.rate_type: "):
-        rate_cards.add_rate(context, card.id, rate(product, commit_price=NewPrice(rate_type, Decimal("0.1"))))
+        rates.add_rate(context, card.id, rate(product, commit_price=NewPrice(rate_type, Decimal("0.1"))))
 
 
-def test_a_product_type_that_is_not_priced_yet_is_named(context: Context, card: RateCard) -> None:
+def test_a_subscription_has_a_rate_for_each_billing_frequency(context: Context, card: RateCard) -> None:
     product = create_product(context, NewProduct("Fee", ProductType.SUBSCRIPTION))
 
-    with pytest.raises(NotImitated, match="rates of SUBSCRIPTION products"):
-        rate_cards.add_rate(context, card.id, rate(product))
+    assert refused(context, card, rate(product)).path == "billing_frequency"
+    for frequency in BillingFrequency:
+        rates.add_rate(context, card.id, rate(product, billing_frequency=frequency))
+    keys = context.store.rate_keys.ids(card.id)
+    assert [key.billing_frequency for key in keys if key.product_id == product.id] == list(BillingFrequency)
 
 
 @pytest.mark.parametrize("type_", [ProductType.FIXED, ProductType.PRO_SERVICE])
@@ -391,9 +389,9 @@ def test_unknown_and_archived_things_take_no_rate(
 ) -> None:
     product = usage_product()
     with pytest.raises(NotFound, match="no rate card nowhere"):
-        rate_cards.add_rate(context, RateCardId("nowhere"), rate(product))
+        rates.add_rate(context, RateCardId("nowhere"), rate(product))
     with pytest.raises(NotFound, match="no product nowhere"):
-        rate_cards.add_rate(context, card.id, rate(product, product_id=ProductId("nowhere")))
+        rates.add_rate(context, card.id, rate(product, product_id=ProductId("nowhere")))
     with context.transaction():
         context.store.products.put(product.id, msgspec.structs.replace(product, archived_at=context.now))
     assert isinstance(refused(context, card, rate(product)), NotAllowedNow)
@@ -406,14 +404,14 @@ def test_several_rates_are_added_together_or_not_at_all(
     context: Context, card: RateCard, usage_product: CreateProduct
 ) -> None:
     first, second = usage_product("first"), usage_product("second")
-    rates = [rate(first), rate(second), rate(first, starting_at="2025-01-01"), rate(second, "-1")]
+    new = [rate(first), rate(second), rate(first, starting_at="2025-01-01"), rate(second, "-1")]
     with pytest.raises(InvalidRequest, match=r"^rates\[3\]\.price: expected at least 0, received -1$"):
-        rate_cards.add_rates(context, card.id, rates)
+        rates.add_rates(context, card.id, new)
 
     assert not len(context.store.rate_schedules)
     assert rate_cards.get_rate_card(context, card.id).product_ids == ()
 
-    rate_cards.add_rates(context, card.id, rates[:3])
+    rates.add_rates(context, card.id, new[:3])
 
     schedules = list(context.store.rate_schedules.values())
     assert [(one.sequence, len(one.rates)) for one in schedules] == [(1, 2), (2, 1)]
@@ -429,7 +427,7 @@ def priced(context: Context, card: RateCard, usage_product: CreateProduct) -> Ra
     calls = usage_product("Calls", tags=("api", "core"))
     storage = usage_product("Storage", pricing=("cloud",), tags=("core",))
     year = {"starting_at": "2024-01-01", "ending_before": "2025-01-01"}
-    rate_cards.add_rates(
+    rates.add_rates(
         context,
         card.id,
         [
@@ -447,14 +445,14 @@ def priced(context: Context, card: RateCard, usage_product: CreateProduct) -> Ra
     ("at", "calls"), [("2024-05-31T23:00", "10"), ("2024-06-01", "12"), ("2024-07-15", "11"), ("2024-08-01", "12")]
 )
 def test_the_rate_in_force_is_the_one_added_last(context: Context, priced: RateCard, at: str, calls: str) -> None:
-    rows = rate_cards.get_rates(context, RatesQuery(priced.id, utc(at)))
+    rows = rate_schedules.get_rates(context, RatesQuery(priced.id, utc(at)))
 
     assert [price for _, _, _, price in shown(rows)] == [calls, "20", "21"]
 
 
 def test_nothing_is_in_force_before_the_first_rate_and_after_the_last(context: Context, priced: RateCard) -> None:
-    assert rate_cards.get_rates(context, RatesQuery(priced.id, utc("2023-12-31T23:00"))) == []
-    rows = rate_cards.get_rates(context, RatesQuery(priced.id, utc("2025-01-01")))
+    assert rate_schedules.get_rates(context, RatesQuery(priced.id, utc("2023-12-31T23:00"))) == []
+    rows = rate_schedules.get_rates(context, RatesQuery(priced.id, utc("2025-01-01")))
     assert shown(rows) == [("Calls", "2024-08-01", None, "12")]
 
 
@@ -462,11 +460,11 @@ def test_a_schedule_shows_whole_segments_that_overlap_the_window(context: Contex
     calls = RateSelector(product_tags=("api",))
     query = RateScheduleQuery(priced.id, utc("2024-06-15"), utc("2024-07-15"), (calls,))
 
-    assert shown(rate_cards.get_rate_schedule(context, query)) == [
+    assert shown(rate_schedules.get_rate_schedule(context, query)) == [
         ("Calls", "2024-06-01", "2024-07-01", "12"),
         ("Calls", "2024-07-01", "2024-08-01", "11"),
     ]
-    assert shown(rate_cards.get_rate_schedule(context, msgspec.structs.replace(query, ending_before=None))) == [
+    assert shown(rate_schedules.get_rate_schedule(context, msgspec.structs.replace(query, ending_before=None))) == [
         ("Calls", "2024-06-01", "2024-07-01", "12"),
         ("Calls", "2024-07-01", "2024-08-01", "11"),
         ("Calls", "2024-08-01", None, "12"),
@@ -475,7 +473,7 @@ def test_a_schedule_shows_whole_segments_that_overlap_the_window(context: Contex
 
 def test_the_window_of_a_schedule_ends_after_it_starts(context: Context, priced: RateCard) -> None:
     with pytest.raises(InvalidRequest, match=r"^ending_before: "):
-        rate_cards.get_rate_schedule(context, RateScheduleQuery(priced.id, utc("2024-06-15"), utc("2024-06-15")))
+        rate_schedules.get_rate_schedule(context, RateScheduleQuery(priced.id, utc("2024-06-15"), utc("2024-06-15")))
 
 
 AWS = (("cloud", "AWS"),)
@@ -501,7 +499,7 @@ AWS = (("cloud", "AWS"),)
 def test_a_row_is_shown_when_all_conditions_of_any_selector_hold(
     context: Context, priced: RateCard, selectors: tuple[RateSelector, ...], prices: list[str]
 ) -> None:
-    rows = rate_cards.get_rates(context, RatesQuery(priced.id, context.now, selectors))
+    rows = rate_schedules.get_rates(context, RatesQuery(priced.id, context.now, selectors))
 
     assert [price for _, _, _, price in shown(rows)] == prices
 
@@ -511,18 +509,18 @@ def test_a_partial_selector_finds_rows_that_have_more_values(
 ) -> None:
     product = usage_product(pricing=("cloud", "region"))
     for region, price in (("eu", "1"), ("us", "2")):
-        rate_cards.add_rate(context, card.id, rate(product, price, groups={"cloud": "AWS", "region": region}))
+        rates.add_rate(context, card.id, rate(product, price, groups={"cloud": "AWS", "region": region}))
 
     partial = (RateSelector(partial_pricing_group_values=AWS),)
-    assert len(rate_cards.get_rates(context, RatesQuery(card.id, context.now, partial))) == 2
+    assert len(rate_schedules.get_rates(context, RatesQuery(card.id, context.now, partial))) == 2
     whole = (RateSelector(pricing_group_values=AWS),)
-    assert rate_cards.get_rates(context, RatesQuery(card.id, context.now, whole)) == []
+    assert rate_schedules.get_rates(context, RatesQuery(card.id, context.now, whole)) == []
 
 
 def test_a_rate_that_is_not_entitled_is_shown_too(
     context: Context, card: RateCard, usage_product: CreateProduct
 ) -> None:
-    rate_cards.add_rate(context, card.id, rate(usage_product(), is_entitled=False))
+    rates.add_rate(context, card.id, rate(usage_product(), is_entitled=False))
 
-    (row,) = rate_cards.get_rates(context, RatesQuery(card.id, context.now))
+    (row,) = rate_schedules.get_rates(context, RatesQuery(card.id, context.now))
     assert row.segment.rate.is_entitled is False

@@ -303,3 +303,29 @@ def test_an_override_names_recurring_commits_that_are_there(world: World) -> Non
 
     with pytest.raises(InvalidRequest, match="recurring_commit_ids"):
         start(world, recurring(world, temporary_id="monthly"), overrides=[unknown])
+
+
+def ended(world: World, at: str | None) -> None:
+    contract_id = world.contracts["contract"]
+    end = None if at is None else utc(at)
+    contracts.update_contract_end_date(world.context, world.customers["Acme"], contract_id, end)
+
+
+def test_a_later_end_of_the_contract_does_not_bring_grants_back(world: World) -> None:
+    start(world, recurring(world))
+    ended(world, "2025-02-01")
+    ended(world, None)
+
+    world.travel("2025-04-15")
+
+    assert [shown_time(one.segments[0].starting_at) for one in world.store.balances.values()] == ["2025-01-21"]
+
+
+def test_what_would_be_granted_after_the_end_of_the_contract_only_goes(world: World) -> None:
+    start(world, recurring(world, starting_at="2025-03-01"))
+    ended(world, "2025-03-01")
+
+    world.travel("2025-04-15")
+
+    assert world.store.contracts[world.contracts["contract"]].recurring == ()
+    assert len(world.store.balances) == 0

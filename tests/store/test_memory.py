@@ -15,6 +15,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from metronome_sandbox.domain.balances import Balance
+from metronome_sandbox.domain.hierarchies import all_children_of
+from metronome_sandbox.domain.ids import ContractId
 from metronome_sandbox.domain.invoices import Invoice, InvoiceStatus
 from metronome_sandbox.domain.periods import BoundedPeriod
 from metronome_sandbox.store.memory import MemoryStore, MemoryTable, SortedIndex, StoreState, UndoLog
@@ -133,7 +135,10 @@ PUTS = st.one_of(
             next_period=st.none() | PERIODS,
             charge_at=st.none() | st.builds(rows.day, DAYS),
             package=st.none() | CUSTOMERS,
+            watched=st.booleans(),
+            check_at=st.none() | st.builds(rows.day, DAYS),
             archived=st.booleans(),
+            below=st.none() | st.integers(1, 2),
         ),
     ),
     st.tuples(
@@ -147,6 +152,7 @@ PUTS = st.one_of(
             kept_for=st.lists(st.integers(1, 2), max_size=3),
             paid_on=st.none() | st.integers(1, 2),
             is_postpaid=st.booleans(),
+            is_shared=st.booleans(),
         ),
     ),
     st.tuples(
@@ -190,8 +196,14 @@ def indexes_of(store: MemoryStore) -> dict[str, Any]:
     def end(one: Invoice) -> Any:
         return one.period.ending_before if one.period else one.issued_at
 
+    def in_a_list(one: Invoice) -> Any:
+        is_void = one.status is InvoiceStatus.VOID
+        return one.issued_at, start(one), not is_void, one.sequence if is_void else 0, one.id
+
     final = [one for one in invoices if one.status is InvoiceStatus.FINALIZED]
     due = [one for one in contracts if one.next_period and not one.archived_at]
+    watched = [one for one in sorted(contracts, key=lambda one: one.sequence) if one.is_watched]
+    checked = [one for one in watched if one.next_check_at]
     unbilled = [one for one in contracts if one.next_charge_at and not one.archived_at]
     waiting = sorted(
         (one for one in invoices if one.status is InvoiceStatus.DRAFT), key=lambda one: (one.issued_at, one.sequence)
@@ -209,17 +221,20 @@ def indexes_of(store: MemoryStore) -> dict[str, Any]:
         "contracts_due": [one.id for one in sorted(due, key=lambda one: (period(one.next_period), one.sequence))],
         "charges_due": [one.id for one in sorted(unbilled, key=lambda one: (one.next_charge_at, one.sequence))],
         "waiting": [one.id for one in waiting],
+        "watched": [one.id for one in watched],
+        "checks_due": [one.id for one in sorted(checked, key=lambda one: (one.next_check_at, one.sequence))],
     }
     for group in ("acme", "hooli"):
         found[group] = (
             [one.id for one in sorted(contracts, key=lambda one: one.sequence) if one.customer_id == group],
             [one.id for one in sorted(contracts, key=lambda one: one.sequence) if one.package_id == group],
-            [one.id for one in sorted(balances, key=lambda one: one.sequence) if one.customer_id == group],
             [
                 one.id
-                for one in sorted(invoices, key=lambda one: (one.issued_at, start(one), one.id))
-                if one.customer_id == group
+                for one in sorted(contracts, key=lambda one: one.sequence)
+                if one.child_of and group in (one.customer_id, "hooli")  # whose contracts all parents are
             ],
+            [one.id for one in sorted(balances, key=lambda one: one.sequence) if one.customer_id == group],
+            [one.id for one in sorted(invoices, key=in_a_list) if one.customer_id == group],
             [one.id for one in waiting if one.customer_id == group],
             [
                 one.transaction_id
@@ -239,6 +254,12 @@ def indexes_of(store: MemoryStore) -> dict[str, Any]:
         drawing = [one for one in final if any(item.balance_id == f"balance {number}" for item in one.draws)]
         name = f"contract {number}"
         found[f"open to {number}"] = [one.id for one in by_sequence if name in one.open_to and is_live(one)]
+        found[f"open below {number}"] = [
+            one.id for one in by_sequence if one.child_access and one.contract_id == name and is_live(one)
+        ]
+        found[f"below {number}"] = [
+            one.id for one in sorted(contracts, key=lambda one: one.sequence) if one.parent_id == name
+        ]
         found[f"paid on {number}"] = [one.id for one in by_sequence if one.invoice_contract_id == name]
         found[f"on {number}"] = [one.id for one in sorted(on, key=lambda one: (start(one), one.sequence))]
         found[f"drawing {number}"] = [one.id for one in sorted(drawing, key=lambda one: (end(one), one.sequence))]
@@ -256,11 +277,14 @@ def kept_indexes(store: MemoryStore) -> dict[str, Any]:
         "contracts_due": list(store.contracts_due.ids("")),
         "charges_due": list(store.charges_due.ids("")),
         "waiting": list(store.stored_drafts.ids("")),
+        "watched": list(store.watched.ids("")),
+        "checks_due": list(store.checks_due.ids("")),
     }
     for group in ("acme", "hooli"):
         indexes = (
             store.contracts_of,
             store.contracts_from,
+            store.children_of,
             store.balances_of,
             store.invoices_of,
             store.stored_drafts,
@@ -272,6 +296,9 @@ def kept_indexes(store: MemoryStore) -> dict[str, Any]:
         found[group] = tuple(list(index.ids(group)) for index in indexes)
     for number in (1, 2):
         found[f"open to {number}"] = list(store.balances_open_to.ids(f"contract {number}"))
+        below = all_children_of(ContractId(f"contract {number}"))
+        found[f"open below {number}"] = list(store.balances_open_to.ids(below))
+        found[f"below {number}"] = list(store.children_of.ids(f"contract {number}"))
         found[f"paid on {number}"] = list(store.balances_paid_on.ids(f"contract {number}"))
         found[f"on {number}"] = list(store.invoices_on.ids(f"contract {number}"))
         found[f"drawing {number}"] = list(store.invoices_drawing_on.ids(f"balance {number}"))

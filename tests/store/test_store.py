@@ -363,6 +363,18 @@ def test_only_what_is_final_has_drawn(store: Store) -> None:
     assert drawn(store) == 0
 
 
+def test_what_a_void_invoice_drew_leaves_no_digit_behind(store: Store) -> None:
+    third = (
+        "0.3333333333333333333333333333"  # 50 and a third of 28 digits are rounded, so the third cannot be taken off
+    )
+    put_invoices(store, invoice(1, draws=[draw(1, "50")]), invoice(2, draws=[draw(1, third)]))
+    put_invoices(store, invoice(2, draws=[draw(1, third)], status="VOID"))
+    assert str(drawn(store)) == "50"
+
+    put_invoices(store, invoice(1, draws=[draw(1, "50")], status="VOID"))
+    assert str(drawn(store)) == "0"
+
+
 def test_draws_add_up_for_each_segment(store: Store) -> None:
     put_invoices(
         store,

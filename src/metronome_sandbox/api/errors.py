@@ -14,7 +14,8 @@ import msgspec
 import orjson
 
 from metronome_sandbox.domain import errors
-from metronome_sandbox.spec.validation import Operation, json_path
+from metronome_sandbox.spec.findings import json_path
+from metronome_sandbox.spec.operations import Operation
 
 STATUS: dict[type[errors.DomainError], int] = {
     errors.DomainError: 400,

@@ -15,11 +15,13 @@ from metronome_sandbox.api.handlers import (
     credit_types,
     customers,
     explanations,
+    faults,
     invoices,
     packages,
     payment_gates,
     products,
     rate_cards,
+    subscriptions,
     usage,
 )
 from metronome_sandbox.api.requests import Handler
@@ -75,6 +77,8 @@ HANDLERS: dict[str, Handler] = {
     "setUsageFilter-v1": contract_edits.set_usage_filter,
     "updateInvoiceIssueDate-v1": contract_edits.update_invoice_issue_date,
     "scheduleProServicesInvoice-v1": contract_edits.schedule_pro_services_invoice,
+    "getSubscriptionQuantityHistory-v1": subscriptions.get_quantity_history,
+    "getSubscriptionSeatsHistory-v1": subscriptions.get_seats_history,
     "createHistoricalContractUsageInvoices-v1": invoices.create_historical_invoices,
     # Packages
     "createPackage-v1": packages.create_package,
@@ -96,6 +100,7 @@ HANDLERS: dict[str, Handler] = {
     "listCustomerCredits-v1": balances.list_customer_credits,
     "listCustomerBalances-v1": balances.list_customer_balances,
     "getNetBalance-v1": balances.get_net_balance,
+    "listSeatBalances-v1": subscriptions.list_seat_balances,
     "addManualBalanceLedgerEntry-v1": balances.add_manual_balance_ledger_entry,
     "editCommit-v2": balances.edit_commit,
     "editCredit-v2": balances.edit_credit,
@@ -116,6 +121,9 @@ HANDLERS: dict[str, Handler] = {
     "loadScenario": control.load_scenario,
     "listRequests": control.list_requests,
     "clearRequests": control.clear_requests,
+    "listFaults": faults.list_faults,
+    "createFault": faults.create_fault,
+    "clearFaults": faults.clear_faults,
     "listPayments": payment_gates.list_payments,
     "explainInvoice": explanations.explain_invoice,
 }

@@ -9,7 +9,8 @@ from starlette.types import Message, Receive
 
 from metronome_sandbox.api.errors import Refusal
 from metronome_sandbox.domain.errors import InvalidRequest
-from metronome_sandbox.spec.validation import Finding, Operation, summary
+from metronome_sandbox.spec.findings import Finding, summary
+from metronome_sandbox.spec.operations import Operation
 
 CONTENT_TYPE = b"content-type"
 CONTENT_ENCODING = b"content-encoding"

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from metronome_sandbox.api.errors import Refusal
 from metronome_sandbox.api.requests import Handler
-from metronome_sandbox.spec.validation import Operation
+from metronome_sandbox.spec.operations import Operation
 
 SHOWN_PATH = 200
 

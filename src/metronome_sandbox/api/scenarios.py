@@ -20,7 +20,8 @@ from metronome_sandbox.domain.errors import InvalidRequest, NotFound
 from metronome_sandbox.services.clock import Clock
 from metronome_sandbox.services.context import Context
 from metronome_sandbox.spec.document import BILLING, Document
-from metronome_sandbox.spec.validation import Operation, operations_of, summary
+from metronome_sandbox.spec.findings import summary
+from metronome_sandbox.spec.operations import Operation, operations_of
 
 Ids = dict[str, dict[str, str]]
 """By section, then by name."""

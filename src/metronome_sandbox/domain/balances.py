@@ -1,4 +1,4 @@
-"""Commits and credits: what a customer has paid for or was given, and the order in which it is spent.
+"""Commits and credits: what a customer has paid for or was given.
 
 The API calls the two together *balances*. A prepaid commit and a credit make usage free until they are spent; a
 postpaid commit counts usage that is billed as it happens.
@@ -7,15 +7,14 @@ postpaid commit counts usage that is billed as it happens.
 from __future__ import annotations
 
 import sys
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Hashable
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 
 import msgspec
 
-from metronome_sandbox.domain.amounts import ZERO
-from metronome_sandbox.domain.catalog import Product
+from metronome_sandbox.domain.hierarchies import AccessType, ChildAccess, all_children_of
 from metronome_sandbox.domain.ids import (
     BalanceId,
     ContractId,
@@ -45,12 +44,22 @@ class SpendingRate(StrEnum):
 
 
 class Segment(msgspec.Struct, frozen=True, gc=False):
-    """One item of an access schedule: an amount that can be spent on usage inside ``[starting_at, ending_before)``."""
+    """One item of an access schedule: an amount that can be spent on usage inside ``[starting_at, ending_before)``.
+
+    Attributes:
+        seat: The group key and the value of the only seat whose usage it pays for; None is any usage.
+    """
 
     id: SegmentId
     amount: Decimal
     starting_at: datetime
     ending_before: datetime
+    seat: tuple[str, str] | None = None
+
+    def is_for(self, target: Target) -> bool:
+        """Whether it may pay the usage of this seat."""
+        seat = self.seat
+        return seat is None or seat in target.pricing_group_values or seat in target.presentation_group_values
 
     @property
     def period(self) -> BoundedPeriod:
@@ -64,6 +73,14 @@ class ManualEntry(msgspec.Struct, frozen=True, gc=False):
     segment_id: SegmentId
     amount: Decimal
     reason: str
+    timestamp: datetime
+
+
+class SeatAdjustment(msgspec.Struct, frozen=True, gc=False):
+    """What seats added to a segment that they share."""
+
+    segment_id: SegmentId
+    amount: Decimal
     timestamp: datetime
 
 
@@ -121,7 +138,6 @@ class InvoiceSchedule(msgspec.Struct, frozen=True, gc=False):
 DEFAULT_PRIORITY = Decimal(100)
 """Assumed from samples (Q23).  [A-default-priority]"""
 
-
 ENDLESS = sys.maxsize
 """Sorts after every count."""
 
@@ -139,7 +155,9 @@ class Balance(msgspec.Struct, frozen=True, gc=False):
         recurring_id: The recurring commit or credit that granted it.
         rolled_over_from: Where its amount comes from; its segments' own amounts stand for nothing then.
         rollovers: Where the rest of its segments goes.
+        seat_adjustments: Of a grant for seats, in the order of time.
         is_withdrawn: It was archived by itself and not with its contract or customer: it has no ledger any more.
+        child_access: Which children of its contract may draw on it as well.
     """
 
     id: BalanceId
@@ -173,6 +191,8 @@ class Balance(msgspec.Struct, frozen=True, gc=False):
     rolled_over_from: Origin | None = None
     rollovers: tuple[Rollover, ...] = ()
     is_withdrawn: bool = False
+    seat_adjustments: tuple[SeatAdjustment, ...] = ()
+    child_access: ChildAccess | None = None
 
     @property
     def is_paid(self) -> bool:
@@ -209,9 +229,10 @@ class Balance(msgspec.Struct, frozen=True, gc=False):
 
         Source: schema ``BalanceForCommitsAndCredits``: entries count with their segment, also when dated ahead.
         """
-        if not self.manual_entries:
+        if not self.manual_entries and not self.seat_adjustments:
             return segment.amount
-        entered = (entry.amount for entry in self.manual_entries if entry.segment_id == segment.id)
+        entered = [entry.amount for entry in self.manual_entries if entry.segment_id == segment.id]
+        entered += (entry.amount for entry in self.seat_adjustments if entry.segment_id == segment.id)
         return sum(entered, segment.amount)
 
     def segment(self, segment_id: SegmentId) -> Segment | None:
@@ -219,17 +240,39 @@ class Balance(msgspec.Struct, frozen=True, gc=False):
         return next((segment for segment in self.segments if segment.id == segment_id), None)
 
     @property
-    def open_to(self) -> Collection[ContractId | CustomerId]:
-        """Whose usage may draw on it: its contract's, that of the contracts it is kept for, or the customer's."""
-        if self.contract_id is not None:
-            return (self.contract_id,)
-        return frozenset(self.applicable_contract_ids) or (self.customer_id,)
+    def open_to(self) -> Collection[Hashable]:
+        """Whose usage may draw on it: its contract's and its children's, that of the contracts it is kept for, or the
+        customer's.
 
-    def is_open_to(self, contract_id: ContractId) -> bool:
-        """Whether usage of this contract may draw on it."""
-        if self.contract_id is not None:
-            return self.contract_id == contract_id
-        return not self.applicable_contract_ids or contract_id in self.applicable_contract_ids
+        Assumed: children of a contract may not draw on a balance that says nothing of them.  [A-child-access-default]
+        """
+        if self.contract_id is None:
+            return frozenset(self.applicable_contract_ids) or (self.customer_id,)
+        access = self.child_access
+        if access is None:
+            return (self.contract_id,)
+        everybody = (all_children_of(self.contract_id),) if access.type is AccessType.ALL else ()
+        return {self.contract_id, *access.contract_ids, *everybody}
+
+    def is_open_to(self, contract_id: ContractId, parent_id: ContractId | None = None) -> bool:
+        """Whether usage of this contract may draw on it.
+
+        Args:
+            parent_id: Of the contract, in a hierarchy.
+        """
+        if self.contract_id is None:
+            return not self.applicable_contract_ids or contract_id in self.applicable_contract_ids
+        groups: tuple[Hashable, ...] = (contract_id,)
+        if parent_id is not None:
+            groups = (contract_id, all_children_of(parent_id))
+        return any(group in self.open_to for group in groups)
+
+    @property
+    def contracts_open_to(self) -> int:
+        """How many contracts' usage may draw on it; endless for all contracts of a customer."""
+        if self.contract_id is None:
+            return len(self.applicable_contract_ids) or ENDLESS
+        return 1 if self.child_access is None else 1 + self.child_access.children
 
     def covers(self, target: Target) -> bool:
         """Whether it may pay this usage.
@@ -241,112 +284,3 @@ class Balance(msgspec.Struct, frozen=True, gc=False):
         if not self.applicable_product_ids and not self.applicable_product_tags:
             return True
         return has_any(target.product, self.applicable_product_ids, self.applicable_product_tags)
-
-
-def product_applicability(balance: Balance, products: Collection[Product]) -> int:
-    """Return how many products a balance names; endless when it names none.
-
-    Assumed: tags are expanded to the products that carry them now (Q24).  [A-product-applicability]
-    """
-    if balance.specifiers:
-        if not any(specifier.product_id or specifier.product_tags for specifier in balance.specifiers):
-            return ENDLESS
-        named = {
-            product.id
-            for product in products
-            for specifier in balance.specifiers
-            if (specifier.product_id or specifier.product_tags)
-            and (specifier.product_id in (None, product.id))
-            and all(tag in product.tags for tag in specifier.product_tags)
-        }
-        return len(named)
-    if not balance.applicable_product_ids and not balance.applicable_product_tags:
-        return ENDLESS
-    ids = set(balance.applicable_product_ids)
-    tagged = {product.id for product in products if any(tag in product.tags for tag in balance.applicable_product_tags)}
-    return len(ids | tagged)
-
-
-def usage_applicability(balance: Balance) -> int:
-    """Return how many specifiers of a balance name group values; none without specifiers.
-
-    Source: guide "Understand prioritization rules".
-    Assumed: a specifier counts whether or not it names a product as well; the guide's worked order (its commits C and
-    D) asks for it.  [A-usage-applicability]
-    """
-    return sum(
-        1 for specifier in balance.specifiers if specifier.pricing_group_values or specifier.presentation_group_values
-    )
-
-
-class OpenSegment(msgspec.Struct, frozen=True, gc=False):
-    """A segment with what is left of it."""
-
-    balance: Balance
-    segment: Segment
-    remaining: Decimal
-
-
-SpendingOrder = tuple[int, bool, Decimal, bool, int, int, datetime, datetime, int, int, str]
-
-
-def spending_order(candidate: OpenSegment, products: Collection[Product]) -> SpendingOrder:
-    """Return the key that sorts segments into the order in which they are spent.
-
-    Source: guide "Understand prioritization rules".
-    Assumed: contract level before customer level is the last of the published steps (Q25); creation breaks what is
-    still a tie, so that the order is total and a run repeats; segments of one commit go by end, then start.
-    [A-spending-order]
-    """
-    balance, segment = candidate.balance, candidate.segment
-    is_postpaid = balance.type is BalanceType.POSTPAID
-    is_rolled_over = balance.rolled_over_from is not None
-    contracts = 1 if balance.contract_id is not None else len(balance.applicable_contract_ids) or ENDLESS
-    return (
-        0 if is_rolled_over else 2 if is_postpaid else 1,
-        is_rolled_over and not is_postpaid,  # of rollovers the postpaid ones first
-        balance.priority,  # lower first
-        balance.is_paid,  # free before paid; a rollover is never paid
-        product_applicability(balance, products),  # narrow before broad
-        usage_applicability(balance) if is_rolled_over or not is_postpaid else 0,
-        segment.ending_before,
-        segment.starting_at,
-        contracts,
-        balance.sequence,
-        segment.id,
-    )
-
-
-def rolling_over(balance: Balance, segment: Segment, drawn: Decimal) -> Decimal:
-    """Return what of a segment goes to the contract that renews this one, or would go if it were renewed now.
-
-    Args:
-        drawn: What invoices took from the segment, drafts included.
-
-    Source: guide "Manage the customer lifecycle": what is left, at most the fraction of the original amount.
-    Assumed: manual entries count for what is left and not for the original amount (Q27); without a fraction nothing
-    rolls over, and neither does what rolled over before.  [A-rollover-amount]
-    """
-    fraction = balance.rollover_fraction
-    if fraction is None or balance.rolled_over_from is not None or balance.is_withdrawn:
-        return ZERO
-    return max(min(balance.worth(segment) - drawn, fraction * segment.amount), ZERO)
-
-
-def with_rolled_amounts(balance: Balance, source: Balance, drawn: Mapping[SegmentId, Decimal]) -> Balance:
-    """Return a rolled-over balance with the amounts that its source leaves to it.
-
-    Args:
-        drawn: What invoices took from the source's segments, drafts included.
-
-    Assumed: the amount follows the old contract's invoices, whenever one of them changes.  [A-rollover-follows]
-    """
-    amounts = {
-        rollover.new_segment_id: rolling_over(source, segment, drawn.get(segment.id, ZERO))
-        for rollover in source.rollovers
-        if rollover.new_balance_id == balance.id and (segment := source.segment(rollover.segment_id)) is not None
-    }
-    segments = tuple(
-        msgspec.structs.replace(segment, amount=amounts.get(segment.id, ZERO)) for segment in balance.segments
-    )
-    return msgspec.structs.replace(balance, segments=segments)

@@ -3,16 +3,19 @@
 A group's usage lies on a line: the first unit used is the first one, and the invoice's lines of that group lie end to
 end on it (windows in time order, tiers in their order, in each tier first what balances cover). A window of time is a
 stretch of the same line, so its lines are what the two have in common. Custom units that are converted lie on a line of
-their own in the same way, in the order in which the windows leave them. Nothing is priced again.
+their own in the same way, in the order in which the windows leave them. A subscription is no usage and stands whole in
+one window. Nothing is priced again.
 
 Source: guide "Customer dashboards and reporting": balances are used up in the order of time; reference question Q2.
 """
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from decimal import Decimal
+from itertools import accumulate
 
 import msgspec
 
@@ -37,11 +40,35 @@ class Breakdown(msgspec.Struct, frozen=True, gc=False):
     total: Decimal
 
 
-class _Stretch(msgspec.Struct):
+class _Stretch(msgspec.Struct, gc=False):
     """Units of one group, from one point of its line on."""
 
     position: Decimal
     quantity: Decimal
+
+
+class _Row:
+    """Lines that take up the units of one group, one line after the other."""
+
+    __slots__ = ("_rises", "covers", "starts")
+
+    def __init__(self, covers: Sequence[_Cover]) -> None:
+        quantities = [line.quantity or ZERO for _, line, _ in covers]
+        self.covers = covers
+        self.starts = list(accumulate(quantities, initial=ZERO))[:-1]
+        self._rises = all(quantity >= 0 for quantity in quantities)
+
+    def near(self, stretch: _Stretch) -> range:
+        """Return the places of the lines that may have something of a stretch; where usage falls, of all of them.
+
+        What lies before the first line belongs to it, as what lies behind the last one does to that.
+        """
+        if not self._rises:
+            return range(len(self.covers))
+        ends = stretch.position, stretch.position + stretch.quantity
+        first = bisect_left(self.starts, min(ends) - DUST) - 1
+        behind = max(bisect_right(self.starts, max(ends) + DUST), 1)
+        return range(max(first, 0), min(behind, len(self.covers)))
 
 
 def break_down(invoice: Invoice, size: WindowSize, now: datetime) -> list[Breakdown]:
@@ -56,11 +83,17 @@ def break_down(invoice: Invoice, size: WindowSize, now: datetime) -> list[Breakd
         return []
     covers = _covers(invoice.lines)
     cut: dict[datetime, dict[int, list[LineItem]]] = {}
+    by_key: dict[LineKey, list[_Cover]] = {}
+    for cover in covers:
+        for key in dict.fromkeys((_line_key(cover[1]), (_group(cover[1]), None))):
+            by_key.setdefault(key, []).append(cover)
     for key, stretches in _stretches(invoice, covers, size).items():
-        lines = [item for item in covers if key in (_line_key(item[1]), (_group(item[1]), None))]
+        row = _Row(by_key.get(key, ()))
         for start, stretch in stretches:
-            for index, pieces in _pieces(lines, stretch):
+            for index, pieces in _pieces(row, stretch):
                 cut.setdefault(start, {}).setdefault(index, []).extend(pieces)
+    for start, index, pieces in _subscribed(invoice.lines, invoice.period, size):
+        cut.setdefault(start, {})[index] = pieces
     _convert(invoice.lines, cut)
     if not invoice.is_imported:
         for start in _starts(invoice.period, size):
@@ -72,10 +105,25 @@ def break_down(invoice: Invoice, size: WindowSize, now: datetime) -> list[Breakd
     ]
 
 
+def _subscribed(
+    lines: Sequence[LineItem], period: BoundedPeriod, size: WindowSize
+) -> Iterator[tuple[datetime, int, list[LineItem]]]:
+    """Yield the lines of subscriptions with the starts of their windows.
+
+    Assumed: that in which their service begins, or the one of the billing period that is nearest to it.
+    [A-subscription-breakdown]
+    """
+    last = period.ending_before - size.length
+    for index, line, application in _covers(lines, LineType.SUBSCRIPTION):
+        begins = period.starting_at if line.starting_at is None else line.starting_at
+        start = size.start_of(min(max(begins, period.starting_at), max(last, period.starting_at)))
+        yield start, index, [line] if application is None else [line, application]
+
+
 def _convert(lines: Sequence[LineItem], cut: dict[datetime, dict[int, list[LineItem]]]) -> None:
     """Add to each window what the custom units left in it come to in the currency."""
     for unit in dict.fromkeys(line.converted_credit_type_id for line in lines if line.converted_credit_type_id):
-        conversions = _covers(lines, LineType.CPU_CONVERSION, unit)
+        conversions = _Row(_covers(lines, LineType.CPU_CONVERSION, unit))
         position = ZERO
         for start in sorted(cut):
             pieces = (piece for found in cut[start].values() for piece in found if piece.credit_type_id == unit)
@@ -114,14 +162,18 @@ def _stretches(
     A generated invoice has its units by the lines' own windows, each from zero on: usage that falls takes nothing back
     from the lines before. On an import nothing falls, and lines of one group may overlap in time.
     """
-    keys = [] if invoice.is_imported else list(dict.fromkeys(_line_key(line) for _, line, _ in covers))
+    spans: dict[Group, dict[BoundedPeriod, LineKey]] = {}
+    for _, billed, _ in () if invoice.is_imported else covers:
+        group, span = key = _line_key(billed)
+        if span is not None:
+            spans.setdefault(group, {})[span] = key
     found: dict[LineKey, list[tuple[datetime, _Stretch]]] = {}
     positions: dict[LineKey, Decimal] = {}
     for line in sorted(invoice.usage, key=lambda line: (line.starting_at, line.ending_before)):
-        own = [(key, key[1]) for key in keys if key[0] == line.group]
+        own = spans.get(line.group, {})
         whole: LineKey = line.group, None
         for window in line.windows:
-            key = next((key for key, span in own if span is not None and window.starting_at in span), whole)
+            key = next((key for span, key in own.items() if window.starting_at in span), whole)
             position = positions.get(key, ZERO)
             stretches = found.setdefault(key, [])
             start = size.start_of(window.starting_at)
@@ -139,16 +191,16 @@ def _stretches(
     return found
 
 
-def _pieces(lines: Sequence[_Cover], stretch: _Stretch) -> Iterator[tuple[int, list[LineItem]]]:
+def _pieces(row: _Row, stretch: _Stretch) -> Iterator[tuple[int, list[LineItem]]]:
     """Yield what the stretch has in common with each line, by the line's place on the invoice.
 
     Where usage falls, the stretch goes backwards and its pieces are negative. What rises above the lines' sum and falls
     back later is on the last of them.
     """
-    line_start = ZERO
-    for place, (index, line, application) in enumerate(lines):
-        quantity = line.quantity or ZERO
-        is_first, is_last = place == 0, place == len(lines) - 1
+    for place in row.near(stretch):
+        index, line, application = row.covers[place]
+        line_start, quantity = row.starts[place], line.quantity or ZERO
+        is_first, is_last = place == 0, place == len(row.covers) - 1
         here = _on_line(stretch.position - line_start, quantity, is_first, is_last)
         there = _on_line(stretch.position + stretch.quantity - line_start, quantity, is_first, is_last)
         if here != there:
@@ -157,7 +209,6 @@ def _pieces(lines: Sequence[_Cover], stretch: _Stretch) -> Iterator[tuple[int, l
             if application is not None:
                 pieces.append(msgspec.structs.replace(application, total=-total))
             yield index, pieces
-        line_start += quantity
 
 
 def _on_line(position: Decimal, quantity: Decimal, is_first: bool, is_last: bool) -> Decimal:

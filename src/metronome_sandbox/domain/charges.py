@@ -8,6 +8,7 @@ import msgspec
 
 from metronome_sandbox.domain.ids import ContractId, CreditTypeId, SegmentId
 from metronome_sandbox.domain.invoices import LineItem
+from metronome_sandbox.domain.rating import Part
 
 
 class Charge(msgspec.Struct, frozen=True, gc=False):
@@ -18,6 +19,7 @@ class Charge(msgspec.Struct, frozen=True, gc=False):
         holds_back: It waits for something else to be final and is not due before, whatever its timestamp.
         commitment: The segment of a postpaid commit whose rest is billed. Such a charge has an invoice of its own, or
             none when nothing is missing.
+        part: What balances may pay for of it: a subscription. Then ``line`` is what it is where none does.
     """
 
     id: str
@@ -27,6 +29,7 @@ class Charge(msgspec.Struct, frozen=True, gc=False):
     line: LineItem
     holds_back: bool = False
     commitment: SegmentId | None = None
+    part: Part | None = None
 
     @property
     def is_needed(self) -> bool:

@@ -14,6 +14,7 @@ from metronome_sandbox.domain.overrides import Override
 from metronome_sandbox.domain.recurring import Recurring
 from metronome_sandbox.domain.reseller_royalties import RoyaltyChange
 from metronome_sandbox.domain.scheduled_charges import Discount, ProfessionalService, ScheduledCharge
+from metronome_sandbox.domain.subscriptions import Subscription
 from metronome_sandbox.domain.usage_filters import UsageFilter
 
 
@@ -28,6 +29,7 @@ class AddedTerms(msgspec.Struct, frozen=True, gc=False):
     professional_services: tuple[ProfessionalService, ...] = ()
     reseller_royalties: tuple[RoyaltyChange, ...] = ()
     recurring: tuple[Recurring, ...] = ()
+    subscriptions: tuple[Subscription, ...] = ()
 
 
 class ContractEdit(msgspec.Struct, frozen=True, kw_only=True):

@@ -15,14 +15,7 @@ from operator import itemgetter
 import msgspec
 
 from metronome_sandbox.domain.amounts import DUST, ZERO, quotient
-from metronome_sandbox.domain.balances import (
-    Balance,
-    OpenSegment,
-    Segment,
-    SpendingOrder,
-    SpendingRate,
-    spending_order,
-)
+from metronome_sandbox.domain.balances import Balance, Segment, SpendingRate
 from metronome_sandbox.domain.contracts import Contract
 from metronome_sandbox.domain.ids import SegmentId
 from metronome_sandbox.domain.overrides import (
@@ -36,6 +29,7 @@ from metronome_sandbox.domain.overrides import (
 from metronome_sandbox.domain.periods import BoundedPeriod
 from metronome_sandbox.domain.rate_cards import Price, TierSlice, slices
 from metronome_sandbox.domain.rating import Part, PriceBook, Rank
+from metronome_sandbox.domain.spending_order import OpenSegment, SpendingOrder, spending_order
 
 
 class Cover(msgspec.Struct, frozen=True, gc=False):
@@ -123,13 +117,22 @@ def draw_down(
     paid = [[PaidPart(part) for part in parts] for parts in rated]
     if not candidates:
         return paid
-    waiting = sorted(paid, key=_line_order) if len(paid) > 1 else paid
+    waiting = dict(enumerate(sorted(paid, key=_line_order) if len(paid) > 1 else paid))
     for candidate in candidates:
         remaining = candidate.remaining
-        for parts in waiting:
-            if remaining > 0 and _may_pay(candidate, parts[0].part):
+        settled: list[int] = []
+        for place, parts in waiting.items():
+            if remaining <= 0:
+                break
+            if _may_pay(candidate, parts[0].part):
                 for paid_part in parts:
                     remaining -= _pay(contract, candidate, paid_part, remaining)
+                if not any(paid_part.uncovered > 0 for paid_part in parts):
+                    settled.append(place)
+        for place in settled:  # no other candidate is asked to pay for it
+            del waiting[place]
+        if not waiting:
+            break
     return paid
 
 
@@ -158,17 +161,17 @@ def _line_order(parts: Sequence[PaidPart]) -> tuple[Rank, datetime, Decimal, str
 def _may_pay(candidate: OpenSegment, part: Part) -> bool:
     balance, segment = candidate.balance, candidate.segment
     return (
-        segment.starting_at <= part.starting_at < segment.ending_before
+        segment.starting_at <= part.paid_at < segment.ending_before
         and part.credit_type_id == balance.credit_type_id
-        and balance.covers(part.target)
+        and candidate.covers(part.target)
     )
 
 
 def _pay(contract: Contract, candidate: OpenSegment, paid: PaidPart, remaining: Decimal) -> Decimal:
     """Cover as much of the part as ``remaining`` pays for and return what that costs.
 
-    Assumed: what costs nothing under the balance's own price is not drawn and stays on the line without commit fields
-    (Q13).  [A-zero-price]
+    Assumed: what costs nothing with and without the balance is not drawn and stays on the line without commit fields
+    (Q13); what only the balance's own price makes free is covered and takes nothing from it.  [A-zero-price]
     """
     uncovered = paid.uncovered
     if uncovered <= 0 or remaining <= 0:
@@ -226,4 +229,4 @@ def balance_price(contract: Contract, part: Part, balance: Balance) -> tuple[Pri
         )
     if pays_commit_rate and rate.commit_price is not None:
         return rate.commit_price if chosen is None else overridden(rate.commit_price, chosen), choice
-    return part.price if chosen is None else overridden(rate.price, chosen), choice
+    return part.price if chosen is None else part.priced(overridden(rate.price, chosen)), choice

@@ -18,7 +18,7 @@ from metronome_sandbox.domain.errors import InvalidRequest
 from metronome_sandbox.domain.ids import BillableMetricId, GroupValues
 from metronome_sandbox.domain.lookups import Lookup
 from metronome_sandbox.domain.periods import BoundedPeriod
-from metronome_sandbox.domain.trace import Measure
+from metronome_sandbox.domain.trace import Measure, Unbilled, UnbilledUsage
 from metronome_sandbox.domain.usage import WindowQuantity, WindowSize, total
 
 
@@ -122,6 +122,7 @@ def metered(
     events: Sequence[UsageEvent],
     period: BoundedPeriod,
     notes: list[Measure] | None = None,
+    lost: list[UnbilledUsage] | None = None,
 ) -> dict[tuple[GroupValues, GroupValues], tuple[WindowQuantity, ...]]:
     """Return a product's usage by hour, for each combination of pricing and presentation group values.
 
@@ -129,6 +130,7 @@ def metered(
         product: With all its states in time; each event meets the one of its own time.
         events: The customer's events of the billing period, in the order of time.
         notes: Where to add what was converted or rounded.
+        lost: Where to add what has no price for want of a pricing group key.
 
     An event without the metric's aggregation key is not counted, one without one of the product's pricing group keys is
     not priced; one without a presentation group key is presented under None.
@@ -145,6 +147,11 @@ def metered(
         aggregate = AGGREGATIONS[metric.aggregation_type or AggregationType.COUNT]
         for group, values in _grouped(metric, version, own).items():
             increments = list(aggregate(values))
+            if any(held is None for _, held in group[0]):
+                if lost is not None:
+                    counted = sum((each for _, each in increments), ZERO)
+                    lost.append(UnbilledUsage(Unbilled.NO_PRICING_KEY, product.id, group[0], counted))
+                continue
             for stretch, converting in product.versions(counting, by=_measure):
                 inside = [item for item in increments if item[0] in stretch]
                 windows = _windows(converting, inside)
@@ -169,15 +176,15 @@ def _grouped(
 ) -> dict[tuple[GroupValues, GroupValues], list[tuple[datetime, str]]]:
     """Return time and value of what the metric counts, by group values."""
     key_counted = None if metric.aggregation_type in (None, AggregationType.COUNT) else metric.aggregation_key
+    pricing_keys, presentation_keys = sorted(product.pricing_group_key), sorted(product.presentation_group_key)
     grouped: dict[tuple[GroupValues, GroupValues], list[tuple[datetime, str]]] = {}
     for event in events:
         value = "" if key_counted is None else event.properties.get(key_counted)
         if value is None or not matches(metric, event):
             continue
-        pricing = tuple((key, event.properties.get(key)) for key in sorted(product.pricing_group_key))
-        presentation = tuple((key, event.properties.get(key)) for key in sorted(product.presentation_group_key))
-        if all(held is not None for _, held in pricing):
-            grouped.setdefault((pricing, presentation), []).append((event.timestamp, value))
+        pricing = tuple((key, event.properties.get(key)) for key in pricing_keys)
+        presentation = tuple((key, event.properties.get(key)) for key in presentation_keys)
+        grouped.setdefault((pricing, presentation), []).append((event.timestamp, value))
     return grouped
 
 

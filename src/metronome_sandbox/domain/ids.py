@@ -16,6 +16,7 @@ BalanceId = NewType("BalanceId", str)
 """Of a commit or a credit."""
 RecurringId = NewType("RecurringId", str)
 """Of a recurring commit or credit."""
+SubscriptionId = NewType("SubscriptionId", str)
 SegmentId = NewType("SegmentId", str)
 InvoiceId = NewType("InvoiceId", str)
 

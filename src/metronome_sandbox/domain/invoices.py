@@ -20,6 +20,7 @@ from metronome_sandbox.domain.ids import (
     InvoiceId,
     ProductId,
     SegmentId,
+    SubscriptionId,
 )
 from metronome_sandbox.domain.periods import BoundedPeriod
 from metronome_sandbox.domain.trace import Pricing, Trace
@@ -45,6 +46,7 @@ class LineType(StrEnum):
     """Of a line item; lower case on the wire as well."""
 
     USAGE = "usage"
+    SUBSCRIPTION = "subscription"
     APPLIED_COMMIT_OR_CREDIT = "applied_commit_or_credit"
     COMMIT_PURCHASE = "commit_purchase"
     CPU_CONVERSION = "cpu_conversion"
@@ -65,6 +67,21 @@ class BilledTerm(msgspec.Struct, frozen=True, gc=False):
     kind: TermKind
     id: str
     metadata: str | None = None
+
+
+class BilledSubscription(msgspec.Struct, frozen=True, gc=False):
+    """The subscription that a line bills.
+
+    Attributes:
+        is_prorated: Whether the price is that of a part of its period.
+        paid_at: When a commit or credit has to be open to pay for it.
+        number: Tells what is billed from one instant on apart.
+    """
+
+    id: SubscriptionId
+    is_prorated: bool
+    paid_at: datetime
+    number: int = 0
 
 
 class TierPlace(msgspec.Struct, frozen=True, gc=False):
@@ -94,6 +111,7 @@ class LineItem(msgspec.Struct, frozen=True, gc=False):
         credit_type_id: The custom unit that it counts in; None is the invoice's currency.
         converted_credit_type_id: The custom unit that it converts into the currency.
         term: What a scheduled line bills.
+        subscription: What a subscription line bills.
         pricing: How the unit price came about, where a rate made it.
     """
 
@@ -113,6 +131,7 @@ class LineItem(msgspec.Struct, frozen=True, gc=False):
     credit_type_id: CreditTypeId | None = None
     converted_credit_type_id: CreditTypeId | None = None
     pricing: Pricing | None = None
+    subscription: BilledSubscription | None = None
 
     @property
     def counts(self) -> bool:
@@ -189,6 +208,12 @@ class Invoice(msgspec.Struct, frozen=True, gc=False):
     trace: Trace | None = None
 
     @property
-    def order(self) -> tuple[datetime, datetime, str]:
-        """The key of the default order of a list: by issue time, then start, then id (question Q14)."""
-        return self.issued_at, self.period.starting_at if self.period else self.issued_at, self.id
+    def order(self) -> tuple[datetime, datetime, bool, int, str]:
+        """The key of the default order of a list: by issue time, then start, then id (question Q14).
+
+        Assumed: a void invoice comes before what bills the same again; several void ones in the order in which they
+        were made.  [A-void-first]
+        """
+        is_void = self.status is InvoiceStatus.VOID
+        start = self.period.starting_at if self.period else self.issued_at
+        return self.issued_at, start, not is_void, self.sequence if is_void else 0, self.id

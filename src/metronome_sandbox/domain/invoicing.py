@@ -7,22 +7,33 @@ invoice, so that they cannot disagree.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from decimal import Decimal
 from itertools import chain
 
 import msgspec
 
 from metronome_sandbox.domain.amounts import ZERO
-from metronome_sandbox.domain.balances import OpenSegment, SpendingOrder
 from metronome_sandbox.domain.composite import CompositeOffer, rate_composites
 from metronome_sandbox.domain.contracts import Contract
 from metronome_sandbox.domain.conversions import conversion_line, converted_parts, units_converted
 from metronome_sandbox.domain.drawdown import Cover, PaidPart, draw_down, in_spending_order, left_after
 from metronome_sandbox.domain.ids import BalanceId, SegmentId
-from metronome_sandbox.domain.invoices import AppliedBalance, Draw, LineItem, LineType, TierPlace, total_of
+from metronome_sandbox.domain.invoices import (
+    AppliedBalance,
+    BilledSubscription,
+    Draw,
+    LineItem,
+    LineType,
+    TierPlace,
+    total_of,
+)
 from metronome_sandbox.domain.periods import BoundedPeriod
 from metronome_sandbox.domain.rate_cards import TierSlice
 from metronome_sandbox.domain.rating import Part, PriceBook, rate_usage
+from metronome_sandbox.domain.spending_order import OpenSegment, SpendingOrder
+from metronome_sandbox.domain.subscription_billing import inside
+from metronome_sandbox.domain.subscriptions import Share, SubscribedPart
 from metronome_sandbox.domain.trace import Pricing, QueuedSegment, Trace
 from metronome_sandbox.domain.usage import UsageLine
 
@@ -50,6 +61,7 @@ def build_invoice(
     period: BoundedPeriod,
     charges: Sequence[LineItem] = (),
     composites: Sequence[CompositeOffer] = (),
+    subscriptions: Sequence[Part] = (),
 ) -> PricedUsage:
     """Price the usage of one billing period of a contract.
 
@@ -58,6 +70,7 @@ def build_invoice(
         candidates: The segments that may pay, with what is left of each; nothing, maybe.
         charges: Lines of what falls due at the period's end and goes on the same invoice; no balance pays for them.
         composites: The composite products on offer.
+        subscriptions: What the invoice bills of them; of a period of service that need not be the billing period.
 
     Raises:
         InvalidRequest: A usage line has no rate; its path starts with the line's index, ``[i]``.
@@ -65,9 +78,9 @@ def build_invoice(
     queue = in_spending_order(candidates, book, period)
     payers = [candidate for candidate, _ in queue if candidate.remaining > 0]
     used = rate_usage(contract, book, usage, payers)
-    # Subscriptions stand between the two: parts of their rank, which composites may be a percentage of as well.
-    composed = rate_composites(contract, book, composites, usage, (), payers)
-    paid = draw_down(contract, used + composed.parts, payers)
+    subscribed = [[part] for part in subscriptions]
+    composed = rate_composites(contract, book, composites, usage, [inside(period, subscriptions)], payers)
+    paid = draw_down(contract, used + subscribed + composed.parts, payers)
     in_units = converted_parts(paid, book)
     converted = draw_down(contract, in_units, left_after(payers, paid)) if in_units else []
     lines = (*_line_items(paid, book), *_conversion_lines(converted, book, period), *charges)
@@ -78,6 +91,32 @@ def build_invoice(
         (*usage, *composed.usage),
         Trace(book.rate_card_id, tuple(_queued(*each) for each in queue)),
     )
+
+
+def build_scheduled_invoice(
+    contract: Contract,
+    book: PriceBook,
+    subscriptions: Sequence[Part],
+    candidates: Sequence[OpenSegment],
+    issued_at: datetime,
+    charges: Sequence[LineItem] = (),
+) -> PricedUsage:
+    """Price the subscriptions of a scheduled invoice; other arguments as of :func:`build_invoice`.
+
+    Assumed: balances pay for them as on a usage invoice, and their ledgers have it when the invoice is issued.
+    [A-scheduled-subscriptions]
+    """
+    period = BoundedPeriod(
+        min(part.starting_at for part in subscriptions), max(part.ending_before for part in subscriptions)
+    )
+    priced = build_invoice(contract, book, (), candidates, period, charges, (), subscriptions)
+    draws = tuple(msgspec.structs.replace(draw, timestamp=min(draw.timestamp, issued_at)) for draw in priced.draws)
+    return msgspec.structs.replace(priced, draws=draws)
+
+
+def subscription_line(part: Part, book: PriceBook) -> LineItem:
+    """Return the line of a part of a subscription that no balance pays for."""
+    return _uncovered_line(PaidPart(part), book)
 
 
 def _queued(candidate: OpenSegment, order: SpendingOrder | None) -> QueuedSegment:
@@ -115,14 +154,18 @@ def _conversion_lines(
 
 def _covered_line(part: Part, cover: Cover, book: PriceBook) -> LineItem:
     tier = cover.slice
-    pricing = Pricing(part.rate, cover.price, cover.choice)
+    pricing = Pricing(part.rate, cover.price, cover.choice, _share(part))
     return _line(part, book, pricing, tier, tier.quantity, cover.total, _applied(cover))
 
 
 def _uncovered_line(paid: PaidPart, book: PriceBook) -> LineItem:
     part, tier = paid.part, paid.part.tier
-    pricing = Pricing(part.rate, part.price, part.choice)
+    pricing = Pricing(part.rate, part.price, part.choice, _share(part))
     return _line(part, book, pricing, tier, paid.uncovered, paid.uncovered_cost, None)
+
+
+def _share(part: Part) -> Share | None:
+    return None if part.subscription is None else part.subscription.share
 
 
 def _line(
@@ -134,8 +177,8 @@ def _line(
     total: Decimal,
     applied: AppliedBalance | None,
 ) -> LineItem:
-    target = part.target
-    name = target.product.name
+    target, subscription = part.target, part.subscription
+    name = target.product.name if subscription is None else subscription.name or target.product.name
     return LineItem(
         type=part.line_type,
         name=name if pricing.price.is_flat else f"{name} - Tier {tier.level}",
@@ -151,7 +194,13 @@ def _line(
         applied=applied,
         credit_type_id=part.credit_type_id if part.credit_type_id in book.conversions else None,
         pricing=pricing,
+        subscription=None if subscription is None else _billed(subscription),
     )
+
+
+def _billed(subscription: SubscribedPart) -> BilledSubscription:
+    is_prorated = subscription.share is not None
+    return BilledSubscription(subscription.id, is_prorated, subscription.paid_at, subscription.number)
 
 
 def _application_line(covered: LineItem, cover: Cover, book: PriceBook) -> LineItem:

@@ -10,9 +10,10 @@ from enum import StrEnum
 import msgspec
 
 from metronome_sandbox.domain.amounts import ZERO
-from metronome_sandbox.domain.balances import Balance, BalanceType, Segment, rolling_over
+from metronome_sandbox.domain.balances import Balance, BalanceType, Segment
 from metronome_sandbox.domain.ids import ContractId, InvoiceId, SegmentId
 from metronome_sandbox.domain.invoices import Draw
+from metronome_sandbox.domain.rollovers import rolling_over
 
 
 class EntryKind(StrEnum):
@@ -20,6 +21,7 @@ class EntryKind(StrEnum):
 
     INITIAL_BALANCE = "INITIAL_BALANCE"
     SEGMENT_START = "SEGMENT_START"
+    SEAT_BASED_ADJUSTMENT = "SEAT_BASED_ADJUSTMENT"
     MANUAL = "MANUAL"
     AUTOMATED_INVOICE_DEDUCTION = "AUTOMATED_INVOICE_DEDUCTION"
     ROLLOVER = "ROLLOVER"
@@ -92,6 +94,7 @@ def ledger(
         taken = sum((item.draw.amount for item in mine), ZERO)
         if segment.amount:
             entries.append(_grant(balance, segment))
+        entries += _adjustments(balance, segment)
         entries += _manual(balance, segment)
         entries += (_true_up(item, segment) for item in billed)
         rolled = _rollovers(balance, segment, taken, now)
@@ -111,6 +114,14 @@ def _deduction(item: PostedDraw, segment: Segment) -> LedgerEntry:
     draw = item.draw
     kind = EntryKind.AUTOMATED_INVOICE_DEDUCTION
     return LedgerEntry(kind, draw.timestamp, -draw.amount, segment.id, item.invoice_id, item.contract_id)
+
+
+def _adjustments(balance: Balance, segment: Segment) -> Iterable[LedgerEntry]:
+    return (
+        LedgerEntry(EntryKind.SEAT_BASED_ADJUSTMENT, entry.timestamp, entry.amount, segment.id)
+        for entry in balance.seat_adjustments
+        if entry.segment_id == segment.id
+    )
 
 
 def _manual(balance: Balance, segment: Segment) -> Iterable[LedgerEntry]:

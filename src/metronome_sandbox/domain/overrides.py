@@ -50,10 +50,15 @@ class OverrideSpecifier(msgspec.Struct, frozen=True, gc=False):
 
     target: Specifier = Specifier()
     billing_frequency: BillingFrequency | None = None
+    """Of a subscription; None is any, and usage too."""
     balance_ids: tuple[BalanceId, ...] = ()
     """Commits and credits it is for; empty means any. Source: fields ``commit_ids``, ``any_commit_or_credit_ids``."""
     recurring_ids: tuple[RecurringId, ...] = ()
     """Those whose grants it is for as well. Source: field ``recurring_commit_ids``."""
+
+    def matches(self, target: Target) -> bool:
+        """Whether it is for this usage, or for this subscription."""
+        return self.billing_frequency in (None, target.billing_frequency) and self.target.matches(target)
 
     def is_for(self, names: Collection[str]) -> bool:
         """Whether it is for the commit or credit of these ids."""
@@ -94,6 +99,10 @@ class Override(msgspec.Struct, frozen=True, gc=False):
         """When it applies."""
         return Period(self.starting_at, self.ending_before)
 
+    def applies_at(self, instant: datetime) -> bool:
+        """Whether it is in force at an instant. There may be thousands to ask, so no period is made for it."""
+        return self.starting_at <= instant and (self.ending_before is None or instant < self.ending_before)
+
     def concerns(self, target: Target, balance_names: Collection[str] | None = None) -> bool:
         """Whether it is for this usage, paid by the commit or credit of these ids (None: whoever pays).
 
@@ -102,7 +111,7 @@ class Override(msgspec.Struct, frozen=True, gc=False):
         """
         if self.specifiers:
             return any(
-                specifier.target.matches(target) and (balance_names is None or specifier.is_for(balance_names))
+                specifier.matches(target) and (balance_names is None or specifier.is_for(balance_names))
                 for specifier in self.specifiers
             )
         if self.product_id is None and not self.applicable_product_tags:
@@ -117,7 +126,7 @@ def in_force(overrides: Iterable[Override], target: Target, instant: datetime) -
     return [
         override
         for override in overrides
-        if not override.is_commit_specific and instant in override.period and override.concerns(target)
+        if not override.is_commit_specific and override.applies_at(instant) and override.concerns(target)
     ]
 
 
@@ -136,7 +145,7 @@ def commit_specific_in_force(
         for override in overrides
         if override.is_commit_specific
         and override.target is base
-        and instant in override.period
+        and override.applies_at(instant)
         and override.concerns(target, balance_names)
     ]
 
@@ -159,7 +168,7 @@ def winner(overrides: Sequence[Override], prioritization: Prioritization) -> Ove
     return min(others, key=lambda override: ONE if override.multiplier is None else override.multiplier)
 
 
-class Choice(msgspec.Struct, frozen=True, omit_defaults=True):
+class Choice(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """Which overrides competed for the price of some usage, and which one made it.
 
     Attributes:

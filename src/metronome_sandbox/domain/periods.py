@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from enum import StrEnum
+from functools import lru_cache
 
 import msgspec
 from dateutil.relativedelta import relativedelta
@@ -100,6 +101,7 @@ def statement_anchor(frequency: Frequency, day: StatementDay, starting_at: datet
     return first
 
 
+@lru_cache(maxsize=4096)
 def boundary(schedule: StatementSchedule, number: int) -> datetime:
     """Return the boundary ``number`` steps after the anchor (before it when negative).
 
@@ -166,3 +168,16 @@ def require_hour(instant: datetime, path: str) -> datetime:
     if instant.minute or instant.second or instant.microsecond:
         raise InvalidRequest(path, f"{instant.isoformat()} is required to be on an hour boundary")
     return instant
+
+
+def require_order(starting_at: datetime | None, ending_before: datetime | None, at: str) -> None:
+    """Refuse a time that ends before it starts. ``at`` stands before the path.
+
+    Raises:
+        InvalidRequest: It does.
+    """
+    if starting_at is not None and ending_before is not None and ending_before <= starting_at:
+        raise InvalidRequest(
+            f"{at}ending_before",
+            f"{ending_before.isoformat()} is not after starting_at, {starting_at.isoformat()}",
+        )

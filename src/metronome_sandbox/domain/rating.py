@@ -15,7 +15,6 @@ from itertools import pairwise
 import msgspec
 
 from metronome_sandbox.domain.amounts import USD_CENTS, ZERO, CreditType
-from metronome_sandbox.domain.balances import OpenSegment
 from metronome_sandbox.domain.catalog import Product, ProductType
 from metronome_sandbox.domain.contracts import Contract
 from metronome_sandbox.domain.errors import InvalidRequest
@@ -24,8 +23,19 @@ from metronome_sandbox.domain.invoices import LineType
 from metronome_sandbox.domain.lookups import Lookup
 from metronome_sandbox.domain.overrides import AT_LIST_RATE, Choice, in_force, is_entitled, overridden, winner
 from metronome_sandbox.domain.periods import BoundedPeriod
-from metronome_sandbox.domain.rate_cards import Price, Rate, RateKey, RateSchedule, TierSlice, slices
+from metronome_sandbox.domain.rate_cards import (
+    BillingFrequency,
+    Price,
+    Rate,
+    RateKey,
+    RateSchedule,
+    TierSlice,
+    slices,
+)
+from metronome_sandbox.domain.spending_order import OpenSegment
+from metronome_sandbox.domain.subscriptions import SubscribedPart
 from metronome_sandbox.domain.targeting import Target
+from metronome_sandbox.domain.trace import Unbilled, UnbilledUsage
 from metronome_sandbox.domain.usage import UsageLine, WindowQuantity, total, windows_from
 
 
@@ -54,11 +64,16 @@ class PriceBook(msgspec.Struct, frozen=True, gc=False):
     fiat_credit_type_id: CreditTypeId = USD_CENTS
     conversions: Mapping[CreditTypeId, UnitConversion] = {}
 
-    def schedule(self, product_id: ProductId, pricing_group_values: GroupValues) -> RateSchedule | None:
+    def schedule(
+        self,
+        product_id: ProductId,
+        pricing_group_values: GroupValues,
+        billing_frequency: BillingFrequency | None = None,
+    ) -> RateSchedule | None:
         """Return the rates for exactly these pricing group values, or None where the card has none."""
         if self.rate_card_id is None:
             return None
-        return self.schedules.get(RateKey(self.rate_card_id, product_id, pricing_group_values))
+        return self.schedules.get(RateKey(self.rate_card_id, product_id, pricing_group_values, billing_frequency))
 
 
 class Rank(IntEnum):
@@ -83,6 +98,7 @@ class Part(msgspec.Struct, frozen=True, gc=False):
         is_fixed: Whether its price is the same whoever pays: no override and no commit rate changes it any more.
         converted_credit_type_id: The custom unit that its units are, where they are converted into the currency.
         choice: The overrides that competed for the price.
+        subscription: What it bills a part of the period of; None on usage and composite products.
     """
 
     target: Target
@@ -97,6 +113,17 @@ class Part(msgspec.Struct, frozen=True, gc=False):
     is_fixed: bool = False
     converted_credit_type_id: CreditTypeId | None = None
     choice: Choice = AT_LIST_RATE
+    subscription: SubscribedPart | None = None
+
+    @property
+    def paid_at(self) -> datetime:
+        """When a commit or credit has to be open to pay for it."""
+        return self.starting_at if self.subscription is None else self.subscription.paid_at
+
+    def priced(self, price: Price) -> Price:
+        """Return what its units cost at another price of the product."""
+        share = None if self.subscription is None else self.subscription.share
+        return price if share is None else share.of(price)
 
     @property
     def quantity(self) -> Decimal:
@@ -250,7 +277,7 @@ def cuts(
     if not units.isdisjoint(book.conversions):
         units.add(book.fiat_credit_type_id)
     for candidate in candidates:
-        if candidate.balance.credit_type_id in units and candidate.balance.covers(target):
+        if candidate.balance.credit_type_id in units and candidate.covers(target):
             instants |= {candidate.segment.starting_at, candidate.segment.ending_before}
     return sorted(instant for instant in instants if instant and span.starting_at < instant < span.ending_before)
 
@@ -310,6 +337,39 @@ def metered_lines(contract: Contract, book: PriceBook, metered: Metered, period:
                             )
                         )
     return lines
+
+
+def unbilled(
+    book: PriceBook, metered: Metered, lines: Iterable[UsageLine], lost: Iterable[UnbilledUsage]
+) -> tuple[UnbilledUsage, ...]:
+    """Return what was metered and is on none of the lines, by product and pricing group values.
+
+    Args:
+        lost: What was found on the way to ``metered`` and is not in it.
+
+    Source: question 16 of the pricing reference: usage without a rate has no line and shows in diagnostics.
+    """
+    billed: dict[tuple[ProductId, GroupValues, GroupValues], list[UsageLine]] = {}
+    for line in lines:
+        key = line.product_id, line.pricing_group_values, line.presentation_group_values
+        billed.setdefault(key, []).append(line)
+    sums: dict[tuple[Unbilled, ProductId, GroupValues], Decimal] = {}
+    for key, windows in metered.items():
+        own = billed.get(key, [])
+        if sum(len(line.windows) for line in own) == len(windows):
+            continue
+        product_id, pricing, _ = key
+        schedule = book.schedule(product_id, pricing)
+        for window in windows:
+            at = window.starting_at
+            if not any(line.starting_at <= at < line.ending_before for line in own):
+                has_rate = schedule is not None and schedule.at(at) is not None
+                reason = Unbilled.NOT_ENTITLED if has_rate else Unbilled.NO_RATE
+                sums[reason, product_id, pricing] = sums.get((reason, product_id, pricing), ZERO) + window.quantity
+    for each in lost:
+        group = each.reason, each.product_id, each.pricing_group_values
+        sums[group] = sums.get(group, ZERO) + each.quantity
+    return tuple(UnbilledUsage(*group, quantity) for group, quantity in sums.items() if quantity)
 
 
 def _by_group_keys(product: Product, period: BoundedPeriod) -> list[tuple[BoundedPeriod, bool]]:

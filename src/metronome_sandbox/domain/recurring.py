@@ -10,7 +10,8 @@ import msgspec
 
 from metronome_sandbox.domain.amounts import ONE, quotient
 from metronome_sandbox.domain.balances import BalanceType, SpendingRate
-from metronome_sandbox.domain.ids import CreditTypeId, ProductId, RecurringId
+from metronome_sandbox.domain.hierarchies import ChildAccess
+from metronome_sandbox.domain.ids import CreditTypeId, ProductId, RecurringId, SubscriptionId
 from metronome_sandbox.domain.periods import BoundedPeriod, Frequency, Period, StatementSchedule, boundary, number_at
 from metronome_sandbox.domain.targeting import Specifier
 
@@ -64,12 +65,47 @@ class UnitAmount(msgspec.Struct, frozen=True, gc=False):
         return self.unit_price * self.quantity
 
 
+class Allocation(StrEnum):
+    """Whether the seats of a subscription share one balance or have one each. Source: ``subscription_config``."""
+
+    POOLED = "POOLED"
+    INDIVIDUAL = "INDIVIDUAL"
+
+
+class SeatGrant(msgspec.Struct, frozen=True, gc=False):
+    """The subscription whose seats decide how much is granted. Source: field ``subscription_config``.
+
+    Attributes:
+        is_prorated: Whether a seat that comes within a period brings a part of what one brings.
+    """
+
+    subscription_id: SubscriptionId
+    allocation: Allocation
+    is_prorated: bool
+
+
+class SeatsGranted(msgspec.Struct, frozen=True, gc=False):
+    """What the running period has granted for.
+
+    Attributes:
+        amount: Of one seat.
+        quantity: The most seats there were in it.
+        seat_ids: Those with a balance of their own.
+    """
+
+    starting_at: datetime
+    ending_before: datetime
+    amount: Decimal
+    quantity: Decimal
+    seat_ids: tuple[str, ...] = ()
+
+
 class Recurring(msgspec.Struct, frozen=True, gc=False):
     """A commit or credit that is granted anew each period. Source: schemas ``RecurringCommit``, ``RecurringCredit``.
 
     Attributes:
         type: PREPAID or CREDIT.
-        access: What each whole period grants.
+        access: What each whole period grants; for one seat where ``seats`` says whose.
         price: What the customer pays for it; None is nothing.
         duration: How many periods each grant can be spent in.
         frequency: None follows the contract's usage invoices; otherwise periods are counted from ``starting_at``.
@@ -99,6 +135,9 @@ class Recurring(msgspec.Struct, frozen=True, gc=False):
     rollover_fraction: Decimal | None = None
     netsuite_sales_order_id: str | None = None
     granted_until: datetime | None = None
+    seats: SeatGrant | None = None
+    seats_granted: SeatsGranted | None = None
+    child_access: ChildAccess | None = None
 
     def rhythm(self, statements: StatementSchedule) -> StatementSchedule:
         """Return what its periods are cut by.

@@ -8,14 +8,18 @@ import msgspec
 
 from metronome_sandbox.domain.catalog import Product
 from metronome_sandbox.domain.ids import GroupValues, ProductId
+from metronome_sandbox.domain.rate_cards import BillingFrequency
 
 
 class Target(msgspec.Struct, frozen=True, gc=False):
-    """One kind of usage: a product with the group values it is billed under."""
+    """One kind of usage: a product with the group values it is billed under; or a subscription to one, with how often
+    it is billed.
+    """
 
     product: Product
     pricing_group_values: GroupValues = ()
     presentation_group_values: GroupValues = ()
+    billing_frequency: BillingFrequency | None = None
 
 
 class Specifier(msgspec.Struct, frozen=True, gc=False):

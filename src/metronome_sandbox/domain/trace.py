@@ -7,15 +7,17 @@ sorted by. :mod:`~metronome_sandbox.domain.explanation` turns them into sentence
 from __future__ import annotations
 
 from decimal import Decimal
+from enum import StrEnum
 
 import msgspec
 
-from metronome_sandbox.domain.balances import SpendingOrder
 from metronome_sandbox.domain.catalog import QuantityConversion, QuantityRounding
 from metronome_sandbox.domain.ids import BalanceId, GroupValues, ProductId, RateCardId, SegmentId
 from metronome_sandbox.domain.overrides import Choice
 from metronome_sandbox.domain.periods import BoundedPeriod
 from metronome_sandbox.domain.rate_cards import Price, Rate
+from metronome_sandbox.domain.spending_order import SpendingOrder
+from metronome_sandbox.domain.subscriptions import Share
 
 
 class Pricing(msgspec.Struct, frozen=True, gc=False):
@@ -25,11 +27,13 @@ class Pricing(msgspec.Struct, frozen=True, gc=False):
         rate: The entry of the card.
         price: What the line's tier is a part of: the rate after the winning override.
         choice: The overrides that competed.
+        share: The part of a subscription's period that the price is for; None is all of it.
     """
 
     rate: Rate
     price: Price
     choice: Choice
+    share: Share | None = None
 
 
 class QueuedSegment(msgspec.Struct, frozen=True, gc=False):
@@ -65,6 +69,27 @@ class Measure(msgspec.Struct, frozen=True, gc=False):
     rounding: QuantityRounding | None = None
 
 
+class Unbilled(StrEnum):
+    """Why usage of a product on the card is on no line."""
+
+    NO_RATE = "NO_RATE"
+    NOT_ENTITLED = "NOT_ENTITLED"
+    NO_PRICING_KEY = "NO_PRICING_KEY"
+
+
+class UnbilledUsage(msgspec.Struct, frozen=True, gc=False):
+    """Usage that was metered and that no line bills.
+
+    Attributes:
+        pricing_group_values: None stands for a key that the events lack.
+    """
+
+    reason: Unbilled
+    product_id: ProductId
+    pricing_group_values: GroupValues
+    quantity: Decimal
+
+
 class Trace(msgspec.Struct, frozen=True, gc=False):
     """What was noted about an invoice as a whole; its lines have a :class:`Pricing` each.
 
@@ -72,8 +97,10 @@ class Trace(msgspec.Struct, frozen=True, gc=False):
         rate_card_id: Where the rates stand.
         queue: The segments open to the contract in the period, in the order of spending.
         measures: Of products that convert or round; none on an import.
+        unbilled: Usage that is on no line; none on an import.
     """
 
     rate_card_id: RateCardId | None
     queue: tuple[QueuedSegment, ...] = ()
     measures: tuple[Measure, ...] = ()
+    unbilled: tuple[UnbilledUsage, ...] = ()

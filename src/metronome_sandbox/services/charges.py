@@ -28,10 +28,12 @@ from metronome_sandbox.domain.invoices import (
     TermKind,
     total_of,
 )
+from metronome_sandbox.domain.invoicing import PricedUsage, build_scheduled_invoice
 from metronome_sandbox.domain.periods import BoundedPeriod, next_billing_period
 from metronome_sandbox.domain.scheduled_charges import discount_line, scheduled_line, service_line
 from metronome_sandbox.services.context import Context
-from metronome_sandbox.services.pricing import fiat_credit_type
+from metronome_sandbox.services.pricing import add_draws, fiat_credit_type, open_segments, price_book
+from metronome_sandbox.services.subscription_charges import goes_on_usage, horizon, paid_during, subscriptions
 from metronome_sandbox.services.true_ups import contracts_with_true_ups, true_ups, with_drafts
 
 Source = Callable[[Context, Contract], Iterable[Charge]]
@@ -89,15 +91,16 @@ def professional_services(context: Context, contract: Contract) -> Iterator[Char
 
 
 SOURCES: tuple[Source, ...] = (commit_payments, scheduled_charges, discounts, professional_services, true_ups)
-"""In the order of lines on an invoice."""
+"""In the order of lines on an invoice, behind subscriptions."""
 
 ON_USAGE_INVOICES = frozenset({LineType.COMMIT_PURCHASE, LineType.SCHEDULED})
 """What a contract with ``scheduled_charges_on_usage_invoices`` bills together with usage."""
 
 
-def all_charges(context: Context, contract: Contract) -> list[Charge]:
-    """Return every charge of a contract, billed or not, by time."""
-    found = (charge for source in SOURCES for charge in source(context, contract))
+def all_charges(context: Context, contract: Contract, wanted: Callable[[str], bool]) -> list[Charge]:
+    """Return the charges of a contract whose ids are asked for, billed or not, by time."""
+    found = list(subscriptions(context, contract, wanted))
+    found += (charge for source in SOURCES for charge in source(context, contract) if wanted(charge.id))
     return sorted(found, key=lambda charge: charge.timestamp)
 
 
@@ -106,35 +109,37 @@ def open_charges(context: Context, contract: Contract) -> list[Charge]:
     if contract.archived_at is not None:
         return []
     settled = context.store.settled
-    return [charge for charge in all_charges(context, contract) if charge.id not in settled]
+    return all_charges(context, contract, lambda charge_id: charge_id not in settled)
 
 
 def charges_on_usage_invoice(context: Context, contract: Contract, period: BoundedPeriod) -> list[Charge]:
     """Return the charges that the usage invoice of a period carries, as far as no other invoice that stands has them.
 
     Source: guide "Create a contract" for ``scheduled_charges_on_usage_invoices``: those dated on the day the period
-    ends.
+    ends. Source: SDK, field ``invoice_placement``, for subscriptions.
     """
-    if not contract.charges_on_usage_invoices:
+    if not contract.charges_on_usage_invoices and not contract.subscriptions:
         return []
     store = context.store
-    found = []
-    for charge in all_charges(context, contract):
-        settled_by = store.settled.get(charge.id)
+
+    def may_be_here(charge_id: str) -> bool:
+        settled_by = store.settled.get(charge_id)
         if settled_by is None:
-            is_here = _goes_on_usage(context, contract, charge) and _ends_on_day_of(period.ending_before, charge)
-        else:  # of a voided invoice that is made again
-            billed = store.invoices[settled_by]
-            is_here = billed.period == period and billed.status is InvoiceStatus.VOID
-        if is_here:
-            found.append(charge)
-    return found
+            return True
+        billed = store.invoices[settled_by]  # a voided invoice that is made again
+        return billed.period == period and billed.status is InvoiceStatus.VOID
+
+    return [
+        charge
+        for charge in all_charges(context, contract, may_be_here)
+        if charge.id in store.settled or (_is_of(period, charge) and _goes_on_usage(context, contract, charge))
+    ]
 
 
 def charges_billed_by(context: Context, contract: Contract, invoice: Invoice) -> list[Charge]:
     """Return the charges of a contract that an invoice billed, as they are now."""
     settled = context.store.settled
-    return [charge for charge in all_charges(context, contract) if settled.get(charge.id) == invoice.id]
+    return all_charges(context, contract, lambda charge_id: settled.get(charge_id) == invoice.id)
 
 
 def _goes_on_usage(context: Context, contract: Contract, charge: Charge) -> bool:
@@ -143,6 +148,8 @@ def _goes_on_usage(context: Context, contract: Contract, charge: Charge) -> bool
     Assumed: the day is the UTC day; a charge in another currency than the usage gets an invoice of its own.
     [A-charges-on-usage]
     """
+    if charge.part is not None:
+        return goes_on_usage(contract, charge)
     if not contract.charges_on_usage_invoices or charge.holds_back or charge.line.type not in ON_USAGE_INVOICES:
         return False
     if charge.commitment is not None or charge.credit_type_id != fiat_credit_type(context, contract):
@@ -153,6 +160,13 @@ def _goes_on_usage(context: Context, contract: Contract, charge: Charge) -> bool
     just_before = max(contract.generated_until, day - timedelta(microseconds=1))
     period = next_billing_period(contract.statement_schedule, contract.period, just_before)
     return period is not None and _ends_on_day_of(period.ending_before, charge)
+
+
+def _is_of(period: BoundedPeriod, charge: Charge) -> bool:
+    """Whether a charge that goes on a usage invoice goes on that of this period."""
+    if charge.part is not None:
+        return period.starting_at < charge.timestamp <= period.ending_before
+    return _ends_on_day_of(period.ending_before, charge)
 
 
 def _ends_on_day_of(instant: datetime, charge: Charge) -> bool:
@@ -214,11 +228,15 @@ def note_next_charge(
 ) -> None:
     """Note when the contract's next charge falls due.
 
+    A subscription without an end is looked at again when the time is over that its charges are known of.
+
     Args:
         ahead: Its charges, as :func:`scheduled_ahead` returns them.
     """
     contract = context.store.contracts[contract_id]
-    next_charge_at = ahead[0][0] if ahead else None
+    known_until = horizon(contract)
+    instants = [ahead[0][0]] if ahead else []
+    next_charge_at = min(instants if known_until is None else [*instants, known_until], default=None)
     if next_charge_at != contract.next_charge_at:
         context.store.contracts.put(contract_id, msgspec.structs.replace(contract, next_charge_at=next_charge_at))
 
@@ -229,26 +247,42 @@ def reschedule_true_ups(context: Context, customer_id: CustomerId) -> None:
         reschedule(context, contract.id)
 
 
-def scheduled_drafts(context: Context, customer_id: CustomerId, taken: Mapping[SegmentId, Decimal]) -> list[Invoice]:
+def scheduled_drafts(
+    context: Context, customer_ids: Iterable[CustomerId], taken: Mapping[SegmentId, Decimal]
+) -> list[Invoice]:
     """Return the scheduled invoices ahead: one for each contract, date and currency.
 
     Args:
-        taken: What usage drafts draw from each segment.
+        customer_ids: Whose; all that share balances, whichever of them comes first.
+        taken: What usage drafts draw from each segment. They come first: each began before such an invoice is issued.
     """
     store = context.store
-    found: list[Invoice] = []
-    for contract_id in store.contracts_of.ids(customer_id):
-        alone = charges_alone(context, store.contracts[contract_id])
+    waiting: list[tuple[datetime, int, list[Charge]]] = []
+    for contract_id in (contract_id for each in customer_ids for contract_id in store.contracts_of.ids(each)):
+        contract = store.contracts[contract_id]
+        alone = charges_alone(context, contract)
         charges = [charge for each in alone if (charge := with_drafts(context, each, taken)).is_needed]
-        found += (scheduled_invoice(context, together) for together in _grouped(charges))
+        waiting += ((together[0].timestamp, contract.sequence, together) for together in _grouped(charges))
+    taken = dict(taken)
+    found: list[Invoice] = []
+    for _, _, together in sorted(waiting, key=itemgetter(0, 1)):  # as they become final
+        found.append(scheduled_invoice(context, together, taken))
+        add_draws(taken, found[-1].draws)
     return found
 
 
-def scheduled_invoice(context: Context, charges: list[Charge]) -> Invoice:
-    """Return the invoice of charges that share contract, date and currency, as a draft."""
+def scheduled_invoice(
+    context: Context, charges: Sequence[Charge], taken: Mapping[SegmentId, Decimal] | None = None
+) -> Invoice:
+    """Return the invoice of charges that share contract, date and currency, as a draft.
+
+    Args:
+        taken: What invoices that are not final and come before it draw from each segment.
+    """
     first = charges[0]
     contract = context.store.contracts[first.contract_id]
-    lines = tuple(charge.line for charge in charges)
+    issued_at = _issue_date(context, contract, charges)
+    priced = _priced(context, contract, charges, issued_at, taken or {})
     return Invoice(
         id=scheduled_invoice_id(context, first.contract_id, first.timestamp, first.credit_type_id, first.commitment),
         customer_id=contract.customer_id,
@@ -256,10 +290,27 @@ def scheduled_invoice(context: Context, charges: list[Charge]) -> Invoice:
         type=InvoiceType.SCHEDULED,
         status=InvoiceStatus.DRAFT,
         credit_type_id=first.credit_type_id,
-        issued_at=_issue_date(context, contract, charges),
-        lines=lines,
-        total=total_of(lines),
+        issued_at=issued_at,
+        lines=priced.lines,
+        total=priced.total,
+        draws=priced.draws,
+        trace=priced.trace,
     )
+
+
+def _priced(
+    context: Context,
+    contract: Contract,
+    charges: Sequence[Charge],
+    issued_at: datetime,
+    taken: Mapping[SegmentId, Decimal],
+) -> PricedUsage:
+    parts = [charge.part for charge in charges if charge.part is not None]
+    lines = tuple(charge.line for charge in charges if charge.part is None)
+    if not parts:
+        return PricedUsage(lines, total_of(lines), ())
+    candidates = open_segments(context, contract, paid_during(parts), taken)
+    return build_scheduled_invoice(contract, price_book(context, contract), parts, candidates, issued_at, lines)
 
 
 def scheduled_invoice_id(

@@ -19,7 +19,9 @@ from metronome_sandbox.domain.ids import BalanceId, ContractId, CustomerId, Invo
 from metronome_sandbox.domain.invoices import Invoice, InvoiceStatus
 from metronome_sandbox.domain.periods import require_hour
 from metronome_sandbox.domain.scheduled_charges import ScheduledCharge, ServiceCharge
-from metronome_sandbox.services.balance_edits import BalanceChange, archive_balance, changed_schedule, edit_balance
+from metronome_sandbox.services.balance_changes import BalanceChange
+from metronome_sandbox.services.balance_edits import edit_balance
+from metronome_sandbox.services.balance_ends import archive_balance
 from metronome_sandbox.services.charges import reschedule, scheduled_invoice_of
 from metronome_sandbox.services.context import Context
 from metronome_sandbox.services.contract_ends import check_end, set_end
@@ -30,7 +32,10 @@ from metronome_sandbox.services.drafts import find_invoice
 from metronome_sandbox.services.passage import catch_up
 from metronome_sandbox.services.pricing import fiat_credit_type
 from metronome_sandbox.services.recurring_edits import RecurringChange, with_change
+from metronome_sandbox.services.schedule_edits import changed_schedule
 from metronome_sandbox.services.scheduled_charges import archived, billing_invoices
+from metronome_sandbox.services.subscriptions import SubscriptionChange, with_changed_subscriptions
+from metronome_sandbox.services.thresholds import ThresholdEdits, with_threshold_edits
 from metronome_sandbox.services.usage_filters import NewUsageFilter, with_usage_filter
 
 T = TypeVar("T")
@@ -65,18 +70,20 @@ class EditContract(msgspec.Struct, frozen=True, kw_only=True):
     update_scheduled_charges: tuple[ScheduledChargeChange, ...] = ()
     update_recurring_commits: tuple[RecurringChange, ...] = ()
     update_recurring_credits: tuple[RecurringChange, ...] = ()
+    update_subscriptions: tuple[SubscriptionChange, ...] = ()
     archive_commits: tuple[BalanceId, ...] = ()
     archive_credits: tuple[BalanceId, ...] = ()
     archive_scheduled_charges: tuple[str, ...] = ()
     remove_overrides: tuple[OverrideId, ...] = ()
+    thresholds: ThresholdEdits = ThresholdEdits()
     updates: str = "{}"
 
 
 def edit_contract(context: Context, new: EditContract) -> ContractEdit:
     """Change a contract, all of it or nothing. Drafts follow at once; finalized invoices only by void and regenerate.
 
-    Assumed: the new end cuts first, then terms are taken out, changed and added, so that an end that is moved earlier
-    leaves alone what the same edit says of later dates.  [A-edit-order]
+    Assumed: overrides are taken out first, then the new end cuts, then other terms are taken out, changed and added, so
+    that an end that is moved earlier leaves alone what the same edit says of later dates.  [A-edit-order]
 
     Raises:
         CustomerNotFound, ContractNotFound: There is none.
@@ -103,12 +110,14 @@ def edit_contract(context: Context, new: EditContract) -> ContractEdit:
     with context.transaction():
         edit_id = context.ids.next("contract edit")
         remember(context, contract)
+        contract = _without_overrides(contract, new.remove_overrides)
         if new.ending_before is not UNSET:
             contract = set_end(context, contract, new.ending_before)
-        contract = _without_overrides(contract, new.remove_overrides)
         contract = _with_archived_charges(context, contract, new.archive_scheduled_charges)
         contract = _with_changed_charges(context, contract, new.update_scheduled_charges)
         contract = _with_changed_recurring(context, contract, new)
+        contract = with_changed_subscriptions(context, contract, new.update_subscriptions, "update_subscriptions")
+        contract = with_threshold_edits(context, contract, new.thresholds)
         contract = _with_plain_fields(contract, new)
         before = contract
         contract = with_terms(context, contract, new.add, edit_id, "add_")
@@ -232,6 +241,7 @@ def _added(context: Context, before: Contract, after: Contract, new: NewTerms) -
         _behind(before.professional_services, after.professional_services),
         new.reseller_royalties,
         _behind(before.recurring, after.recurring),
+        _behind(before.subscriptions, after.subscriptions),
     )
 
 

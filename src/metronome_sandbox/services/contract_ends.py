@@ -12,9 +12,11 @@ from metronome_sandbox.domain.contracts import Contract
 from metronome_sandbox.domain.errors import InvalidRequest
 from metronome_sandbox.domain.invoices import Invoice, InvoiceStatus
 from metronome_sandbox.domain.periods import require_hour
+from metronome_sandbox.domain.subscriptions import Collection, Subscription
 from metronome_sandbox.services.charges import reschedule, reschedule_true_ups
 from metronome_sandbox.services.context import Context
 from metronome_sandbox.services.scheduled_charges import ending
+from metronome_sandbox.services.subscription_charges import billed
 
 
 def check_end(
@@ -48,8 +50,8 @@ def set_end(
 ) -> Contract:
     """Set, move or clear the end of a contract, inside of an open transaction, and return it as stored.
 
-    Earlier cuts the draft and the access to the contract's own balances, and drops what its invoices would carry
-    afterwards; later brings none of those back.
+    Earlier cuts the draft, the access to the contract's own balances and its terms, and drops what its invoices would
+    carry afterwards; later brings none of those back.
 
     Args:
         keeps_true_ups: Whether postpaid commits are still trued up although their date is later.
@@ -60,9 +62,9 @@ def set_end(
     is_earlier = ending_before is not None and (
         contract.ending_before is None or ending_before < contract.ending_before
     )
-    changed = msgspec.structs.replace(contract, ending_before=ending_before)
+    changed = msgspec.structs.replace(_with_ends_of_subscriptions(context, contract), ending_before=ending_before)
     if is_earlier and ending_before is not None:
-        changed = ending(context, changed, ending_before)
+        changed = _with_terms_until(ending(context, changed, ending_before), ending_before)
         for balance in balances_on(context, contract):
             kept = _ending(context, balance, ending_before) if balance.contract_id == contract.id else balance
             kept = _without_payments_from(context, kept, ending_before, keeps_true_ups=keeps_true_ups)
@@ -71,6 +73,54 @@ def set_end(
     reschedule(context, contract.id)
     reschedule_true_ups(context, contract.customer_id)
     return store.contracts[contract.id]
+
+
+def _with_ends_of_subscriptions(context: Context, contract: Contract) -> Contract:
+    """Return a contract, about to get another end, whose subscriptions stay ended that were billed until its old one.
+
+    Source: operation ``updateContractEndDate-v1``: a later end does not lengthen a subscription in advance whose last
+    period was billed.
+    """
+    end = contract.ending_before
+    if end is None or not contract.subscriptions:
+        return contract
+    kept = tuple(
+        msgspec.structs.replace(each, ending_before=end) if _is_billed_until(context, contract, each, end) else each
+        for each in contract.subscriptions
+    )
+    return msgspec.structs.replace(contract, subscriptions=kept)
+
+
+def _is_billed_until(context: Context, contract: Contract, subscription: Subscription, end: datetime) -> bool:
+    return (
+        subscription.collection is Collection.ADVANCE
+        and subscription.during(contract.period).ending_before == end
+        and any(item.due.ending_before == end for item in billed(context, contract, subscription).values())
+    )
+
+
+def _with_terms_until(contract: Contract, instant: datetime) -> Contract:
+    """Return a contract whose overrides, recurring commits and recurring credits end at ``instant`` at the latest.
+
+    Source: reference, pricing section 4.23: an earlier end cuts terms, a later one leaves them.
+    Assumed: one without an end gets one; what would start later goes.  [A-early-end-terms]
+    """
+
+    def until(end: datetime | None) -> datetime:
+        return instant if end is None else min(end, instant)
+
+    replace = msgspec.structs.replace
+    overrides = tuple(
+        replace(each, ending_before=until(each.ending_before))
+        for each in contract.overrides
+        if each.starting_at < instant
+    )
+    recurring = tuple(
+        replace(each, ending_before=until(each.ending_before))
+        for each in contract.recurring
+        if each.starting_at < instant
+    )
+    return replace(contract, overrides=overrides).with_recurring(recurring)
 
 
 def balances_on(context: Context, contract: Contract) -> list[Balance]:

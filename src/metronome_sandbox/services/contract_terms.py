@@ -11,7 +11,7 @@ from metronome_sandbox.domain.balances import Balance
 from metronome_sandbox.domain.catalog import Product
 from metronome_sandbox.domain.contracts import Contract
 from metronome_sandbox.domain.errors import InvalidRequest, NotFound
-from metronome_sandbox.domain.ids import BalanceId, GroupValues, OverrideId, ProductId, RecurringId
+from metronome_sandbox.domain.ids import BalanceId, GroupValues, OverrideId, ProductId, RecurringId, SubscriptionId
 from metronome_sandbox.domain.overrides import (
     Override,
     OverrideSpecifier,
@@ -24,14 +24,18 @@ from metronome_sandbox.domain.periods import require_hour
 from metronome_sandbox.domain.recurring import Recurring
 from metronome_sandbox.domain.reseller_royalties import RoyaltyChange, with_change
 from metronome_sandbox.domain.scheduled_charges import ProfessionalService
+from metronome_sandbox.domain.subscriptions import Subscription
 from metronome_sandbox.services import balances, scheduled_charges
 from metronome_sandbox.services.balances import NewBalance
 from metronome_sandbox.services.context import Context
+from metronome_sandbox.services.hierarchies import check_child_access
 from metronome_sandbox.services.payment_gates import check_gated, initiate
-from metronome_sandbox.services.rate_cards import in_its_unit
+from metronome_sandbox.services.prices import in_its_unit
 from metronome_sandbox.services.recurring import NewRecurring, check_recurring
 from metronome_sandbox.services.recurring import made as made_recurring
 from metronome_sandbox.services.scheduled_charges import NewScheduledTerm
+from metronome_sandbox.services.subscriptions import NewSubscription, check_subscription
+from metronome_sandbox.services.subscriptions import made as made_subscriptions
 
 
 class NewTerms(msgspec.Struct, frozen=True):
@@ -51,6 +55,7 @@ class NewTerms(msgspec.Struct, frozen=True):
     reseller_royalties: tuple[RoyaltyChange, ...] = ()
     recurring_commits: tuple[NewRecurring, ...] = ()
     recurring_credits: tuple[NewRecurring, ...] = ()
+    subscriptions: tuple[NewSubscription, ...] = ()
 
 
 def with_terms(context: Context, contract: Contract, new: NewTerms, source_id: str, prefix: str = "") -> Contract:
@@ -64,6 +69,9 @@ def with_terms(context: Context, contract: Contract, new: NewTerms, source_id: s
         NotFound: A product, rate card or currency does not exist.
         InvalidRequest: A rule of the reference (pricing, section 6.3) is broken.
     """
+    known = len(contract.subscriptions)
+    contract = _with_subscriptions(context, contract, new.subscriptions, f"{prefix}subscriptions", source_id)
+    new = _with_seats_named(new, contract.subscriptions[known:])
     checked = checked_overrides(context, contract, new, prefix)
     made: list[Balance] = []
     waiting: list[Balance] = []
@@ -119,6 +127,36 @@ def checked_overrides(context: Context, contract: Contract, new: NewTerms, prefi
     return checked
 
 
+def _with_subscriptions(
+    context: Context, contract: Contract, new: Sequence[NewSubscription], path: str, source_id: str
+) -> Contract:
+    for index, item in enumerate(new):
+        with errors_below(f"{path}[{index}]"):
+            check_subscription(context, contract, item)
+    made = made_subscriptions(context, contract, new, source_id)
+    return msgspec.structs.replace(contract, subscriptions=(*contract.subscriptions, *made))
+
+
+def _with_seats_named(new: NewTerms, made: Sequence[Subscription]) -> NewTerms:
+    """Return terms whose recurring commits and credits name subscriptions by their ids, not by temporary ones."""
+    ids = {item.temporary_id: one.id for item, one in zip(new.subscriptions, made, strict=True) if item.temporary_id}
+
+    def named(item: NewRecurring) -> NewRecurring:
+        seats = item.terms.seats
+        if seats is None:
+            return item
+        replace = msgspec.structs.replace
+        name = seats.subscription_id
+        seats = replace(seats, subscription_id=ids.get(name, SubscriptionId(name.lower())))
+        return replace(item, terms=replace(item.terms, seats=seats))
+
+    return msgspec.structs.replace(
+        new,
+        recurring_commits=tuple(named(item) for item in new.recurring_commits),
+        recurring_credits=tuple(named(item) for item in new.recurring_credits),
+    )
+
+
 @contextmanager
 def errors_below(path: str) -> Iterator[None]:
     """Let errors whose paths are relative to ``path`` name the whole path."""
@@ -153,8 +191,10 @@ def _checked_balances(context: Context, contract: Contract, new: NewTerms, prefi
             with errors_below(path):
                 if isinstance(item, NewRecurring):
                     _check_recurring(context, contract, item.terms)
+                    check_child_access(context, contract.id, item.terms.child_access)
                 else:
                     balances.check(context, item)
+                    check_child_access(context, contract.id, item.child_access)
                     check_gated(context, item)
             if item.temporary_id is not None:
                 if item.temporary_id in names:
@@ -196,10 +236,14 @@ def _check_commit_names(context: Context, contract: Contract, names: Collection[
             if not override.is_commit_specific:
                 raise InvalidRequest(path, "needs is_commit_specific: true")
             known = context.store.balances.get(name)
-            is_ours = known is not None and known.customer_id == contract.customer_id
+            is_ours = known is not None and (
+                known.customer_id == contract.customer_id or known.contract_id == contract.parent_id is not None
+            )
             if name not in names and not is_ours and name not in recurring_ids:
                 raise InvalidRequest(
-                    path, f"{name!r} is neither a temporary_id of this request nor a commit or credit of the customer"
+                    path,
+                    f"{name!r} is neither a temporary_id of this request nor a commit or credit of the customer or the "
+                    "contract's parent",
                 )
         for recurring_id in specifier.recurring_ids:
             path = f"override_specifiers[{index}].recurring_commit_ids"

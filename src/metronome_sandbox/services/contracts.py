@@ -17,6 +17,7 @@ from metronome_sandbox.domain.invoices import InvoiceStatus
 from metronome_sandbox.domain.overrides import Override, Prioritization, in_force, is_entitled, overridden, winner
 from metronome_sandbox.domain.periods import (
     Frequency,
+    Period,
     StatementDay,
     StatementSchedule,
     billing_periods,
@@ -27,6 +28,7 @@ from metronome_sandbox.domain.rate_cards import Price, Rate, RateCard, RateKey
 from metronome_sandbox.domain.reseller_royalties import RoyaltyChange
 from metronome_sandbox.domain.scheduled_charges import ProfessionalService
 from metronome_sandbox.domain.targeting import Target
+from metronome_sandbox.domain.thresholds import PrepaidThreshold, SpendThreshold
 from metronome_sandbox.services.balances import NewBalance
 from metronome_sandbox.services.charges import reschedule, reschedule_true_ups
 from metronome_sandbox.services.context import Context
@@ -34,11 +36,14 @@ from metronome_sandbox.services.contract_ends import balances_on, check_end, inv
 from metronome_sandbox.services.contract_history import record, remember
 from metronome_sandbox.services.contract_terms import NewTerms, with_terms
 from metronome_sandbox.services.customers import active_customer, get_customer
+from metronome_sandbox.services.hierarchies import NewHierarchy, check_hierarchy
 from metronome_sandbox.services.passage import catch_up
 from metronome_sandbox.services.payment_gates import fail, waiting_on
 from metronome_sandbox.services.rate_cards import active_rate_card, rate_card_by_alias
 from metronome_sandbox.services.recurring import NewRecurring
 from metronome_sandbox.services.scheduled_charges import NewScheduledTerm
+from metronome_sandbox.services.subscriptions import NewSubscription
+from metronome_sandbox.services.thresholds import with_thresholds
 from metronome_sandbox.services.transitions import NewTransition, follow
 from metronome_sandbox.services.usage_filters import NewUsageFilter, with_usage_filter
 
@@ -91,6 +96,10 @@ class NewContract(msgspec.Struct, frozen=True):
     recurring_commits: tuple[NewRecurring, ...] = ()
     recurring_credits: tuple[NewRecurring, ...] = ()
     package_id: PackageId | None = None
+    subscriptions: tuple[NewSubscription, ...] = ()
+    hierarchy: NewHierarchy = NewHierarchy()
+    spend_threshold: SpendThreshold | None = None
+    prepaid_threshold: PrepaidThreshold | None = None
 
     @property
     def terms(self) -> NewTerms:
@@ -105,6 +114,7 @@ class NewContract(msgspec.Struct, frozen=True):
             self.reseller_royalties,
             self.recurring_commits,
             self.recurring_credits,
+            self.subscriptions,
         )
 
 
@@ -127,6 +137,9 @@ def create_contract(context: Context, new: NewContract) -> Contract:
     card = _rate_card(context, new)
     schedule = new_statement_schedule(new)
     _check_number_of_periods(context, new, schedule)
+    during, follows = Period(new.starting_at, new.ending_before), new.transition
+    replaces = None if follows is None else follows.from_contract_id
+    check_hierarchy(context, new.customer_id, new.hierarchy, during, replaces)
     with context.transaction():
         contract_id = ContractId(context.ids.next("contract"))
         contract = Contract(
@@ -149,11 +162,14 @@ def create_contract(context: Context, new: NewContract) -> Contract:
             total_contract_value=new.total_contract_value,
             charges_on_usage_invoices=new.charges_on_usage_invoices,
             package_id=new.package_id,
+            child_of=new.hierarchy.child_of,
+            invoice_consolidation=new.hierarchy.invoice_consolidation,
         )
         first = max(new.starting_at, schedule.generation_starting_at or new.starting_at)
         contract = with_terms(context, contract.with_generated_until(first), new.terms, contract_id)
         if new.usage_filter is not None:
             contract = with_usage_filter(context, contract, new.usage_filter, "usage_filter.")
+        contract = with_thresholds(context, contract, new.spend_threshold, new.prepaid_threshold)
         store.contracts.put(contract_id, contract)
         if new.uniqueness_key is not None:
             store.uniqueness_keys.put(("contract", new.uniqueness_key), contract_id)
@@ -408,7 +424,7 @@ def get_contract_rate_schedule(
         if segment is None:
             continue
         product = store.products[key.product_id].at(at)
-        target = Target(product, key.pricing_group_values)
+        target = Target(product, key.pricing_group_values, billing_frequency=key.billing_frequency)
         concerned = [item for item in contract.overrides if not item.is_commit_specific and item.concerns(target)]
         applying = in_force(concerned, target, at)
         if not is_entitled(applying, segment.rate.is_entitled):

@@ -1,8 +1,9 @@
 """Draft invoices: never stored, computed from the state when somebody asks.
 
 All drafts of a customer are computed together, in the order of their periods, because a balance on customer level may
-serve several contracts and an earlier draft leaves less of it to a later one. The result is kept as long as the
-tenant's tables stand still and no new period has begun.
+serve several contracts and an earlier draft leaves less of it to a later one; so are those of customers whose contracts
+share balances in a hierarchy. The result is kept as long as the tenant's tables stand still and no new period has
+begun.
 """
 
 from __future__ import annotations
@@ -10,14 +11,15 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from decimal import Decimal
-from itertools import islice
+from itertools import count, islice
 
 import msgspec
 
 from metronome_sandbox.domain.composite import composites_on_offer
 from metronome_sandbox.domain.contracts import Contract
 from metronome_sandbox.domain.errors import NotFound
-from metronome_sandbox.domain.events import UsageEvent, metered, within
+from metronome_sandbox.domain.events import UsageEvent
+from metronome_sandbox.domain.events import metered as measure
 from metronome_sandbox.domain.ids import (
     ContractId,
     CustomerId,
@@ -33,16 +35,18 @@ from metronome_sandbox.domain.invoices import (
 )
 from metronome_sandbox.domain.invoicing import build_invoice
 from metronome_sandbox.domain.periods import BoundedPeriod
-from metronome_sandbox.domain.rating import Metered, PriceBook, metered_lines, priceable
-from metronome_sandbox.domain.trace import Measure
+from metronome_sandbox.domain.rating import Metered, Part, PriceBook, metered_lines, priceable, unbilled
+from metronome_sandbox.domain.trace import Measure, UnbilledUsage
 from metronome_sandbox.domain.usage import UsageLine, WindowQuantity, WindowSize
 from metronome_sandbox.domain.usage_filters import admitted
 from metronome_sandbox.services.charges import charges_on_usage_invoice, scheduled_drafts
 from metronome_sandbox.services.context import Context
+from metronome_sandbox.services.hierarchies import relatives
 from metronome_sandbox.services.pricing import add_draws, fiat_credit_type, open_segments, price_book
+from metronome_sandbox.services.subscription_charges import paid_during
 
 
-class Drafts(msgspec.Struct, frozen=True):
+class Drafts(msgspec.Struct, frozen=True, gc=False):
     """A customer's drafts and how long they hold.
 
     Attributes:
@@ -68,7 +72,8 @@ def drafts_of(context: Context, customer_id: CustomerId) -> tuple[Invoice, ...]:
     ):
         if any(other.revision != revision for other in islice(context.drafts.values(), 1)):
             context.drafts.clear()
-        known = context.drafts[customer_id] = _compute(context, customer_id, now)
+        context.drafts.update(_compute(context, customer_id, now))
+        known = context.drafts[customer_id]
     return known.invoices
 
 
@@ -80,21 +85,24 @@ contract, and the period to generate or the import to price again."""
 def pending(
     context: Context, customer_id: CustomerId, until: datetime, of: Collection[ContractId] | None = None
 ) -> tuple[list[Pending], datetime | None]:
-    """Return what is not final, in order, and when the next period starts after ``until``.
+    """Return what is not final of a customer and its relatives, in order, and when the next period starts after
+    ``until``.
 
     Of the periods to generate those that start at or before ``until``; of the imports that wait for their issue date
     all.
 
     Args:
-        of: The contracts to look at; all of the customer's without it.
+        of: The contracts to look at; all of the customer's and its relatives' without it.
 
-    Assumed: invoices of one customer meet its balances by period start, then contract creation (Q34).
-    [A-order-of-invoices]
+    Assumed: invoices of one customer, or one hierarchy, meet its balances by period start, then contract creation
+    (Q34).  [A-order-of-invoices]
     """
     store = context.store
     found: list[Pending] = []
     later: list[datetime] = []
-    for contract_id in store.contracts_of.ids(customer_id) if of is None else of:
+    family = relatives(context, customer_id)
+    everything = (contract_id for each in family for contract_id in store.contracts_of.ids(each))
+    for contract_id in everything if of is None else of:
         contract = store.contracts[contract_id]
         if contract.next_period is None or contract.archived_at is not None:
             continue
@@ -102,7 +110,7 @@ def pending(
         found += ((period.starting_at, contract.sequence, contract, period) for period in periods)
         if following is not None:
             later.append(following)
-    for invoice_id in store.stored_drafts.ids(customer_id):
+    for invoice_id in (invoice_id for each in family for invoice_id in store.stored_drafts.ids(each)):
         invoice = store.invoices[invoice_id]
         if invoice.period is not None and (of is None or invoice.contract_id in of):
             contract = store.contracts[invoice.contract_id]
@@ -110,12 +118,20 @@ def pending(
     return sorted(found, key=lambda item: item[:2]), min(later, default=None)
 
 
-def _compute(context: Context, customer_id: CustomerId, now: datetime) -> Drafts:
+def _compute(context: Context, customer_id: CustomerId, now: datetime) -> dict[CustomerId, Drafts]:
+    """Return the drafts of a customer and of its relatives."""
     entries, valid_until = pending(context, customer_id, now)
     taken: dict[SegmentId, Decimal] = {}
-    found = [price_pending(context, item, taken) for item in entries] + scheduled_drafts(context, customer_id, taken)
-    _remember_owner(context, customer_id, found)
-    return Drafts(context.store.revision, now, valid_until, tuple(sorted(found, key=lambda invoice: invoice.order)))
+    family = relatives(context, customer_id)
+    found = [price_pending(context, item, taken) for item in entries]
+    found += scheduled_drafts(context, family, taken)
+    drafts: dict[CustomerId, Drafts] = {}
+    for each in family:
+        own = [invoice for invoice in found if invoice.customer_id == each]
+        _remember_owner(context, each, own)
+        in_order = tuple(sorted(own, key=lambda invoice: invoice.order))
+        drafts[each] = Drafts(context.store.revision, now, valid_until, in_order)
+    return drafts
 
 
 def find_invoice(context: Context, invoice_id: InvoiceId) -> Invoice:
@@ -178,6 +194,8 @@ def taken_before(context: Context, contract: Contract, starting_at: datetime) ->
 def _shares(context: Context, contract: Contract) -> bool:
     """Whether a contract may draw on anything that another contract's invoices leave less of."""
     store = context.store
+    if contract.child_of is not None or store.children_of.ids(contract.id):
+        return True
     if store.balances_open_to.ids(contract.customer_id):
         return True
     balances = (store.balances[balance_id] for balance_id in store.balances_open_to.ids(contract.id))
@@ -208,11 +226,16 @@ def price_events(
     """
     book = price_book(context, contract)
     measures: list[Measure] = []
-    usage = metered_lines(contract, book, _metered(context, contract, book, events, period, measures), period)
-    candidates = open_segments(context, contract, period, taken)
-    charges = [charge.line for charge in charges_on_usage_invoice(context, contract, period)]
+    lost: list[UnbilledUsage] = []
+    metered = _metered(context, contract, book, events, period, measures, lost)
+    usage = metered_lines(contract, book, metered, period)
+    on_no_line = unbilled(book, metered, usage, lost)
+    charges = charges_on_usage_invoice(context, contract, period)
+    subscriptions = [charge.part for charge in charges if charge.part is not None]
+    candidates = open_segments(context, contract, _paid_during(period, subscriptions), taken)
     composites = composites_on_offer(contract, book, period)
-    priced = build_invoice(contract, book, usage, candidates, period, charges, composites)
+    lines = [charge.line for charge in charges if charge.part is None]
+    priced = build_invoice(contract, book, usage, candidates, period, lines, composites, subscriptions)
     return Invoice(
         id=usage_invoice_id(context, contract.id, period),
         customer_id=contract.customer_id,
@@ -227,8 +250,16 @@ def price_events(
         draws=priced.draws,
         usage=priced.usage,
         window_size=WindowSize.HOUR,
-        trace=priced.trace and msgspec.structs.replace(priced.trace, measures=tuple(measures)),
+        trace=priced.trace and msgspec.structs.replace(priced.trace, measures=tuple(measures), unbilled=on_no_line),
     )
+
+
+def _paid_during(period: BoundedPeriod, subscriptions: Sequence[Part]) -> BoundedPeriod:
+    """Return the billing period, and with it the times at which its subscriptions are paid."""
+    if not subscriptions:
+        return period
+    paid = paid_during(subscriptions)
+    return BoundedPeriod(min(period.starting_at, paid.starting_at), max(period.ending_before, paid.ending_before))
 
 
 def reprice(context: Context, invoice: Invoice, taken: dict[SegmentId, Decimal]) -> Invoice:
@@ -264,14 +295,24 @@ def usage_invoice_id(
 ) -> InvoiceId:
     """Return the id of the next usage invoice of a contract and period; a draft keeps its id when it is finalized.
 
+    An invoice that a renewal left empty counts as well: it has the id of the draft that it was made of, and that draft
+    is back when the contract's end is cleared.
+
     Assumed: ids are derived, as samples of the vendor's look (Q18).  [A-invoice-id]
     """
     store = context.store
     stored = store.invoices_on.starting_with(contract_id, period.starting_at)
-    generation = sum(1 for invoice_id in stored if store.invoices[invoice_id].period == period)
+    empty = BoundedPeriod(period.starting_at, period.starting_at)
+    generation = sum(1 for invoice_id in stored if store.invoices[invoice_id].period in (period, empty))
     kind = "invoice preview" if preview else "invoice"
     start, end = period.starting_at.isoformat(), period.ending_before.isoformat()
-    return InvoiceId(context.ids.derived(kind, contract_id, InvoiceType.USAGE, start, end, str(generation)))
+    derived = context.ids.derived
+    ids = (
+        InvoiceId(derived(kind, contract_id, InvoiceType.USAGE, start, end, str(number)))
+        for number in count(generation)
+    )
+    # A renewal at the start of a period leaves an empty invoice under the id that its draft had.
+    return next(invoice_id for invoice_id in ids if invoice_id not in store.invoices)
 
 
 def _metered(
@@ -281,6 +322,7 @@ def _metered(
     events: Sequence[UsageEvent],
     period: BoundedPeriod,
     notes: list[Measure],
+    lost: list[UnbilledUsage],
 ) -> Metered:
     """Return what events amount to, for every usage product on the contract's card."""
     store = context.store
@@ -290,7 +332,8 @@ def _metered(
         return found
     for product_id in book.product_ids:
         product = store.products[product_id]
-        for (pricing, presentation), windows in metered(store.billable_metrics, product, billed, period, notes).items():
+        measured = measure(store.billable_metrics, product, billed, period, notes, lost)
+        for (pricing, presentation), windows in measured.items():
             found[product_id, pricing, presentation] = windows
     return found
 
@@ -299,8 +342,11 @@ def events_of(context: Context, customer_id: CustomerId, period: BoundedPeriod) 
     """Return the stored events of a customer and a period, under all of its names, in the order of time."""
     store = context.store
     names = (customer_id, *store.customers[customer_id].ingest_aliases)
-    events = [store.events[event_id] for name in names for event_id in store.events_of.ids(name)]
-    return sorted(
-        within(events, period.starting_at, period.ending_before),
-        key=lambda event: (event.timestamp, event.transaction_id),
-    )
+    found: list[UsageEvent] = []
+    for name in names:
+        for event_id in store.events_of.before(name, period.ending_before):
+            event = store.events[event_id]
+            if event.timestamp < period.starting_at:
+                break
+            found.append(event)
+    return sorted(found, key=lambda event: (event.timestamp, event.transaction_id))

@@ -8,6 +8,7 @@ from metronome_sandbox.domain.ids import InvoiceId, OverrideId
 from metronome_sandbox.domain.overrides import Override
 from metronome_sandbox.services.context import Context
 from metronome_sandbox.services.drafts import find_invoice
+from metronome_sandbox.services.hierarchies import relatives
 from metronome_sandbox.services.pricing import price_book
 
 
@@ -22,7 +23,7 @@ def explain_invoice(context: Context, invoice_id: InvoiceId) -> Explanation:
     contract = store.contracts[invoice.contract_id]
     book = price_book(context, contract)
     card = None if contract.rate_card_id is None else store.rate_cards.get(contract.rate_card_id)
-    balance_ids = store.balances_of.ids(contract.customer_id)
+    family = relatives(context, contract.customer_id)
     return explain(
         invoice,
         Surroundings(
@@ -30,8 +31,9 @@ def explain_invoice(context: Context, invoice_id: InvoiceId) -> Explanation:
             book,
             "" if card is None else card.name,
             _overrides(context, contract),
-            {balance_id: store.balances[balance_id] for balance_id in balance_ids},
+            {balance_id: store.balances[balance_id] for each in family for balance_id in store.balances_of.ids(each)},
             {unit.id: unit.name for unit in store.credit_types.values()},
+            invoice.issued_at if invoice.period is None else invoice.period.starting_at,
         ),
     )
 

@@ -22,14 +22,17 @@ from metronome_sandbox.domain.ids import ContractId, CreditTypeId, CustomerId, G
 from metronome_sandbox.domain.invoices import BillableStatus, Invoice, InvoiceStatus, InvoiceType
 from metronome_sandbox.domain.invoicing import build_invoice
 from metronome_sandbox.domain.periods import BoundedPeriod
+from metronome_sandbox.domain.rating import PriceBook
 from metronome_sandbox.domain.usage import UsageLine, WindowQuantity, WindowSize, total
 from metronome_sandbox.services.charges import store_invoice
 from metronome_sandbox.services.context import Context
 from metronome_sandbox.services.drafts import Pending, pending, price_pending, usage_invoice_id
+from metronome_sandbox.services.hierarchies import relatives
+from metronome_sandbox.services.passage import check_thresholds
 from metronome_sandbox.services.pricing import add_draws, fiat_credit_type, open_segments, price_book
 
 
-class Subtotal(msgspec.Struct, frozen=True):
+class Subtotal(msgspec.Struct, frozen=True, gc=False):
     """The quantity of one window of a line."""
 
     starting_at: datetime
@@ -37,7 +40,7 @@ class Subtotal(msgspec.Struct, frozen=True):
     quantity: Decimal
 
 
-class HistoricalLine(msgspec.Struct, frozen=True):
+class HistoricalLine(msgspec.Struct, frozen=True, gc=False):
     """A usage line item of the request.
 
     Attributes:
@@ -54,7 +57,7 @@ class HistoricalLine(msgspec.Struct, frozen=True):
     presentation_group_values: GroupValues = ()
 
 
-class HistoricalInvoice(msgspec.Struct, frozen=True):
+class HistoricalInvoice(msgspec.Struct, frozen=True, gc=False):
     """An invoice of the request. Source: schema ``HistoricalContractUsageInvoiceInputPayload``."""
 
     customer_id: CustomerId
@@ -85,6 +88,7 @@ def create_historical_invoices(context: Context, batch: Sequence[HistoricalInvoi
     if not preview:
         with context.transaction():
             priced = {index: store_invoice(context, invoice) for index, invoice in priced.items()}
+            check_thresholds(context)
     return [priced[index] for index in range(len(batch))]
 
 
@@ -101,6 +105,7 @@ def price_batch(
     contracts = context.store.contracts
     places = [(item.period.starting_at, contracts[item.contract_id].sequence) for item in batch]
     waiting = _pending_before(context, batch)
+    books: dict[ContractId, PriceBook] = {}
     taken: dict[SegmentId, Decimal] = {}
     priced: dict[int, Invoice] = {}
     for index in sorted(range(len(batch)), key=places.__getitem__):
@@ -108,9 +113,12 @@ def price_batch(
             price_pending(context, waiting.popleft(), taken)
         item = batch[index]
         contract = contracts[item.contract_id]
+        book = books.get(contract.id)
+        if book is None:
+            book = books[contract.id] = price_book(context, contract)
         candidates = open_segments(context, contract, item.period, taken)
         try:
-            result = build_invoice(contract, price_book(context, contract), usage[index], candidates, item.period)
+            result = build_invoice(contract, book, usage[index], candidates, item.period)
         except InvalidRequest as error:
             raise InvalidRequest(f"invoices[{index}].usage_line_items{error.path}", error.problem) from None
         add_draws(taken, result.draws)
@@ -137,10 +145,12 @@ def price_batch(
 
 
 def _pending_before(context: Context, batch: Sequence[HistoricalInvoice]) -> deque[Pending]:
-    """Return what is not final yet of the customers of a batch, in order, up to the batch's last start."""
+    """Return what is not final yet of the customers of a batch and their relatives, in order, up to the batch's last
+    start.
+    """
     last = max((item.period.starting_at for item in batch), default=context.now)
-    customer_ids = {item.customer_id for item in batch}
-    found = [waiting for customer_id in customer_ids for waiting in pending(context, customer_id, last)[0]]
+    families = {frozenset(relatives(context, customer_id)) for customer_id in {item.customer_id for item in batch}}
+    found = [waiting for family in families for waiting in pending(context, next(iter(family)), last)[0]]
     return deque(sorted(found, key=itemgetter(0, 1)))
 
 

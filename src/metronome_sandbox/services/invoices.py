@@ -12,10 +12,16 @@ from metronome_sandbox.domain.breakdowns import Breakdown, break_down
 from metronome_sandbox.domain.contracts import Contract
 from metronome_sandbox.domain.errors import InvalidRequest, NotAllowedNow, NotFound
 from metronome_sandbox.domain.ids import ContractId, CreditTypeId, CustomerId, InvoiceId
-from metronome_sandbox.domain.invoices import Invoice, InvoiceStatus, InvoiceType, total_of
+from metronome_sandbox.domain.invoices import Invoice, InvoiceStatus, InvoiceType
 from metronome_sandbox.domain.periods import BoundedPeriod
 from metronome_sandbox.domain.usage import WindowSize
-from metronome_sandbox.services.charges import charges_billed_by, scheduled_invoice_id, settle, store_invoice
+from metronome_sandbox.services.charges import (
+    charges_billed_by,
+    scheduled_invoice,
+    scheduled_invoice_id,
+    settle,
+    store_invoice,
+)
 from metronome_sandbox.services.context import Context
 from metronome_sandbox.services.customers import get_customer
 from metronome_sandbox.services.drafts import (
@@ -27,6 +33,7 @@ from metronome_sandbox.services.drafts import (
     usage_invoice_id,
 )
 from metronome_sandbox.services.historical_invoices import overlapping
+from metronome_sandbox.services.passage import check_thresholds
 from metronome_sandbox.services.payment_gates import waiting_on
 
 
@@ -64,7 +71,7 @@ class InvoiceList(Sequence[Invoice]):
         return self._repriced.get(invoice_id) or self._invoices[invoice_id]
 
 
-class InvoiceFilter(msgspec.Struct, frozen=True):
+class InvoiceFilter(msgspec.Struct, frozen=True, gc=False):
     """What a list of invoices may be narrowed by; the conditions are ANDed, None is any.
 
     Attributes:
@@ -192,6 +199,7 @@ def void_invoice(context: Context, invoice_id: InvoiceId) -> Invoice:
     with context.transaction():
         voided = msgspec.structs.replace(invoice, status=InvoiceStatus.VOID)
         context.store.invoices.put(invoice.id, voided)
+        check_thresholds(context)
     return voided
 
 
@@ -231,15 +239,19 @@ def regenerate_invoice(context: Context, invoice_id: InvoiceId) -> Invoice:
             ),
         )
         settle(context, charges, regenerated.id)
+        check_thresholds(context)
     return regenerated
 
 
 def _again(context: Context, voided: Invoice) -> Invoice:
     contract = context.store.contracts[voided.contract_id]
     if voided.period is None:
+        taken = taken_before(context, contract, voided.issued_at)
+        again = scheduled_invoice(context, charges_billed_by(context, contract, voided), taken)
         again_id = scheduled_invoice_id(context, contract.id, voided.issued_at, voided.credit_type_id)
-        lines = tuple(charge.line for charge in charges_billed_by(context, contract, voided))
-        return msgspec.structs.replace(voided, id=again_id, lines=lines, total=total_of(lines))
+        return msgspec.structs.replace(
+            voided, id=again_id, lines=again.lines, total=again.total, draws=again.draws, trace=again.trace
+        )
     taken = taken_before(context, contract, voided.period.starting_at)
     if voided.is_imported:
         again_id = usage_invoice_id(context, contract.id, voided.period)

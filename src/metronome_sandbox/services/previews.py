@@ -47,19 +47,21 @@ def preview_events(
     """
     get_customer(context, customer_id)
     waiting = pending(context, customer_id, context.now)[0]
-    running = [(contract, item) for _, _, contract, item in waiting if _is_running(context, item)]
+    running = [(contract, item) for _, _, contract, item in waiting if _is_shown(context, customer_id, contract, item)]
     _check_events(events, [period for _, period in running if isinstance(period, BoundedPeriod)])
     new = [event for event in events if event.transaction_id not in context.store.events]
     taken: dict[SegmentId, Decimal] = {}
-    return [invoice for each in waiting if (invoice := _preview(context, each, new, mode, taken)) is not None]
+    return [invoice for each in waiting if (invoice := _preview(context, customer_id, each, new, mode, taken))]
 
 
-def _is_running(context: Context, item: BoundedPeriod | Invoice) -> bool:
-    return isinstance(item, BoundedPeriod) and context.now in item
+def _is_shown(context: Context, customer_id: CustomerId, contract: Contract, item: BoundedPeriod | Invoice) -> bool:
+    """Whether it is a period that runs, of the customer itself and not of a relative."""
+    return isinstance(item, BoundedPeriod) and context.now in item and contract.customer_id == customer_id
 
 
 def _preview(
     context: Context,
+    customer_id: CustomerId,
     waiting: Pending,
     new: Sequence[UsageEvent],
     mode: PreviewMode,
@@ -67,7 +69,7 @@ def _preview(
 ) -> Invoice | None:
     """Return the draft of a running period with the new events; of any other invoice only count what it takes."""
     _, _, contract, item = waiting
-    if isinstance(item, Invoice) or not _is_running(context, item):
+    if isinstance(item, Invoice) or not _is_shown(context, customer_id, contract, item):
         price_pending(context, waiting, taken)
         return None
     _refuse_sql(context, contract, item)

@@ -7,12 +7,13 @@ from decimal import Decimal
 from itertools import chain
 
 from metronome_sandbox.domain.amounts import USD_CENTS, ZERO
-from metronome_sandbox.domain.balances import OpenSegment
 from metronome_sandbox.domain.contracts import Contract
+from metronome_sandbox.domain.hierarchies import all_children_of
 from metronome_sandbox.domain.ids import CreditTypeId, SegmentId
 from metronome_sandbox.domain.invoices import Draw
 from metronome_sandbox.domain.periods import BoundedPeriod
 from metronome_sandbox.domain.rating import PriceBook, UnitConversion
+from metronome_sandbox.domain.spending_order import OpenSegment
 from metronome_sandbox.services.context import Context
 from metronome_sandbox.services.rollovers import as_it_stands
 
@@ -29,7 +30,11 @@ def open_segments(
     """
     store = context.store
     found: list[OpenSegment] = []
-    for balance_id in chain(store.balances_open_to.ids(contract.customer_id), store.balances_open_to.ids(contract.id)):
+    open_to = store.balances_open_to
+    balance_ids = chain(open_to.ids(contract.customer_id), open_to.ids(contract.id))
+    if contract.parent_id is not None:
+        balance_ids = chain(balance_ids, open_to.ids(all_children_of(contract.parent_id)))
+    for balance_id in balance_ids:
         balance = as_it_stands(context, store.balances[balance_id], taken)
         for segment in balance.segments:
             if segment.starting_at < period.ending_before and period.starting_at < segment.ending_before:

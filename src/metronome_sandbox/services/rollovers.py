@@ -9,16 +9,10 @@ from decimal import Decimal
 import msgspec
 
 from metronome_sandbox.domain.amounts import ZERO
-from metronome_sandbox.domain.balances import (
-    Balance,
-    Origin,
-    Rollover,
-    Segment,
-    TrueUp,
-    with_rolled_amounts,
-)
+from metronome_sandbox.domain.balances import Balance, Origin, Rollover, Segment, TrueUp
 from metronome_sandbox.domain.contracts import Contract, TransitionType
 from metronome_sandbox.domain.ids import BalanceId, SegmentId
+from metronome_sandbox.domain.rollovers import with_rolled_amounts
 from metronome_sandbox.services.context import Context
 
 
@@ -59,7 +53,8 @@ def roll_over(
 
     Source: guide "Manage the customer lifecycle" and reference section 3.9.
     Assumed: each segment in force rolls over on its own, until the end of the new contract, or for as long as it would
-    have lasted itself where that has none (Q26); name, priority, rate type and targets go along.  [A-rollover-terms]
+    have lasted itself where that has none (Q26); name, priority, rate type, targets and child access go along.
+    [A-rollover-terms]
     """
     store = context.store
     made: list[Balance] = []
@@ -131,6 +126,7 @@ def _rolled(
         applicable_product_ids=balance.applicable_product_ids,
         applicable_product_tags=balance.applicable_product_tags,
         specifiers=balance.specifiers,
+        child_access=balance.child_access,
         rolled_over_from=Origin(balance.id, old_contract.id),
     )
 

@@ -8,7 +8,7 @@ from decimal import Decimal
 import msgspec
 
 from metronome_sandbox.domain.amounts import ONE, ZERO
-from metronome_sandbox.domain.balances import Balance, BalanceType, Segment, TrueUp, rolling_over
+from metronome_sandbox.domain.balances import Balance, BalanceType, Segment, TrueUp
 from metronome_sandbox.domain.charges import Charge
 from metronome_sandbox.domain.contracts import Contract
 from metronome_sandbox.domain.errors import InvalidRequest, NotAllowedNow
@@ -16,7 +16,9 @@ from metronome_sandbox.domain.ids import CustomerId, SegmentId
 from metronome_sandbox.domain.invoices import AppliedBalance, Invoice, InvoiceStatus, LineItem, LineType
 from metronome_sandbox.domain.ledger import PostedTrueUp
 from metronome_sandbox.domain.periods import BoundedPeriod
+from metronome_sandbox.domain.rollovers import rolling_over
 from metronome_sandbox.services.context import Context
+from metronome_sandbox.services.hierarchies import relatives
 
 NOTHING: Mapping[SegmentId, Decimal] = {}
 
@@ -81,9 +83,10 @@ def _line(context: Context, balance: Balance, segment: Segment, taken: Mapping[S
 def _is_usage_open(context: Context, balance: Balance, access: BoundedPeriod) -> bool:
     """Whether a usage invoice that may draw on the balance is not final yet, or not imported yet."""
     store = context.store
-    for contract_id in store.contracts_of.ids(balance.customer_id):
+    family = relatives(context, balance.customer_id)
+    for contract_id in (contract_id for customer_id in family for contract_id in store.contracts_of.ids(customer_id)):
         contract = store.contracts[contract_id]
-        if contract.archived_at is not None or not balance.is_open_to(contract_id):
+        if contract.archived_at is not None or not balance.is_open_to(contract_id, contract.parent_id):
             continue
         upcoming, ends = contract.next_period, contract.ending_before
         lasts_into = ends is None or ends > access.starting_at
@@ -91,9 +94,12 @@ def _is_usage_open(context: Context, balance: Balance, access: BoundedPeriod) ->
             return True
         if _lacks_imports(context, contract, access):
             return True
-    imports = (store.invoices[invoice_id] for invoice_id in store.stored_drafts.ids(balance.customer_id))
+    drafts = (invoice_id for customer_id in family for invoice_id in store.stored_drafts.ids(customer_id))
+    imports = (store.invoices[invoice_id] for invoice_id in drafts)
     return any(
-        invoice.period is not None and invoice.period.overlaps(access) and balance.is_open_to(invoice.contract_id)
+        invoice.period is not None
+        and invoice.period.overlaps(access)
+        and balance.is_open_to(invoice.contract_id, store.contracts[invoice.contract_id].parent_id)
         for invoice in imports
     )
 
@@ -149,9 +155,11 @@ def posted_true_ups(context: Context, balance: Balance) -> list[PostedTrueUp]:
 
 
 def contracts_with_true_ups(context: Context, customer_id: CustomerId) -> list[Contract]:
-    """Return the contracts of a customer whose invoices carry a true-up that is still to come."""
+    """Return the contracts whose invoices carry a true-up that is still to come and that waits for a customer's usage:
+    its own, and those of its relatives in hierarchies."""
     store = context.store
-    balances = (store.balances[balance_id] for balance_id in store.true_ups_of.ids(customer_id))
+    waiting = (balance_id for each in relatives(context, customer_id) for balance_id in store.true_ups_of.ids(each))
+    balances = (store.balances[balance_id] for balance_id in waiting)
     carrying = dict.fromkeys(balance.invoice_contract_id for balance in balances)
     return [store.contracts[contract_id] for contract_id in carrying if contract_id is not None]
 

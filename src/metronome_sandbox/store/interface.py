@@ -87,11 +87,12 @@ class Store(Protocol):
         rate_keys: By rate card, in the order of the first rate.
         contracts_of, balances_of: By customer, in the order of creation.
         balances_open_to: By contract whose usage may draw on them, or by customer where that of all its contracts may,
-            in the order of creation; no archived ones.
+            or by the group of all children of a contract; in the order of creation, no archived ones.
         balances_paid_on: By contract whose invoices carry their payments, in the order of creation.
         true_ups_of: By customer: postpaid commits whose rest an invoice bills or will bill, in the order of creation.
         invoices_of: By customer, in the default order of an invoice list.
         invoices_on: By contract, by start of the period; voided ones included.
+        children_of: By parent contract, by its customer and by their own: contracts that are children in a hierarchy.
         contracts_due: One group, ``""``: contracts with a usage invoice to come, the one that ends first first.
         charges_due: One group, ``""``: contracts with a charge to come, the earliest first.
         grants_due: One group, ``""``: contracts with a recurring commit or credit to grant, the earliest first.
@@ -116,10 +117,13 @@ class Store(Protocol):
     packages: Table[PackageId, Package]
     contracts_of: Index[ContractId]
     contracts_from: Index[ContractId]
+    children_of: Index[ContractId]
     contracts_due: Index[ContractId]
     contract_histories: Table[ContractId, ContractHistory]
     charges_due: Index[ContractId]
     grants_due: Index[ContractId]
+    watched: Index[ContractId]
+    checks_due: Index[ContractId]
     settled: Table[str, InvoiceId]
     balances: Table[BalanceId, Balance]
     balances_of: Index[BalanceId]

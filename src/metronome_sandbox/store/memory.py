@@ -126,11 +126,16 @@ class SortedIndex(Generic[K, V]):
 
 
 class DrawnTotals:
-    """What finalized invoices took from each segment."""
+    """What finalized invoices took from each segment.
 
-    __slots__ = ("_sums",)
+    A sum that loses an invoice is made again from those that stay: to subtract would leave digits behind that a store
+    loaded from a snapshot does not have, a zero behind the point or what the sum was rounded by.
+    """
+
+    __slots__ = ("_draws", "_sums")
 
     def __init__(self) -> None:
+        self._draws: dict[SegmentId, dict[InvoiceId, Decimal]] = {}
         self._sums: dict[SegmentId, Decimal] = {}
 
     def get(self, segment_id: SegmentId, default: Decimal, /) -> Decimal:
@@ -141,13 +146,20 @@ class DrawnTotals:
         """Count an invoice's draws, if it stands."""
         if invoice.status is InvoiceStatus.FINALIZED:
             for draw in invoice.draws:
+                mine = self._draws.setdefault(draw.segment_id, {})
+                mine[invoice.id] = mine.get(invoice.id, Decimal(0)) + draw.amount
                 self._sums[draw.segment_id] = self._sums.get(draw.segment_id, Decimal(0)) + draw.amount
 
     def remove(self, invoice: Invoice, /) -> None:
         """Count an invoice's draws no longer."""
         if invoice.status is InvoiceStatus.FINALIZED:
-            for draw in invoice.draws:
-                self._sums[draw.segment_id] -= draw.amount
+            for segment_id in {draw.segment_id for draw in invoice.draws}:
+                stay = self._draws[segment_id]
+                del stay[invoice.id]
+                if stay:
+                    self._sums[segment_id] = sum(stay.values(), Decimal(0))
+                else:
+                    del self._sums[segment_id]
 
 
 class UndoLog:
@@ -284,6 +296,11 @@ class MemoryStore:
             lambda row: () if row.package_id is None else (row.package_id,),
             lambda row: (row.starting_at, row.sequence),
         )
+        children_of = SortedIndex[ContractId, Contract](
+            lambda row: row.id,
+            lambda row: {*msgspec.structs.astuple(row.child_of.parent), row.customer_id} if row.child_of else (),
+            lambda row: (row.sequence,),
+        )
         contracts_due = SortedIndex[ContractId, Contract](
             lambda row: row.id,
             lambda row: ("",) if row.next_period is not None and row.archived_at is None else (),
@@ -317,6 +334,16 @@ class MemoryStore:
             lambda row: ("",) if row.next_grant_at is not None and row.archived_at is None else (),
             lambda row: (row.next_grant_at, row.sequence),
         )
+        watched = SortedIndex[ContractId, Contract](
+            lambda row: row.id,
+            lambda row: ("", row.customer_id) if row.is_watched else (),
+            lambda row: (row.sequence,),
+        )
+        checks_due = SortedIndex[ContractId, Contract](
+            lambda row: row.id,
+            lambda row: ("",) if row.next_check_at is not None and row.is_watched else (),
+            lambda row: (row.next_check_at, row.sequence),
+        )
         invoices_of = SortedIndex[InvoiceId, Invoice](
             lambda row: row.id, lambda row: (row.customer_id,), lambda row: row.order
         )
@@ -349,6 +376,7 @@ class MemoryStore:
         self.rate_keys: Index[RateKey] = rate_keys
         self.contracts_of: Index[ContractId] = contracts_of
         self.contracts_from: Index[ContractId] = contracts_from
+        self.children_of: Index[ContractId] = children_of
         self.contracts_due: Index[ContractId] = contracts_due
         self.balances_of: Index[BalanceId] = balances_of
         self.balances_open_to: Index[BalanceId] = balances_open_to
@@ -356,6 +384,8 @@ class MemoryStore:
         self.true_ups_of: Index[BalanceId] = true_ups_of
         self.charges_due: Index[ContractId] = charges_due
         self.grants_due: Index[ContractId] = grants_due
+        self.watched: Index[ContractId] = watched
+        self.checks_due: Index[ContractId] = checks_due
         self.invoices_of: Index[InvoiceId] = invoices_of
         self.invoices_on: Index[InvoiceId] = invoices_on
         self.stored_drafts: Index[InvoiceId] = stored_drafts
@@ -371,7 +401,8 @@ class MemoryStore:
         self.rate_cards: Table[RateCardId, RateCard] = MemoryTable(undo)
         self.rate_schedules: Table[RateKey, RateSchedule] = MemoryTable(undo, [rate_keys])
         self.contracts: Table[ContractId, Contract] = MemoryTable(
-            undo, [contracts_of, contracts_from, contracts_due, charges_due, grants_due]
+            undo,
+            [contracts_of, contracts_from, children_of, contracts_due, charges_due, grants_due, watched, checks_due],
         )
         self.packages: Table[PackageId, Package] = MemoryTable(undo)
         self.contract_histories: Table[ContractId, ContractHistory] = MemoryTable(undo)

@@ -18,7 +18,7 @@ import yaml
 from rich.console import Console
 
 from metronome_sandbox.spec.document import Document
-from metronome_sandbox.spec.validation import Finding
+from metronome_sandbox.spec.findings import Finding
 from metronome_sandbox.toolkit.checks import Blame
 from metronome_sandbox.toolkit.report import WIDTH, WRITERS, Batch, Failure, Run, show
 from metronome_sandbox.toolkit.suites import generated, tenant, workflows

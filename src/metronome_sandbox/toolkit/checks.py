@@ -19,7 +19,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlsplit
 
-from metronome_sandbox.spec.validation import Finding, shortened
+from metronome_sandbox.spec.findings import Finding, shortened
 
 if TYPE_CHECKING:
     from schemathesis import Case, CheckContext, Response

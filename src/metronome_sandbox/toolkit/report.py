@@ -24,7 +24,7 @@ from rich.table import Table
 from rich.text import Text
 
 from metronome_sandbox import __version__
-from metronome_sandbox.spec.validation import Finding
+from metronome_sandbox.spec.findings import Finding
 from metronome_sandbox.toolkit.checks import Blame
 from metronome_sandbox.toolkit.target import IN_PROCESS, Exchange
 

@@ -9,7 +9,7 @@ from metronome_sandbox.api.requests import Reply, Request
 from metronome_sandbox.api.wire import contracts as wire
 from metronome_sandbox.api.wire.common import JsonObject, utc
 from metronome_sandbox.api.wire.contracts import ContractListing
-from metronome_sandbox.api.wire.rate_cards import tagged_selector
+from metronome_sandbox.api.wire.rate_schedules import tagged_selector
 from metronome_sandbox.domain.contracts import Contract
 from metronome_sandbox.domain.ids import CustomerId
 from metronome_sandbox.services import contracts, packages

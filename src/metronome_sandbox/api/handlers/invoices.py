@@ -16,7 +16,7 @@ from metronome_sandbox.domain.usage import WindowSize
 from metronome_sandbox.services import historical_invoices, invoices, previews
 from metronome_sandbox.services.context import Context
 from metronome_sandbox.services.invoices import InvoiceFilter
-from metronome_sandbox.spec.validation import shortened
+from metronome_sandbox.spec.findings import shortened
 
 
 def create_historical_invoices(context: Context, request: Request) -> Reply:

@@ -18,7 +18,7 @@ def create_package(context: Context, request: Request) -> Reply:
 def get_package(context: Context, request: Request) -> Reply:
     """``POST /v1/packages/get``"""
     package = packages.get_package(context, wire.parse_reference(request.body).package)
-    return Reply({"data": wire.render(context.store, package)})
+    return Reply({"data": wire.render(context, package)})
 
 
 def list_packages(context: Context, request: Request) -> Reply:
@@ -26,7 +26,7 @@ def list_packages(context: Context, request: Request) -> Reply:
     chosen, query = wire.parse_list(request.body), request.query
     found = packages.list_packages(context, chosen)
     items, cursor = page(found, query["limit"], query.get("next_page"), f"packages {chosen}")
-    return Reply({"data": [wire.render(context.store, package) for package in items], "next_page": cursor})
+    return Reply({"data": [wire.render(context, package) for package in items], "next_page": cursor})
 
 
 def archive_package(context: Context, request: Request) -> Reply:

@@ -6,12 +6,15 @@ from collections.abc import Sequence
 
 from metronome_sandbox.api.pagination import page
 from metronome_sandbox.api.requests import Reply, Request
+from metronome_sandbox.api.wire import product_order as order_wire
 from metronome_sandbox.api.wire import rate_cards as wire
+from metronome_sandbox.api.wire import rate_schedules as schedules_wire
+from metronome_sandbox.api.wire import rates as rates_wire
 from metronome_sandbox.api.wire.common import JsonObject, scope
 from metronome_sandbox.domain.rate_cards import RateCard
-from metronome_sandbox.services import rate_cards
+from metronome_sandbox.services import product_order, rate_cards, rate_schedules, rates
 from metronome_sandbox.services.context import Context
-from metronome_sandbox.services.rate_cards import RateRow
+from metronome_sandbox.services.rate_schedules import RateRow
 
 
 def create_rate_card(context: Context, request: Request) -> Reply:
@@ -49,12 +52,12 @@ def archive_rate_card(context: Context, request: Request) -> Reply:
 
 def set_product_order(context: Context, request: Request) -> Reply:
     """``POST /v1/contract-pricing/rate-cards/setRateCardProductsOrder``"""
-    return _id(rate_cards.set_product_order(context, *wire.parse_set_order(request.body)))
+    return _id(product_order.set_product_order(context, *order_wire.parse_set_order(request.body)))
 
 
 def move_products(context: Context, request: Request) -> Reply:
     """``POST /v1/contract-pricing/rate-cards/moveRateCardProducts``"""
-    return _id(rate_cards.move_products(context, *wire.parse_move(request.body)))
+    return _id(product_order.move_products(context, *order_wire.parse_move(request.body)))
 
 
 def _id(card: RateCard) -> Reply:
@@ -63,27 +66,27 @@ def _id(card: RateCard) -> Reply:
 
 def add_rate(context: Context, request: Request) -> Reply:
     """``POST /v1/contract-pricing/rate-cards/addRate``"""
-    rate_card_id, rate = wire.parse_add_rate(request.body)
-    return Reply({"data": wire.render_added(rate_cards.add_rate(context, rate_card_id, rate))})
+    rate_card_id, rate = rates_wire.parse_add_rate(request.body)
+    return Reply({"data": rates_wire.render_added(rates.add_rate(context, rate_card_id, rate))})
 
 
 def add_rates(context: Context, request: Request) -> Reply:
     """``POST /v1/contract-pricing/rate-cards/addRates``"""
-    rate_card_id, rates = wire.parse_add_rates(request.body)
-    rate_cards.add_rates(context, rate_card_id, rates)
+    rate_card_id, new = rates_wire.parse_add_rates(request.body)
+    rates.add_rates(context, rate_card_id, new)
     return Reply({"data": {"id": rate_card_id}})
 
 
 def get_rates(context: Context, request: Request) -> Reply:
     """``POST /v1/contract-pricing/rate-cards/getRates``"""
-    asked = wire.parse_get_rates(request.body)
-    return _page(rate_cards.get_rates(context, asked), request, asked)
+    asked = schedules_wire.parse_get_rates(request.body)
+    return _page(rate_schedules.get_rates(context, asked), request, asked)
 
 
 def get_rate_schedule(context: Context, request: Request) -> Reply:
     """``POST /v1/contract-pricing/rate-cards/getRateSchedule``"""
-    asked = wire.parse_get_rate_schedule(request.body)
-    return _page(rate_cards.get_rate_schedule(context, asked), request, asked)
+    asked = schedules_wire.parse_get_rate_schedule(request.body)
+    return _page(rate_schedules.get_rate_schedule(context, asked), request, asked)
 
 
 def _page(rows: Sequence[RateRow], request: Request, asked: object) -> Reply:
@@ -95,4 +98,4 @@ def _page(rows: Sequence[RateRow], request: Request, asked: object) -> Reply:
         query.get("next_page"),
         scope(request.operation.operation_id, {**query, "asked": asked}),
     )
-    return Reply({"data": [wire.render_row(row) for row in items], "next_page": cursor})
+    return Reply({"data": [schedules_wire.render_row(row) for row in items], "next_page": cursor})

@@ -62,7 +62,12 @@ def number(value: Decimal) -> int | Decimal:
 
 def utc(instant: datetime) -> datetime:
     """Return an aware instant in UTC."""
-    return instant.astimezone(UTC)
+    return instant if instant.tzinfo is UTC else instant.astimezone(UTC)
+
+
+def utc_or_none(instant: datetime | None) -> datetime | None:
+    """Return an instant in UTC; None where there is none."""
+    return None if instant is None else utc(instant)
 
 
 def instant(text: str, path: str) -> datetime:
@@ -90,6 +95,11 @@ def invoice_time(instant: datetime) -> str:
 def time(instant: datetime) -> str:
     """Return an instant as everything but invoices prints it: ``2024-07-01T00:00:00.000Z``."""
     return instant.isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
+
+
+def time_or_none(instant: datetime | None) -> str | None:
+    """Return an instant as text; None where there is none."""
+    return None if instant is None else time(instant)
 
 
 def canonical(spelling: str, values: type[E]) -> E:

@@ -11,13 +11,8 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from metronome_sandbox.api.wire import balances as balances_wire
-from metronome_sandbox.api.wire.balances import (
-    BalanceEdit,
-    BalanceInput,
-    PaymentScheduleChange,
-    balance_change,
-    new_balance,
-)
+from metronome_sandbox.api.wire.balance_edits import BalanceEdit, balance_change
+from metronome_sandbox.api.wire.balances import BalanceInput, new_balance
 from metronome_sandbox.api.wire.common import (
     JsonObject,
     WireType,
@@ -49,6 +44,25 @@ from metronome_sandbox.api.wire.recurring import (
     recurring_change,
     render_recurring,
 )
+from metronome_sandbox.api.wire.schedules import PaymentScheduleChange
+from metronome_sandbox.api.wire.subscriptions import (
+    SubscriptionEdit,
+    SubscriptionInput,
+    new_subscriptions,
+    render_subscription,
+    subscription_changes,
+)
+from metronome_sandbox.api.wire.thresholds import (
+    PrepaidInput,
+    SpendInput,
+    ThresholdEdit,
+    new_prepaid,
+    new_spend,
+    render_change,
+    render_prepaid,
+    render_spend,
+    threshold_change,
+)
 from metronome_sandbox.domain.amounts import ONE, checked
 from metronome_sandbox.domain.balances import Balance
 from metronome_sandbox.domain.contract_history import ContractEdit
@@ -64,6 +78,7 @@ from metronome_sandbox.services.contract_edits import (
     ScheduledChargeChange,
 )
 from metronome_sandbox.services.contract_terms import NewTerms
+from metronome_sandbox.services.thresholds import ThresholdEdits
 from metronome_sandbox.services.usage_filters import NewUsageFilter
 
 
@@ -96,6 +111,7 @@ class EditBody(WireType):
     add_discounts: list[ScheduledTermInput] = []
     add_professional_services: list[ProfessionalServiceInput] = []
     add_reseller_royalties: list[RoyaltyInput] = []
+    add_subscriptions: list[SubscriptionInput] = []
     update_contract_name: str | UnsetType | None = UNSET
     update_contract_end_date: datetime | UnsetType | None = UNSET
     allow_contract_ending_before_finalized_invoice: bool = True
@@ -105,6 +121,11 @@ class EditBody(WireType):
     update_scheduled_charges: list[ChargeEdit] = []
     update_recurring_commits: list[RecurringEdit] = []
     update_recurring_credits: list[RecurringEdit] = []
+    update_subscriptions: list[SubscriptionEdit] = []
+    add_spend_threshold_configuration: SpendInput | None = None
+    update_spend_threshold_configuration: ThresholdEdit | None = None
+    add_prepaid_balance_threshold_configuration: PrepaidInput | None = None
+    update_prepaid_balance_threshold_configuration: ThresholdEdit | None = None
     archive_commits: list[IdReference] = []
     archive_credits: list[IdReference] = []
     archive_scheduled_charges: list[IdReference] = []
@@ -112,12 +133,6 @@ class EditBody(WireType):
 
 
 LATER_EDITS = {
-    "add_subscriptions": "subscriptions in edits",
-    "update_subscriptions": "changes of subscriptions",
-    "add_spend_threshold_configuration": "threshold billing",
-    "update_spend_threshold_configuration": "threshold billing",
-    "add_prepaid_balance_threshold_configuration": "threshold billing",
-    "update_prepaid_balance_threshold_configuration": "threshold billing",
     "add_spend_trackers": "spend trackers",
     "archive_spend_trackers": "spend trackers",
     "add_billing_provider_configuration_update": "billing providers",
@@ -142,6 +157,7 @@ def parse_edit(body: bytes) -> EditContract:
             raise NotImitated(field, feature)
     wire = decode(_EDIT, body)
     end, terms = wire.update_contract_end_date, wire.update_net_payment_terms_days
+    thresholds = _thresholds(wire)
     return EditContract(
         customer_id=CustomerId(wire.customer_id.lower()),
         contract_id=ContractId(wire.contract_id.lower()),
@@ -167,6 +183,7 @@ def parse_edit(body: bytes) -> EditContract:
                 new_recurring(item, f"add_recurring_credits[{index}]", is_credit=True)
                 for index, item in enumerate(wire.add_recurring_credits)
             ),
+            subscriptions=new_subscriptions(wire.add_subscriptions, "add_subscriptions"),
         ),
         name=wire.update_contract_name,
         ending_before=utc(end) if isinstance(end, datetime) else end,
@@ -194,11 +211,13 @@ def parse_edit(body: bytes) -> EditContract:
             recurring_change(item, f"update_recurring_credits[{index}]")
             for index, item in enumerate(wire.update_recurring_credits)
         ),
+        update_subscriptions=subscription_changes(wire.update_subscriptions, "update_subscriptions"),
         archive_commits=tuple(BalanceId(item.id.lower()) for item in wire.archive_commits),
         archive_credits=tuple(BalanceId(item.id.lower()) for item in wire.archive_credits),
         archive_scheduled_charges=tuple(item.id.lower() for item in wire.archive_scheduled_charges),
         remove_overrides=tuple(OverrideId(item.id.lower()) for item in wire.remove_overrides),
-        updates=_TEXT.encode(_updates(fields)).decode(),
+        thresholds=thresholds,
+        updates=_TEXT.encode({**_updates(fields), **_threshold_updates(wire, thresholds)}).decode(),
     )
 
 
@@ -221,6 +240,7 @@ UPDATES = {
     "update_scheduled_charges": "scheduled_charge_id",
     "update_recurring_commits": "recurring_commit_id",
     "update_recurring_credits": "recurring_credit_id",
+    "update_subscriptions": "subscription_id",
 }
 """Groups of changes, and what names the thing that changes."""
 
@@ -229,18 +249,51 @@ HIDDEN = frozenset({*UPDATES.values(), "ending_before"})
 """What the history has no place for as null: the older names of ids, an end that was cleared."""
 
 
+def _thresholds(wire: EditBody) -> ThresholdEdits:
+    return ThresholdEdits(
+        new_spend(wire.add_spend_threshold_configuration, "add_spend_threshold_configuration"),
+        threshold_change(wire.update_spend_threshold_configuration, "update_spend_threshold_configuration"),
+        new_prepaid(wire.add_prepaid_balance_threshold_configuration, "add_prepaid_balance_threshold_configuration"),
+        threshold_change(
+            wire.update_prepaid_balance_threshold_configuration, "update_prepaid_balance_threshold_configuration"
+        ),
+    )
+
+
+def _threshold_updates(wire: EditBody, edits: ThresholdEdits) -> JsonObject:
+    """Return what the history shows of thresholds."""
+    spend, prepaid = wire.update_spend_threshold_configuration, wire.update_prepaid_balance_threshold_configuration
+    return present(
+        add_spend_threshold_configuration=None if edits.add_spend is None else render_spend(edits.add_spend),
+        update_spend_threshold_configuration=None if spend is None else _spelt(render_change(spend)),
+        add_prepaid_balance_threshold_configuration=(
+            None if edits.add_prepaid is None else render_prepaid(edits.add_prepaid)
+        ),
+        update_prepaid_balance_threshold_configuration=None if prepaid is None else _spelt(render_change(prepaid)),
+    )
+
+
 def _updates(fields: JsonObject) -> JsonObject:
     """Return the changes of an edit as its history shows them: as they were sent, in the spellings of answers."""
     return {
-        group: [{"id": item[name].lower(), **_spelt({**item, name: None})} for item in fields[group]]
+        group: [{"id": item[name].lower(), **_spelt(_told(group, {**item, name: None}))} for item in fields[group]]
         for group, name in UPDATES.items()
         if fields.get(group)
     }
 
 
+NOT_TOLD = {"update_subscriptions": frozenset({"proration_rounding", "quantity_management_mode_update"})}
+"""What an edit changes and its history has no place for, by group. Source: schema ``SubscriptionsUpdate``."""
+
+
+def _told(group: str, fields: JsonObject) -> JsonObject:
+    return {field: value for field, value in fields.items() if field not in NOT_TOLD.get(group, ())}
+
+
 def _spelt(value: Any, field: str = "") -> Any:
     if isinstance(value, dict):
-        return {key: _spelt(item, key) for key, item in value.items() if not (item is None and key in HIDDEN)}
+        unsaid = (*HIDDEN, "ending_before")  # a cleared end has no place in the shape of an edit
+        return {key: _spelt(item, key) for key, item in value.items() if not (item is None and key in unsaid)}
     if isinstance(value, list):
         return [_spelt(item, field) for item in value]
     if isinstance(value, bool) or value is None:
@@ -249,9 +302,9 @@ def _spelt(value: Any, field: str = "") -> Any:
         return number(Decimal(value))
     if field in ("starting_at", "ending_before", "timestamp"):
         return time(instant(value, field))
-    if field == "rate_type":
+    if field in ("rate_type", "type"):
         return value.upper()
-    return value.lower() if field.endswith(("id", "_ids")) else value
+    return value.lower() if field.endswith(("id", "_ids")) and field != "seat_ids" else value
 
 
 class AmendBody(WireType):
@@ -410,20 +463,21 @@ def render_edit(context: Context, contract: Contract, edit: ContractEdit) -> Jso
 
     An end that was cleared has no place in this shape, and neither have payment terms.
     """
-    store, added, end = context.store, edit.added, edit.ending_before
+    added, end = edit.added, edit.ending_before
     granting = msgspec.structs.replace(contract, recurring=added.recurring)
     lists: dict[str, list[JsonObject]] = {
         "add_commits": [_added_balance(context, balance) for balance in added.commits],
         "add_credits": [_added_balance(context, balance) for balance in added.credits],
-        "add_recurring_commits": render_recurring(store, granting, is_credit=False),
-        "add_recurring_credits": render_recurring(store, granting, is_credit=True),
-        "add_overrides": [render_override(store, override, is_v2=True) for override in added.overrides],
+        "add_recurring_commits": render_recurring(context, granting, is_credit=False),
+        "add_recurring_credits": render_recurring(context, granting, is_credit=True),
+        "add_overrides": [render_override(context, override, is_v2=True) for override in added.overrides],
         "add_scheduled_charges": [
-            _without_custom_fields(render_scheduled_term(store, charge)) for charge in added.scheduled_charges
+            _without_custom_fields(render_scheduled_term(context, charge)) for charge in added.scheduled_charges
         ],
-        "add_discounts": [render_scheduled_term(store, discount) for discount in added.discounts],
+        "add_discounts": [render_scheduled_term(context, discount) for discount in added.discounts],
         "add_pro_services": [render_service(service) for service in added.professional_services],
         "add_reseller_royalties": [render_royalty(change) for change in added.reseller_royalties],
+        "add_subscriptions": [render_subscription(context, contract, each) for each in added.subscriptions],
         "add_usage_filters": [render_usage_filter(item) for item in edit.usage_filters],
         "archive_commits": [{"id": balance_id} for balance_id in edit.archived_commits],
         "archive_credits": [{"id": balance_id} for balance_id in edit.archived_credits],
@@ -446,7 +500,7 @@ ADDED_BALANCE = frozenset(
     {
         *("id", "type", "name", "description", "priority", "rate_type", "product", "access_schedule"),
         *("invoice_schedule", "applicable_product_ids", "applicable_product_tags", "specifiers", "rollover_fraction"),
-        *("netsuite_sales_order_id", "salesforce_opportunity_id"),
+        *("netsuite_sales_order_id", "salesforce_opportunity_id", "hierarchy_configuration"),
     }
 )
 """What the history shows of a commit or credit. Source: schemas ``CommitAdd`` and ``CreditAdd``."""

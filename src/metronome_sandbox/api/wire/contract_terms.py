@@ -9,8 +9,9 @@ from decimal import Decimal
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from metronome_sandbox.api.wire.balances import PaymentSchedule, new_payments, render_invoice_schedule
 from metronome_sandbox.api.wire.common import JsonObject, WireType, number, present, time, utc
+from metronome_sandbox.api.wire.products import render_short as render_product
+from metronome_sandbox.api.wire.schedules import PaymentSchedule, new_payments, render_invoice_schedule
 from metronome_sandbox.domain.amounts import checked
 from metronome_sandbox.domain.contracts import Contract, Transition
 from metronome_sandbox.domain.ids import ProductId
@@ -18,9 +19,9 @@ from metronome_sandbox.domain.periods import Period
 from metronome_sandbox.domain.reseller_royalties import ResellerRoyalty, ResellerType, RoyaltyChange
 from metronome_sandbox.domain.scheduled_charges import ProfessionalService, ScheduledCharge, ScheduledTerm
 from metronome_sandbox.domain.usage_filters import UsageFilter, segments_of
+from metronome_sandbox.services.context import Context
 from metronome_sandbox.services.scheduled_charges import NewScheduledTerm
 from metronome_sandbox.services.usage_filters import NewUsageFilter
-from metronome_sandbox.store.interface import Store
 
 
 class ScheduledTermInput(WireType):
@@ -145,22 +146,22 @@ def new_usage_filter(wire: UsageFilterInput) -> NewUsageFilter:
     return NewUsageFilter(wire.group_key, wire.group_values, None if start is None else utc(start))
 
 
-def render_scheduled_charge(store: Store, charge: ScheduledCharge) -> JsonObject:
+def render_scheduled_charge(context: Context, charge: ScheduledCharge) -> JsonObject:
     """Return a scheduled charge."""
     archived_at = charge.archived_at
     return {
-        **render_scheduled_term(store, charge),
+        **render_scheduled_term(context, charge),
         **present(archived_at=None if archived_at is None else time(archived_at)),
     }
 
 
-def render_scheduled_term(store: Store, term: ScheduledTerm) -> JsonObject:
+def render_scheduled_term(context: Context, term: ScheduledTerm) -> JsonObject:
     """Return what a scheduled charge and a discount have in common."""
     return present(
         id=term.id,
-        product={"id": term.product_id, "name": store.products[term.product_id].name},
+        product=render_product(context, term.product_id),
         name=term.name,
-        schedule=render_invoice_schedule(store, term.schedule),
+        schedule=render_invoice_schedule(context.store, term.schedule),
         netsuite_sales_order_id=term.netsuite_sales_order_id,
         custom_fields=term.custom_fields,
     )

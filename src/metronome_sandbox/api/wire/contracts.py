@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from metronome_sandbox.api.wire import balances as balances_wire
-from metronome_sandbox.api.wire.balances import BalanceInput, SpecifierInput, new_balance, render_specifier, specifier
+from metronome_sandbox.api.wire.balances import BalanceInput, new_balance
 from metronome_sandbox.api.wire.common import (
     ACTOR,
     JsonObject,
@@ -43,8 +43,21 @@ from metronome_sandbox.api.wire.contract_terms import (
     royalty_changes,
 )
 from metronome_sandbox.api.wire.credit_types import render_short as render_credit_type
-from metronome_sandbox.api.wire.rate_cards import WirePrice, WireTaggedSelector, new_price, render_price, render_rate
+from metronome_sandbox.api.wire.hierarchies import HierarchyInput, new_hierarchy, render_hierarchy
+from metronome_sandbox.api.wire.prices import WirePrice, new_price, render_price, render_rate
+from metronome_sandbox.api.wire.products import render_short as render_product
+from metronome_sandbox.api.wire.rate_schedules import WireTaggedSelector
 from metronome_sandbox.api.wire.recurring import RecurringInput, new_recurring, render_recurring
+from metronome_sandbox.api.wire.specifiers import SpecifierInput, render_specifier, specifier
+from metronome_sandbox.api.wire.subscriptions import SubscriptionInput, new_subscriptions, render_subscriptions
+from metronome_sandbox.api.wire.thresholds import (
+    PrepaidInput,
+    SpendInput,
+    new_prepaid,
+    new_spend,
+    render_prepaid,
+    render_spend,
+)
 from metronome_sandbox.domain.amounts import USD_CENTS, checked
 from metronome_sandbox.domain.balances import Balance, BalanceType
 from metronome_sandbox.domain.contract_history import Amendment
@@ -70,12 +83,14 @@ from metronome_sandbox.domain.overrides import (
     Prioritization,
 )
 from metronome_sandbox.domain.periods import Frequency, StatementDay
+from metronome_sandbox.domain.rate_cards import BillingFrequency
 from metronome_sandbox.domain.reseller_royalties import RoyaltyChange
 from metronome_sandbox.services.context import Context
 from metronome_sandbox.services.contract_history import history_of, own_balances
 from metronome_sandbox.services.contracts import ContractRate, NewContract, NewStatementSchedule
+from metronome_sandbox.services.hierarchies import NewHierarchy
 from metronome_sandbox.services.packages import NewContractOnPackage
-from metronome_sandbox.services.rate_cards import checked_price
+from metronome_sandbox.services.prices import checked_price
 from metronome_sandbox.services.transitions import NewTransition
 from metronome_sandbox.store.interface import Store
 
@@ -169,19 +184,19 @@ class CreateContract(WireType):
     reseller_royalties: list[RoyaltyInput] = []
     usage_filter: UsageFilterInput | None = None
     transition: TransitionInput | None = None
+    spend_threshold_configuration: SpendInput | None = None
+    prepaid_balance_threshold_configuration: PrepaidInput | None = None
     net_payment_terms_days: Decimal | None = None
     custom_fields: dict[str, str] = {}
     netsuite_sales_order_id: str | None = None
     salesforce_opportunity_id: str | None = None
     total_contract_value: Decimal | None = None
+    subscriptions: list[SubscriptionInput] = []
+    hierarchy_configuration: HierarchyInput | None = None
 
 
 LATER_FEATURES = {
-    "subscriptions": "subscriptions",
-    "spend_threshold_configuration": "threshold billing",
-    "prepaid_balance_threshold_configuration": "threshold billing",
     "spend_trackers": "spend trackers",
-    "hierarchy_configuration": "account hierarchies",
     "billing_provider_configuration": "billing providers",
     "revenue_system_configuration": "revenue systems",
 }
@@ -214,6 +229,7 @@ def parse_create(body: bytes) -> NewContract | NewContractOnPackage:
             raise NotImitated(field, feature)
     terms = wire.net_payment_terms_days
     value = wire.total_contract_value
+    hierarchy = wire.hierarchy_configuration
     return NewContract(
         customer_id=CustomerId(wire.customer_id.lower()),
         starting_at=utc(wire.starting_at),
@@ -242,11 +258,17 @@ def parse_create(body: bytes) -> NewContract | NewContractOnPackage:
         reseller_royalties=royalty_changes(wire.reseller_royalties, "reseller_royalties"),
         usage_filter=None if wire.usage_filter is None else new_usage_filter(wire.usage_filter),
         transition=None if wire.transition is None else _transition(wire.transition),
+        spend_threshold=new_spend(wire.spend_threshold_configuration, "spend_threshold_configuration"),
+        prepaid_threshold=new_prepaid(
+            wire.prepaid_balance_threshold_configuration, "prepaid_balance_threshold_configuration"
+        ),
         net_payment_terms_days=None if terms is None else checked(terms, "net_payment_terms_days"),
         custom_fields=wire.custom_fields,
         netsuite_sales_order_id=wire.netsuite_sales_order_id,
         salesforce_opportunity_id=wire.salesforce_opportunity_id,
         total_contract_value=None if value is None else checked(value, "total_contract_value"),
+        subscriptions=new_subscriptions(wire.subscriptions, "subscriptions"),
+        hierarchy=NewHierarchy() if hierarchy is None else new_hierarchy(hierarchy),
     )
 
 
@@ -300,10 +322,7 @@ def new_override(wire: OverrideInput, path: str) -> Override:
         entitled=wire.entitled,
         product_id=None if wire.product_id is None else ProductId(wire.product_id.lower()),
         applicable_product_tags=wire.applicable_product_tags,
-        specifiers=tuple(
-            _specifier(item, f"{path}.override_specifiers[{index}]")
-            for index, item in enumerate(wire.override_specifiers)
-        ),
+        specifiers=tuple(_specifier(item) for item in wire.override_specifiers),
         priority=None if wire.priority is None else checked(wire.priority, f"{path}.priority"),
         multiplier=None if wire.multiplier is None else checked(wire.multiplier, f"{path}.multiplier"),
         overwrite_price=None if rate is None else checked_price(new_price(rate), f"{path}.overwrite_rate."),
@@ -323,12 +342,11 @@ def _tier(wire: OverrideTierInput, path: str) -> OverrideTier:
     return OverrideTier(multiplier, wire.size)
 
 
-def _specifier(wire: OverrideSpecifierInput, path: str) -> OverrideSpecifier:
-    if wire.billing_frequency is not None:
-        raise NotImitated(f"{path}.billing_frequency", "subscriptions")
+def _specifier(wire: OverrideSpecifierInput) -> OverrideSpecifier:
     names = (*wire.commit_ids, *wire.any_commit_or_credit_ids)
     recurring = (RecurringId(name) for name in wire.recurring_commit_ids)
-    return OverrideSpecifier(specifier(wire), None, tuple(BalanceId(name) for name in names), tuple(recurring))
+    frequency = None if wire.billing_frequency is None else canonical(wire.billing_frequency, BillingFrequency)
+    return OverrideSpecifier(specifier(wire), frequency, tuple(BalanceId(name) for name in names), tuple(recurring))
 
 
 class ContractReference(WireType):
@@ -424,9 +442,9 @@ def _terms(
     Args:
         balances: Its commits and credits as they were; None as they are.
     """
-    store = context.store
     own = own_balances(context, contract) if balances is None else balances
     terms, value = contract.net_payment_terms_days, contract.total_contract_value
+    spend, prepaid = contract.spend_threshold, contract.prepaid_threshold
     return present(
         name=contract.name,
         rate_card_id=contract.rate_card_id,
@@ -434,13 +452,16 @@ def _terms(
         ending_before=None if contract.ending_before is None else time(contract.ending_before),
         commits=_balances(context, own, asked, credit=False, is_v2=is_v2),
         credits=_balances(context, own, asked, credit=True, is_v2=is_v2),
-        recurring_commits=render_recurring(context.store, contract, is_credit=False),
-        recurring_credits=render_recurring(context.store, contract, is_credit=True),
-        overrides=[render_override(store, override, is_v2=is_v2) for override in contract.overrides],
-        scheduled_charges=[render_scheduled_charge(store, charge) for charge in contract.scheduled_charges],
+        recurring_commits=render_recurring(context, contract, is_credit=False),
+        recurring_credits=render_recurring(context, contract, is_credit=True),
+        overrides=[render_override(context, override, is_v2=is_v2) for override in contract.overrides],
+        scheduled_charges=[render_scheduled_charge(context, charge) for charge in contract.scheduled_charges],
         scheduled_charges_on_usage_invoices="ALL" if contract.charges_on_usage_invoices else None,
-        discounts=[render_scheduled_term(store, discount) for discount in contract.discounts] or None,
+        discounts=[render_scheduled_term(context, discount) for discount in contract.discounts] or None,
         professional_services=[render_service(service) for service in contract.professional_services] or None,
+        hierarchy_configuration=render_hierarchy(context, contract),
+        spend_threshold_configuration=None if spend is None else render_spend(spend),
+        prepaid_balance_threshold_configuration=None if prepaid is None else render_prepaid(prepaid),
         transitions=[render_transition(transition) for transition in contract.transitions],
         usage_statement_schedule={
             "frequency": contract.statement_schedule.frequency.value,
@@ -469,6 +490,7 @@ def render_v1(context: Context, contract: Contract, asked: ContractReference | C
         initial=initial,
         current=current,
         amendments=[render_amendment(context, amendment, asked) for amendment in history.amendments],
+        subscriptions=render_subscriptions(context, contract) or None,
         scheduled_charges_on_usage_invoices="ALL" if contract.charges_on_usage_invoices else None,
         custom_fields=contract.custom_fields,
         archived_at=None if contract.archived_at is None else time(contract.archived_at),
@@ -492,15 +514,15 @@ def _terms_v1(
 
 def render_amendment(context: Context, amendment: Amendment, asked: ContractReference | ContractListing) -> JsonObject:
     """Return an amendment, with what it added as it was then."""
-    store, added = context.store, amendment.added
+    added = amendment.added
     return present(
         id=amendment.id,
         starting_at=time(amendment.starting_at),
         commits=_balances(context, added.commits, asked, credit=False, is_v2=False),
         credits=_balances(context, added.credits, asked, credit=True, is_v2=False),
-        overrides=[render_override(store, override, is_v2=False) for override in added.overrides],
-        scheduled_charges=[render_scheduled_charge(store, charge) for charge in added.scheduled_charges],
-        discounts=[render_scheduled_term(store, discount) for discount in added.discounts] or None,
+        overrides=[render_override(context, override, is_v2=False) for override in added.overrides],
+        scheduled_charges=[render_scheduled_charge(context, charge) for charge in added.scheduled_charges],
+        discounts=[render_scheduled_term(context, discount) for discount in added.discounts] or None,
         professional_services=[render_service(service) for service in added.professional_services] or None,
         reseller_royalties=[_amended_royalty(change) for change in added.reseller_royalties] or None,
         netsuite_sales_order_id=amendment.netsuite_sales_order_id,
@@ -535,7 +557,7 @@ def render_v2(
         **_terms(context, contract, asked, is_v2=True, balances=balances),
         usage_filter=render_usage_filters(contract),
         reseller_royalties=render_royalties_by_type(contract.reseller_royalties) or None,
-        subscriptions=[],
+        subscriptions=render_subscriptions(context, contract),
         has_more={"commits": False, "credits": False},
         multiplier_override_prioritization=contract.prioritization.value,
         custom_fields=contract.custom_fields,
@@ -560,15 +582,15 @@ _NOT_IN_CREATED = (
 )
 
 
-def render_override(store: Store, override: Override, *, is_v2: bool) -> JsonObject:
+def render_override(context: Context, override: Override, *, is_v2: bool) -> JsonObject:
     """Return an override; one that names a product or tags reads back with a specifier for it.
 
     Source: a sample in guide "Edit a contract".
     """
-    product = None if override.product_id is None else store.products[override.product_id]
+    product_id, store = override.product_id, context.store
     specifiers = [_render_specifier(item) for item in override.specifiers]
-    if product is not None:
-        specifiers = [{"product_id": product.id}]
+    if product_id is not None:
+        specifiers = [{"product_id": product_id}]
     price, unit = override.overwrite_price, store.credit_types[override.overwrite_credit_type_id or USD_CENTS]
     rendered = present(
         id=override.id,
@@ -577,7 +599,7 @@ def render_override(store: Store, override: Override, *, is_v2: bool) -> JsonObj
         ending_before=None if override.ending_before is None else time(override.ending_before),
         type=None if override.type is None else override.type.value,
         entitled=override.entitled,
-        product=None if product is None else {"id": product.id, "name": product.name},
+        product=None if product_id is None else render_product(context, product_id),
         applicable_product_tags=list(override.applicable_product_tags),
         override_specifiers=specifiers,
         multiplier=None if override.multiplier is None else number(override.multiplier),
@@ -600,6 +622,7 @@ def render_override(store: Store, override: Override, *, is_v2: bool) -> JsonObj
 def _render_specifier(value: OverrideSpecifier) -> JsonObject:
     return {
         **render_specifier(value.target),
+        **present(billing_frequency=value.billing_frequency and value.billing_frequency.value),
         **present(commit_ids=list(value.balance_ids) or None, recurring_commit_ids=list(value.recurring_ids) or None),
     }
 
@@ -621,4 +644,5 @@ def render_rate_row(store: Store, row: ContractRate) -> JsonObject:
         list_rate=render_rate(rate.price, unit),
         override_rate=None if row.override is None else render_rate(row.override, unit),
         commit_rate=None if rate.commit_price is None else render_price(rate.commit_price),
+        billing_frequency=row.key.billing_frequency and row.key.billing_frequency.value,
     )

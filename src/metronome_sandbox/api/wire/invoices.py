@@ -22,6 +22,7 @@ from metronome_sandbox.api.wire.common import (
 )
 from metronome_sandbox.api.wire.contract_terms import render_invoice_royalty
 from metronome_sandbox.api.wire.credit_types import render_short as render_credit_type
+from metronome_sandbox.api.wire.hierarchies import render_link
 from metronome_sandbox.domain.amounts import checked
 from metronome_sandbox.domain.balances import BalanceType
 from metronome_sandbox.domain.breakdowns import Breakdown
@@ -34,6 +35,7 @@ from metronome_sandbox.domain.reseller_royalties import royalty_of
 from metronome_sandbox.domain.scheduled_charges import ProfessionalService, ScheduledTerm
 from metronome_sandbox.domain.usage import WindowSize
 from metronome_sandbox.services.context import Context
+from metronome_sandbox.services.hierarchies import payer
 from metronome_sandbox.services.historical_invoices import HistoricalInvoice, HistoricalLine, Subtotal
 
 
@@ -194,6 +196,9 @@ def render(context: Context, invoice: Invoice, *, skip_zero_quantities: bool = F
         rendered["netsuite_sales_order_id"] = contract.netsuite_sales_order_id
     if contract.salesforce_opportunity_id is not None:
         rendered["salesforce_opportunity_id"] = contract.salesforce_opportunity_id
+    pays = None if invoice.period is None else payer(contract)
+    if pays is not None:
+        rendered["payer"] = render_link(pays)
     royalty = _royalty(context, contract, invoice)
     if royalty is not None:
         rendered["reseller_royalty"] = royalty
@@ -265,6 +270,11 @@ def _line_item(context: Context, contract: Contract, line: LineItem, credit_type
             "starting_at": str(number(line.tier.starting_at)),
             "size": None if size is None else str(number(size)),
         }
+    if line.subscription is not None:
+        subscriptions = {each.id: each.custom_fields for each in contract.subscriptions}
+        rendered["subscription_id"] = line.subscription.id
+        rendered["subscription_custom_fields"] = subscriptions[line.subscription.id]
+        rendered["is_prorated"] = line.subscription.is_prorated
     if line.term is not None:
         rendered |= _term(contract, line.term)
     if line.applied is not None:

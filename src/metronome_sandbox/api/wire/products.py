@@ -31,6 +31,7 @@ from metronome_sandbox.domain.catalog import (
 )
 from metronome_sandbox.domain.errors import InvalidRequest
 from metronome_sandbox.domain.ids import BillableMetricId, ProductId
+from metronome_sandbox.services.context import Context
 from metronome_sandbox.services.products import ArchiveFilter, NewProduct
 
 
@@ -223,6 +224,16 @@ def render(product: Product, now: datetime) -> JsonObject:
         "updates": [_render_update(update) for update in product.updates],
         "custom_fields": product.custom_fields,
     }
+
+
+def render_short(context: Context, product_id: ProductId) -> JsonObject:
+    """Return a product as terms name it: by the name that it has now.
+
+    Source: reference, pricing section 1.6, for the state now.
+    Assumed: terms follow a product that is renamed; the lines of invoices have the name of their own time.
+    [A-product-names]
+    """
+    return {"id": product_id, "name": context.store.products[product_id].at(context.now).name}
 
 
 _LISTS = ("composite_product_ids", "composite_tags", "pricing_group_key", "presentation_group_key")

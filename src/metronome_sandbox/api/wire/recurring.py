@@ -4,22 +4,32 @@ from __future__ import annotations
 
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
 
 from msgspec import UNSET, UnsetType, field
 
-from metronome_sandbox.api.wire.balances import SpecifierInput, render_specifier, specifier
+from metronome_sandbox.api.wire.balances import render_seats
 from metronome_sandbox.api.wire.common import JsonObject, WireType, canonical, number, present, time, utc
-from metronome_sandbox.domain.amounts import checked
+from metronome_sandbox.api.wire.hierarchies import BalanceHierarchyInput, child_access, render_child_access
+from metronome_sandbox.api.wire.products import render_short as render_product
+from metronome_sandbox.api.wire.specifiers import SpecifierInput, render_specifier, specifier
+from metronome_sandbox.domain.amounts import ONE, checked
 from metronome_sandbox.domain.balances import BalanceType, SpendingRate
 from metronome_sandbox.domain.contracts import Contract
 from metronome_sandbox.domain.errors import InvalidRequest, NotImitated
-from metronome_sandbox.domain.ids import CreditTypeId, ProductId, RecurringId
+from metronome_sandbox.domain.ids import CreditTypeId, ProductId, RecurringId, SubscriptionId
 from metronome_sandbox.domain.periods import Frequency
-from metronome_sandbox.domain.recurring import Proration, Recurring, Rounding, RoundingMethod, UnitAmount
+from metronome_sandbox.domain.recurring import (
+    Allocation,
+    Proration,
+    Recurring,
+    Rounding,
+    RoundingMethod,
+    SeatGrant,
+    UnitAmount,
+)
+from metronome_sandbox.services.context import Context
 from metronome_sandbox.services.recurring import NewRecurring
 from metronome_sandbox.services.recurring_edits import AmountChange, RecurringChange
-from metronome_sandbox.store.interface import Store
 
 MAX_DURATION = 1200
 
@@ -53,6 +63,20 @@ class RoundingsInput(WireType):
     invoice: RoundingInput | None = None
 
 
+class SeatIncreaseInput(WireType):
+    """``apply_seat_increase_config``."""
+
+    is_prorated: bool
+
+
+class SeatGrantInput(WireType):
+    """``subscription_config``. Assumed: without ``allocation`` the seats share a balance.  [A-seat-allocation]"""
+
+    subscription_id: str
+    apply_seat_increase_config: SeatIncreaseInput
+    allocation: str = "POOLED"
+
+
 class RecurringInput(WireType):
     """An item of ``recurring_commits`` or ``recurring_credits``."""
 
@@ -74,8 +98,8 @@ class RecurringInput(WireType):
     specifiers: list[SpecifierInput] = []
     rollover_fraction: Decimal | None = None
     netsuite_sales_order_id: str | None = None
-    subscription_config: dict[str, Any] | None = None
-    hierarchy_configuration: dict[str, Any] | None = None
+    subscription_config: SeatGrantInput | None = None
+    hierarchy_configuration: BalanceHierarchyInput | None = None
     temporary_id: str | None = None
 
 
@@ -118,8 +142,8 @@ def recurring_change(wire: RecurringEdit, path: str) -> RecurringChange:
         _amount_change(wire.invoice_amount, f"{path}.invoice_amount"),
         utc(end) if isinstance(end, datetime) else end,
         None if wire.rate_type is None else canonical(wire.rate_type, SpendingRate),
-        UNSET if roundings.access is UNSET else _rounding(roundings.access),
-        UNSET if roundings.invoice is UNSET else _rounding(roundings.invoice),
+        UNSET if roundings.access is UNSET else new_rounding(roundings.access),
+        UNSET if roundings.invoice is UNSET else new_rounding(roundings.invoice),
     )
 
 
@@ -137,7 +161,7 @@ def new_recurring(wire: RecurringInput, path: str, *, is_credit: bool) -> NewRec
 
     Raises:
         InvalidRequest: A quantity is missing, or stands beside a subscription; the duration is no number of periods.
-        NotImitated: It depends on seats or on a hierarchy, or counts units.
+        NotImitated: It counts units.
     """
     _refuse_what_comes_later(wire, path)
     price, fraction = wire.invoice_amount, wire.rollover_fraction
@@ -147,7 +171,7 @@ def new_recurring(wire: RecurringInput, path: str, *, is_credit: bool) -> NewRec
             id=RecurringId(""),
             type=BalanceType.CREDIT if is_credit else BalanceType.PREPAID,
             product_id=ProductId(wire.product_id.lower()),
-            access=_amount(wire.access_amount, f"{path}.access_amount"),
+            access=_amount(_of_a_seat(wire), f"{path}.access_amount"),
             priority=checked(wire.priority, f"{path}.priority"),
             starting_at=utc(wire.starting_at),
             duration=_duration(wire.commit_duration.value, f"{path}.commit_duration.value"),
@@ -157,29 +181,43 @@ def new_recurring(wire: RecurringInput, path: str, *, is_credit: bool) -> NewRec
             ending_before=None if wire.ending_before is None else utc(wire.ending_before),
             frequency=None if frequency is None else canonical(frequency, Frequency),
             proration=canonical(wire.proration, Proration),
-            access_rounding=_rounding(roundings.access),
-            price_rounding=_rounding(roundings.invoice),
+            access_rounding=new_rounding(roundings.access),
+            price_rounding=new_rounding(roundings.invoice),
             rate_type=canonical(wire.rate_type, SpendingRate),
             applicable_product_ids=tuple(ProductId(value.lower()) for value in wire.applicable_product_ids),
             applicable_product_tags=wire.applicable_product_tags,
             specifiers=tuple(specifier(item) for item in wire.specifiers),
             rollover_fraction=None if fraction is None else checked(fraction, f"{path}.rollover_fraction"),
             netsuite_sales_order_id=wire.netsuite_sales_order_id,
+            seats=None if wire.subscription_config is None else _seats(wire.subscription_config),
+            child_access=child_access(wire.hierarchy_configuration),
         ),
         wire.temporary_id,
     )
 
 
+def _of_a_seat(wire: RecurringInput) -> AmountInput:
+    """Return what is granted; for one seat, where a subscription says how many there are."""
+    amount = wire.access_amount
+    if wire.subscription_config is None:
+        return amount
+    return AmountInput(amount.unit_price, amount.credit_type_id, ONE, amount.access_type)
+
+
+def _seats(wire: SeatGrantInput) -> SeatGrant:
+    return SeatGrant(
+        SubscriptionId(wire.subscription_id),
+        Allocation(wire.allocation),
+        wire.apply_seat_increase_config.is_prorated,
+    )
+
+
 def _refuse_what_comes_later(wire: RecurringInput, path: str) -> None:
     """Refuse what the sandbox would otherwise silently leave out."""
-    if wire.subscription_config is not None:
-        if wire.access_amount.quantity is not None:
-            raise InvalidRequest(
-                f"{path}.access_amount.quantity", "must not specify a quantity if a subscription is configured"
-            )
-        raise NotImitated(f"{path}.subscription_config", "grants that depend on seats")
-    if wire.hierarchy_configuration is not None:
-        raise NotImitated(f"{path}.hierarchy_configuration", "account hierarchies")
+    if wire.subscription_config is not None and wire.access_amount.quantity is not None:
+        raise InvalidRequest(
+            f"{path}.access_amount.quantity", "must not specify a quantity if a subscription is configured"
+        )
     if wire.access_amount.access_type not in (None, "SPEND"):
         raise NotImitated(f"{path}.access_amount.access_type", "balances that count units (QUANTITY)")
 
@@ -204,22 +242,23 @@ def _duration(value: Decimal, path: str) -> int:
     return int(value)
 
 
-def _rounding(wire: RoundingInput | None) -> Rounding | None:
+def new_rounding(wire: RoundingInput | None) -> Rounding | None:
+    """Return how a prorated amount is rounded."""
     return None if wire is None else Rounding(RoundingMethod(wire.rounding_method), wire.decimal_places)
 
 
-def render_recurring(store: Store, contract: Contract, *, is_credit: bool) -> list[JsonObject]:
+def render_recurring(context: Context, contract: Contract, *, is_credit: bool) -> list[JsonObject]:
     """Return a contract's recurring commits, or its recurring credits, in the order they were added."""
-    return [_render(store, contract, item) for item in contract.recurring if _is_credit(item) is is_credit]
+    return [_render(context, contract, item) for item in contract.recurring if _is_credit(item) is is_credit]
 
 
 def _is_credit(recurring: Recurring) -> bool:
     return recurring.type is BalanceType.CREDIT
 
 
-def _render(store: Store, contract: Contract, recurring: Recurring) -> JsonObject:
+def _render(context: Context, contract: Contract, recurring: Recurring) -> JsonObject:
     return {
-        **render_terms(store, recurring),
+        **render_terms(context, recurring),
         **present(
             contract={"id": contract.id},
             starting_at=time(recurring.starting_at),
@@ -229,18 +268,18 @@ def _render(store: Store, contract: Contract, recurring: Recurring) -> JsonObjec
     }
 
 
-def render_terms(store: Store, recurring: Recurring) -> JsonObject:
+def render_terms(context: Context, recurring: Recurring) -> JsonObject:
     """Return what of a recurring commit or credit does not depend on its contract's dates."""
     fraction, frequency, price = recurring.rollover_fraction, recurring.frequency, recurring.price
     roundings = present(
-        access=_render_rounding(recurring.access_rounding), invoice=_render_rounding(recurring.price_rounding)
+        access=render_rounding(recurring.access_rounding), invoice=render_rounding(recurring.price_rounding)
     )
     return present(
         id=recurring.id,
         name=recurring.name,
         description=recurring.description,
-        product={"id": recurring.product_id, "name": store.products[recurring.product_id].name},
-        access_amount=_render_amount(recurring.access),
+        product=render_product(context, recurring.product_id),
+        access_amount=_render_access(recurring),
         invoice_amount=None if price is None else _render_amount(price),
         priority=number(recurring.priority),
         commit_duration={"value": recurring.duration, "unit": "PERIODS"},
@@ -253,7 +292,16 @@ def render_terms(store: Store, recurring: Recurring) -> JsonObject:
         specifiers=[render_specifier(item) for item in recurring.specifiers] or None,
         rollover_fraction=None if fraction is None else number(fraction),
         netsuite_sales_order_id=recurring.netsuite_sales_order_id,
+        subscription_config=render_seats(recurring),
+        hierarchy_configuration=render_child_access(recurring.child_access),
     )
+
+
+def _render_access(recurring: Recurring) -> JsonObject:
+    rendered = _render_amount(recurring.access)
+    if recurring.seats is not None:
+        del rendered["quantity"]  # that of the seats, which is none of its own
+    return rendered
 
 
 def _render_amount(amount: UnitAmount) -> JsonObject:
@@ -264,7 +312,8 @@ def _render_amount(amount: UnitAmount) -> JsonObject:
     }
 
 
-def _render_rounding(rounding: Rounding | None) -> JsonObject | None:
+def render_rounding(rounding: Rounding | None) -> JsonObject | None:
+    """Return how a prorated amount is rounded."""
     if rounding is None:
         return None
     return {"rounding_method": rounding.method.value, "decimal_places": rounding.decimal_places}

@@ -60,6 +60,7 @@ KINDS = {
     "from_contract_id": "contracts",
     "package_id": "packages",
     "workflow_id": "workflows",
+    "subscription_id": "subscriptions",
 }
 """What a field names."""
 
@@ -195,6 +196,8 @@ class _Shot:
             return []
         if field == "product_id" and (parent in ("commits", "credits") or (self._path in BALANCES and not parent)):
             return self._ids.get("fixed products", [])
+        if field == "product_id" and parent == "subscription_rate":
+            return self._ids.get("subscription products", [])
         kind = KINDS.get(field)
         if field == "id":
             kind = KINDS_WITHIN.get(parent) or KINDS_OF_ID.get(self._path)

@@ -24,7 +24,8 @@ from schemathesis.engine import events, from_schema
 from schemathesis.engine.recorder import Interaction, ScenarioRecorder
 
 from metronome_sandbox.spec.document import Document
-from metronome_sandbox.spec.validation import Finding, operations_of
+from metronome_sandbox.spec.findings import Finding
+from metronome_sandbox.spec.operations import operations_of
 from metronome_sandbox.toolkit import checks
 from metronome_sandbox.toolkit.checks import Blame
 from metronome_sandbox.toolkit.report import Batch, Failure

@@ -24,11 +24,12 @@ RULES_OF_READING = re.compile(
     "|".join(
         (
             "is no cursor of this list",
-            "no (customer|contract|package) .* in this tenant",  # v2 and net balance declare no 404
+            "no (customer|contract|package|subscription) .* in this tenant",  # v2 and net balance declare no 404
             "cannot stand beside",  # two filters that exclude each other
             "is not after starting_",  # a stretch of time that ends before it starts
             "is none of DRAFT, FINALIZED and VOID",  # the published document leaves the status a plain string
             "VOID has no breakdowns",
+            "no subscription that is asked for has a seat",
         )
     )
 )

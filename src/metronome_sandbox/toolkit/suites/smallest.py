@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 from urllib.parse import parse_qsl, quote, urlsplit
 
-from metronome_sandbox.spec.validation import Operation
+from metronome_sandbox.spec.operations import Operation
 from metronome_sandbox.toolkit.checks import RULES, Call, parsed
 from metronome_sandbox.toolkit.target import Exchange, Target
 

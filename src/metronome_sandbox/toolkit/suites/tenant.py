@@ -59,6 +59,11 @@ def settle(sandbox: Callee) -> Ids:
         "price": 25,
     }
     call("POST", "/v1/contract-pricing/rate-cards/addRate", rate)
+    seat = {"name": "Seat", "type": "SUBSCRIPTION"}
+    products["Seat"] = call("POST", "/v1/contract-pricing/products/create", seat)["data"]["id"]
+    fee = {"rate_card_id": card, "product_id": products["Seat"], "starting_at": "2024-01-01T00:00:00Z"}
+    fee = {**fee, "entitled": True, "rate_type": "FLAT", "price": 2000, "billing_frequency": "MONTHLY"}
+    call("POST", "/v1/contract-pricing/rate-cards/addRate", fee)
     access = {"amount": 5000, "starting_at": "2024-06-01T00:00:00Z", "ending_before": "2024-10-01T00:00:00Z"}
     grant = {
         "customer_id": acme,
@@ -120,6 +125,8 @@ def settle(sandbox: Callee) -> Ids:
         "unfiltered contracts": [unfiltered],
         "units": [unit],
         "packages": [bundle],
+        "subscriptions": ids_of(agreed["subscriptions"]),
+        "subscription products": [products["Seat"]],
         "workflows": [payment["workflow_id"] for payment in waiting],
         "balances": [balance["id"] for balance in balances],
         "prepaid": ids_of(balance for balance in balances if balance["type"] == "PREPAID"),
@@ -148,7 +155,7 @@ def contract_with_terms(customer: str, card: str, products: dict[str, str]) -> d
     start, end = "2024-08-01T00:00:00Z", "2025-08-01T00:00:00Z"
     access = {"schedule_items": [{"amount": 700, "starting_at": start, "ending_before": end}]}
     fees = {"schedule_items": [{"timestamp": f"2024-{month:02}-01T00:00:00Z", "amount": 70} for month in (9, 12)]}
-    balance = {"product_id": fixed, "access_schedule": access}
+    balance = {"product_id": fixed, "access_schedule": access, "applicable_product_ids": [products["API calls"]]}
     return {
         "customer_id": customer,
         "rate_card_id": card,
@@ -178,4 +185,22 @@ def contract_with_terms(customer: str, card: str, products: dict[str, str]) -> d
         ],
         "scheduled_charges": [{"product_id": fixed, "schedule": fees}],
         "professional_services": [{"product_id": fixed, "unit_price": 10, "quantity": 2, "max_amount": 40}],
+        "subscriptions": [
+            subscription(products["Seat"], quantity_management_mode="QUANTITY_ONLY", initial_quantity=2),
+            subscription(
+                products["Seat"],
+                quantity_management_mode="SEAT_BASED",
+                seat_config={"seat_group_key": "user", "initial_seat_ids": ["ada"], "initial_unassigned_seats": 1},
+            ),
+        ],
+    }
+
+
+def subscription(product: str, **terms: Any) -> dict[str, Any]:
+    """Return the terms of a subscription that is paid in advance, monthly and prorated."""
+    return {
+        "subscription_rate": {"product_id": product, "billing_frequency": "MONTHLY"},
+        "collection_schedule": "ADVANCE",
+        "proration": {"is_prorated": True, "invoice_behavior": "BILL_IMMEDIATELY"},
+        **terms,
     }

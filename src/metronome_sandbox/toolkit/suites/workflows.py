@@ -17,7 +17,8 @@ from urllib.parse import quote
 from uuid import uuid4
 
 from metronome_sandbox.spec.document import Document
-from metronome_sandbox.spec.validation import Finding, Operation, operations_of, shortened
+from metronome_sandbox.spec.findings import Finding, shortened
+from metronome_sandbox.spec.operations import Operation, operations_of
 from metronome_sandbox.toolkit.checks import Blame, Call, amount, findings_of, near, parsed, total_of
 from metronome_sandbox.toolkit.report import Batch, Failure
 from metronome_sandbox.toolkit.suites.times import month_of
