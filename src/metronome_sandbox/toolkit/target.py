@@ -166,11 +166,8 @@ class Target:
             CannotCheck: There is no answer, or none that ends.
         """
         raw = body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode()
-        shown = {
-            "Accept": "application/json",
-            **({"Content-Type": "application/json"} if raw else {}),
-            **(headers or {}),
-        }
+        shown = {"accept": "application/json", **({"content-type": "application/json"} if raw else {})}
+        shown.update({name.lower(): value for name, value in (headers or {}).items()})
         if path.startswith("/sandbox/") and self.control_token:
             secret = {CONTROL_HEADER: self.control_token}
         else:
