@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from decimal import Decimal
-from itertools import count, islice
+from itertools import islice
 
 import msgspec
 
@@ -306,13 +306,8 @@ def usage_invoice_id(
     generation = sum(1 for invoice_id in stored if store.invoices[invoice_id].period in (period, empty))
     kind = "invoice preview" if preview else "invoice"
     start, end = period.starting_at.isoformat(), period.ending_before.isoformat()
-    derived = context.ids.derived
-    ids = (
-        InvoiceId(derived(kind, contract_id, InvoiceType.USAGE, start, end, str(number)))
-        for number in count(generation)
-    )
-    # A renewal at the start of a period leaves an empty invoice under the id that its draft had.
-    return next(invoice_id for invoice_id in ids if invoice_id not in store.invoices)
+    derived = context.ids.derived(kind, contract_id, InvoiceType.USAGE, start, end, str(generation))
+    return InvoiceId(derived)
 
 
 def _metered(
