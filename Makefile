@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test lint spec coverage-page bench fuzz laws clean help
+.PHONY: demo test lint spec coverage-page bench fuzz laws check-broken clean help
 .DEFAULT_GOAL := help
 
 help:  ## show this list
@@ -44,6 +44,9 @@ laws: $(STAMP)  ## the Hypothesis laws with many more examples (minutes)
 
 fuzz: $(STAMP)  ## Schemathesis over the whole document with many more requests (an hour)
 	SCHEMATHESIS_PROFILE=campaign $(BIN)/python -m pytest -n 2 tests/contract
+
+check-broken: $(STAMP)  ## `check` with all requests of the profile smoke against every sandbox with a planted fault (minutes)
+	CHECK_BROKEN=all $(BIN)/python -m pytest -n 2 tests/toolkit/broken
 
 clean:  ## remove the environment and all caches
 	rm -rf $(VENV) build dist .coverage .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache src/*.egg-info

@@ -209,7 +209,7 @@ def explain(invoice: str, base_url: str, token: str, control_token: str | None, 
 @click.option(
     "--profile",
     type=click.Choice(["smoke", "full", "read-only"]),
-    help="How much is asked: seconds, many minutes, or nothing that changes anything. "
+    help="How much is asked: seconds, some minutes, or nothing that changes anything. "
     "smoke for a sandbox, read-only for any other host, unless given.",
 )
 @click.option(

@@ -40,11 +40,11 @@ def test_the_readme_lists_the_control_plane():
     assert sorted(calls_in("Call", "The control plane")) == sorted(calls_of(Document.load(CONTROL)))
 
 
-def test_the_readme_explains_every_option_of_serve():
-    serve = main.commands["serve"]
-    options = {option.opts[0] for option in serve.params if isinstance(option, click.Option)}
+@pytest.mark.parametrize(("command", "heading"), [("serve", "Settings"), ("check", "Checking an API")])
+def test_the_readme_explains_every_option(command: str, heading: str):
+    options = {option.opts[0] for option in main.commands[command].params if isinstance(option, click.Option)}
 
-    explained = {name for row in table(README, "Settings") for name in re.findall(r"`(--[a-z-]+)`", row["Option"])}
+    explained = {name for row in table(README, heading) for name in re.findall(r"`(--[a-z-]+)`", row["Option"])}
 
     assert explained == options
 

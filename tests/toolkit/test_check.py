@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from xml.etree import ElementTree
 
 import pytest
 from click.testing import CliRunner, Result
-from toolkit.broken.faults import Broken, Fault, WrongTotal
+from toolkit.broken.faults import AnybodyMayRead, Broken, Fault, WrongTotal
 from toolkit.servers import answering, says, served
 
 from metronome_sandbox.api.app import create_app
@@ -114,6 +116,23 @@ def test_a_proxy_of_the_environment_is_not_asked_about_this_machine() -> None:
     assert result.exit_code == 0, result.stderr
 
 
+def test_an_api_below_a_path_is_asked_there(tmp_path: Path) -> None:
+    inner = Broken(WrongTotal(), "acme")
+
+    async def below(scope: Any, receive: Any, send: Any) -> None:
+        assert scope["path"].startswith("/billing/")
+        path = scope["path"].removeprefix("/billing")
+        await inner({**scope, "path": path, "raw_path": path.encode()}, receive, send)
+
+    with served(below) as url:
+        options = ("--operation", "listInvoices-v1", "--json", tmp_path / "report.json")
+        result = check("--base-url", f"{url}/billing/", *options)
+    [finding, *_] = json.loads((tmp_path / "report.json").read_text())["findings"]
+
+    assert result.exit_code == 1
+    assert f" {url}/billing/v1/customers/" in finding["reproduction"][-1]
+
+
 def test_without_a_url_the_sandbox_in_this_process_is_asked() -> None:
     result = check("--suite", "workflows", METRONOME_BEARER_TOKEN=SECRET)
 
@@ -199,14 +218,46 @@ def test_a_profile_that_writes_can_be_asked_for() -> None:
     assert "POST /v1/contracts/createHistoricalInvoices" in fault.written
 
 
-def test_the_rate_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    slept: list[float] = []
-    monkeypatch.setattr(target.time, "sleep", slept.append)
+@pytest.fixture
+def slept(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """What a target slept, on a clock that stands still."""
+    pauses: list[float] = []
+    stopped = SimpleNamespace(sleep=pauses.append, monotonic=lambda: 100.0, time=time.time)
+    monkeypatch.setattr(target, "time", stopped)
+    return pauses
+
+
+def test_the_rate_is_kept(slept: list[float]) -> None:
     with target.Target(app=create_app(), token=SECRET, calls_per_second=4) as one:
         for _ in range(3):
             one.send("GET", "/v1/customers")
 
-    assert [round(pause, 1) for pause in slept] == [0.0, 0.2, 0.5]  # 4 a second, and no time goes by
+    assert slept == [0, 0.25, 0.5]
+
+
+def test_a_generated_request_waits_as_well(slept: list[float], tmp_path: Path) -> None:
+    result = check(
+        "--rate", 0.5, "--suite", "generated", "--operation", "listProducts-v1", "--json", tmp_path / "report.json"
+    )
+
+    assert result.exit_code == 0
+    assert slept == [2 * number for number in range(len(slept))]  # a call in two seconds
+    assert len(slept) > json.loads((tmp_path / "report.json").read_text())["calls"]  # lists are asked for ids as well
+
+
+def test_a_call_without_a_token_is_shown_without_one(tmp_path: Path) -> None:
+    with served(Broken(AnybodyMayRead())) as url:
+        result = check("--base-url", url, "--suite", "workflows")
+
+    [line] = [line for line in result.stdout.splitlines() if line.lstrip().startswith("curl")]
+    assert "Authorization" not in line
+
+
+def test_nothing_is_left_in_the_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    check("--suite", "generated", "--operation", "createProduct-v1")
+
+    assert list(tmp_path.iterdir()) == []
 
 
 # What is no billing API -----------------------------------------------------------------------------------------------
@@ -218,7 +269,7 @@ def drips(handler: BaseHTTPRequestHandler) -> None:
     try:
         for _ in range(1000):
             handler.wfile.write(b" ")
-            target.time.sleep(0.02)
+            time.sleep(0.02)
     except OSError:
         pass
 

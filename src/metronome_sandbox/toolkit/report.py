@@ -36,6 +36,7 @@ MOST_SHOWN = 20
 MOST_BODY = 600
 BLOT = "<token>"
 SHORTEST_SECRET = 6
+"""A shorter token is a word such as ``demo``, and to blot every one out would hide more than it protects."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +117,8 @@ def _length(failure: Failure) -> tuple[int, int]:
 def curl(exchange: Exchange, address: str) -> str:
     """Return a line for a shell that makes a call again; the token is taken from the environment."""
     parts = ["curl", "-X", exchange.method, shlex.quote(address + exchange.path)]
-    parts += ["-H", '"Authorization: Bearer $METRONOME_BEARER_TOKEN"']
+    if exchange.is_authorized:
+        parts += ["-H", '"Authorization: Bearer $METRONOME_BEARER_TOKEN"']
     for name, value in exchange.headers.items():
         if name.lower() in ("content-type", "idempotency-key"):
             parts += ["-H", shlex.quote(f"{name}: {value}")]

@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from ipaddress import ip_address
+from threading import Lock
 from types import TracebackType
 from typing import Any
 from urllib.parse import urlsplit
@@ -85,6 +86,7 @@ class Exchange:
     body: bytes
     answer: Answer
     started_at: float = field(default_factory=time.time)
+    is_authorized: bool = True  # it carried a token
 
 
 class Target:
@@ -121,11 +123,12 @@ class Target:
         self.is_near = app is not None or is_loopback(address)
         self.is_sandbox = False
         self.may_write = False
+        self._prefix = urlsplit(self.base_url).path
         self._next_call = 0.0
         self._loop = asyncio.new_event_loop()
+        self._lock = Lock()
         transport = None if app is None else httpx.ASGITransport(app=app, raise_app_exceptions=False)
         self._client = httpx.AsyncClient(
-            base_url=self.base_url,
             transport=transport,
             timeout=TIMEOUT_SECONDS,
             # Whatever proxy the environment names, this machine is not behind it.
@@ -163,24 +166,26 @@ class Target:
             CannotCheck: There is no answer, or none that ends.
         """
         raw = body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode()
-        shown = {
-            "Accept": "application/json",
-            **({"Content-Type": "application/json"} if raw else {}),
-            **(headers or {}),
-        }
+        shown = {"accept": "application/json", **({"content-type": "application/json"} if raw else {})}
+        shown.update({name.lower(): value for name, value in (headers or {}).items()})
         if path.startswith("/sandbox/") and self.control_token:
             secret = {CONTROL_HEADER: self.control_token}
         else:
             secret = {}
-            self._wait()
+            self.pace()
         bearer = self.token if token is None else token
         if bearer:
             secret["Authorization"] = f"Bearer {bearer}"
         query = httpx.QueryParams(query) if query else None
-        request = self._client.build_request(method, path, params=query, content=raw, headers={**shown, **secret})
+        # The whole address, since a path that begins with two slashes would be another host's.
+        url = self.base_url + path
+        try:
+            request = self._client.build_request(method, url, params=query, content=raw, headers={**shown, **secret})
+        except (httpx.InvalidURL, UnicodeError) as error:
+            raise CannotCheck(f"{method} {path[:200]!r} cannot be sent: {error}") from None
         started_at = time.time()
         answer = self._answer(request)
-        return Exchange(method, request.url.raw_path.decode("ascii"), shown, raw, answer, started_at)
+        return Exchange(method, self.path_of(str(request.url)), shown, raw, answer, started_at, bool(bearer))
 
     def call(self, method: str, path: str, body: Any = None, *, query: Mapping[str, Any] | str | None = None) -> Any:
         """Send JSON and return the JSON of an answer that has to be a 200.
@@ -195,7 +200,13 @@ class Target:
             raise NotAnswered(text, exchange)
         return answer.json
 
-    def _wait(self) -> None:
+    def path_of(self, url: str) -> str:
+        """Return path and query of a URL of this API, without what its base URL has of a path."""
+        path = "/" + url.partition("://")[2].partition("/")[2]
+        return path.removeprefix(self._prefix) or "/"
+
+    def pace(self) -> None:
+        """Wait until the next call may be made."""
         if self.calls_per_second is None:
             return
         now = time.monotonic()
@@ -205,9 +216,10 @@ class Target:
     def _answer(self, request: httpx.Request) -> Answer:
         started = time.monotonic()
         try:
-            status, headers, body = self._loop.run_until_complete(
-                asyncio.wait_for(self._receive(request), TIMEOUT_SECONDS)
-            )
+            with self._lock:  # hooks of Schemathesis ask from its own threads
+                status, headers, body = self._loop.run_until_complete(
+                    asyncio.wait_for(self._receive(request), TIMEOUT_SECONDS)
+                )
         except (TimeoutError, httpx.TimeoutException):
             raise CannotCheck(f"{self.base_url} did not answer within {TIMEOUT_SECONDS} s") from None
         except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:

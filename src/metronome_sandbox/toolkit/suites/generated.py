@@ -6,7 +6,7 @@ sequence along the document's links. Elsewhere things stay as they were left.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import datetime
@@ -43,6 +43,8 @@ SECRETS = frozenset(("authorization", "cookie", "set-cookie", "x-sandbox-control
 
 NO_PROXY = {"http": None, "https": None, "all": None}
 """Whatever proxy the environment names, this machine is not behind it."""
+
+PathOf = Callable[[str], str]
 
 DOCUMENTED = frozenset(
     (
@@ -125,6 +127,7 @@ class _Source:
             if not self._in_sequence:
                 self._restore()
             self._aim.at(case, known=self._made)
+            self._target.pace()
 
         def after_call(context: HookContext, case: Case[Any], response: Response) -> None:
             if response.status_code < 400 and not _operation_id(case).startswith(READS):
@@ -141,7 +144,7 @@ class _Source:
 
     def _config(self, in_sequences: bool) -> dict[str, Any]:
         target, profile, document = self._target, self._profile, self._document
-        config: dict[str, Any] = {
+        return {
             "seed": 1,
             "workers": 1,
             "base-url": target.base_url,
@@ -164,26 +167,30 @@ class _Source:
                 for one in document.operations()
             ],
         }
-        if target.calls_per_second is not None:
-            config["rate-limit"] = f"{max(1, round(target.calls_per_second))}/s"
-        return config
 
     # single requests
 
     def single_requests(self) -> Iterator[Batch]:
+        """Ask everything, then make what shows a finding smaller: while Schemathesis asks, nobody else may."""
+        batches: list[tuple[Batch, list[str]]] = []
         for event in from_schema(self._schema(in_sequences=False)).execute():
             if isinstance(event, events.ScenarioFinished):
-                yield self._batch(event.label or event.phase.value, event.recorder, event.elapsed_time)
+                batches.append(self._batch(event.label or event.phase.value, event.recorder, event.elapsed_time))
             elif isinstance(event, events.NonFatalError):
-                yield self._trouble(event)
+                batches.append((self._trouble(event), []))
             elif isinstance(event, events.FatalError):
                 raise CannotCheck(f"Schemathesis stopped: {event.exception}")
+        for batch, failed in batches:
+            for number, check in enumerate(failed):
+                batch.failures[number] = self._made_smaller(batch.failures[number], check)
+            yield batch
 
-    def _batch(self, label: str, recorder: ScenarioRecorder, seconds: float) -> Batch:
+    def _batch(self, label: str, recorder: ScenarioRecorder, seconds: float) -> tuple[Batch, list[str]]:
+        """Return what a scenario did, and the check that each of its failures failed."""
         batch = Batch("generated", label, seconds=seconds)
         found: dict[str, tuple[int, Failure]] = {}
         for case_id, interaction in recorder.interactions.items():
-            exchange = _exchange(interaction)
+            exchange = _exchange(interaction, self._target.path_of)
             batch.exchanges.append(exchange)
             for node in recorder.checks.get(case_id, ()):
                 if node.failure_info is None:
@@ -194,14 +201,15 @@ class _Source:
                 size = len(exchange.path) + len(exchange.body)
                 if node.name not in found or size < found[node.name][0]:
                     found[node.name] = size, failure
-        for check, (_, failure) in found.items():
-            operation = self._operations.get(failure.operation_id)
-            if operation is None or not (self._target.is_sandbox or failure.operation_id.startswith(READS)):
-                batch.failures.append(failure)  # to ask again would leave things behind
-                continue
-            shown = smallest(self._target, operation, check, failure.exchanges[-1], self._begin_again)
-            batch.failures.append(replace(failure, exchanges=(shown,)))
-        return batch
+        batch.failures += [failure for _, failure in found.values()]
+        return batch, list(found)
+
+    def _made_smaller(self, failure: Failure, check: str) -> Failure:
+        operation = self._operations.get(failure.operation_id)
+        if operation is None or not (self._target.is_sandbox or failure.operation_id.startswith(READS)):
+            return failure  # to ask again would leave things behind
+        shown = smallest(self._target, operation, check, failure.exchanges[-1], self._begin_again)
+        return replace(failure, exchanges=(shown,))
 
     def _trouble(self, event: events.NonFatalError) -> Batch:
         """Return what Schemathesis could not do; a target that went away ends the run."""
@@ -231,7 +239,7 @@ class _Source:
             def after_call(self, response: Response, case: Case[Any]) -> None:
                 super().after_call(response, case)
                 source._made += response.text
-                self.steps.append(_exchange_of(response))
+                self.steps.append(_exchange_of(response, source._target.path_of))
                 batch.exchanges.append(self.steps[-1])
 
             def validate_response(self, response: Response, case: Case[Any], **how: Any) -> None:
@@ -319,18 +327,32 @@ def _operation_id(case: Case[Any]) -> str:
     return str(case.operation.definition.raw["operationId"])
 
 
-def _exchange(interaction: Interaction) -> Exchange:
+def _exchange(interaction: Interaction, path_of: PathOf) -> Exchange:
     request, response = interaction.request, interaction.response
     answer = Answer(0, {}, b"") if response is None else _answer(response)
-    return Exchange(request.method, _path(request.uri), _shown(request.headers), request.body or b"", answer)
+    return Exchange(
+        request.method,
+        path_of(request.uri),
+        _shown(request.headers),
+        request.body or b"",
+        answer,
+        is_authorized=_has_token(request.headers),
+    )
 
 
-def _exchange_of(response: Response) -> Exchange:
+def _exchange_of(response: Response, path_of: PathOf) -> Exchange:
     request = response.request
     raw = request.body.encode() if isinstance(request.body, str) else request.body
     body = raw if isinstance(raw, bytes) else b""
     headers = {name.lower(): str(value) for name, value in request.headers.items()}
-    return Exchange(str(request.method), _path(str(request.url)), _without_secrets(headers), body, _answer(response))
+    return Exchange(
+        str(request.method),
+        path_of(str(request.url)),
+        _without_secrets(headers),
+        body,
+        _answer(response),
+        is_authorized=_has_token(headers),
+    )
 
 
 def _answer(response: Response) -> Answer:
@@ -342,9 +364,9 @@ def _shown(headers: Any) -> dict[str, str]:
     return _without_secrets({name.lower(): ", ".join(values) for name, values in headers.items()})
 
 
+def _has_token(headers: Mapping[str, Any]) -> bool:
+    return any(name.lower() == "authorization" for name in headers)
+
+
 def _without_secrets(headers: dict[str, str]) -> dict[str, str]:
     return {name: value for name, value in headers.items() if name not in SECRETS}
-
-
-def _path(url: str) -> str:
-    return "/" + url.split("://", 1)[-1].partition("/")[2]
