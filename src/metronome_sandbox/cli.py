@@ -192,6 +192,31 @@ def explain(invoice: str, base_url: str, token: str, control_token: str | None, 
     sys.exit(explanation.run(invoice, base_url=base_url, token=token, control_token=control_token, as_json=as_json))
 
 
+@main.command()
+@click.option("--upstream", required=True, metavar="URL", help="Where the calls go: a sandbox or the real API.")
+@click.option(
+    "--port", default=4020, show_default=True, type=click.IntRange(0, 65535), help="TCP port; 0 takes a free one."
+)
+@click.option("--record", metavar="FILE.har", type=click.Path(dir_okay=False, path_type=Path), help="Write every call.")
+@click.option(
+    "--report", metavar="FILE.json", type=click.Path(dir_okay=False, path_type=Path), help="Write the findings."
+)
+@click.option(
+    "--keep-secrets",
+    is_flag=True,
+    help="Record secrets in bodies and queries as well. Credentials of the client never are.",
+)
+def proxy(upstream: str, port: int, record: Path | None, report: Path | None, keep_secrets: bool) -> None:
+    """Stand between a client and the API and tell what is wrong with their calls, until interrupted.
+
+    Every call is passed on as it is. Exit status 1 means that there are findings.
+    """
+    from metronome_sandbox.toolkit import proxy as passing  # before the port is open: it is open when calls can pass
+
+    with _listen("127.0.0.1", port) as listener:
+        sys.exit(passing.run(upstream, listener, record=record, report=report, keeps_secrets=keep_secrets))
+
+
 def _run(settings: Settings, listener: socket.socket, access_log: bool) -> None:
     import uvicorn
 
