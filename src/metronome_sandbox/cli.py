@@ -217,6 +217,22 @@ def proxy(upstream: str, port: int, record: Path | None, report: Path | None, ke
         sys.exit(passing.run(upstream, listener, record=record, report=report, keeps_secrets=keep_secrets))
 
 
+@main.command()
+@click.argument("file", metavar="FILE.har", type=click.Path(dir_okay=False, path_type=Path))
+@click.option(
+    "--port", default=4030, show_default=True, type=click.IntRange(0, 65535), help="TCP port; 0 takes a free one."
+)
+def replay(file: Path, port: int) -> None:
+    """Answer calls from a recording, until interrupted.
+
+    Calls are matched by operation, parameters and body. Exit status 1 means that one was asked for that it has not.
+    """
+    from metronome_sandbox.toolkit import replay as replaying
+
+    with _listen("127.0.0.1", port) as listener:
+        sys.exit(replaying.run(file, listener))
+
+
 def _run(settings: Settings, listener: socket.socket, access_log: bool) -> None:
     import uvicorn
 

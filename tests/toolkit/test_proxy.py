@@ -5,12 +5,10 @@ from __future__ import annotations
 import asyncio
 import gzip
 import json
-import os
 import shutil
 import signal
 import socket
 import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,6 +17,7 @@ from typing import Any
 import httpx
 import metronome
 import pytest
+from toolkit.commands import Command
 from toolkit.servers import SECONDS, TOKEN, Live, Proxied, Upstreamish, answering
 
 from metronome_sandbox.api.app import create_app
@@ -26,6 +25,7 @@ from metronome_sandbox.api.settings import Settings
 from metronome_sandbox.toolkit import proxy
 
 MEBIBYTE = 1024 * 1024
+BEARER = {"Authorization": f"Bearer {TOKEN}"}
 EMPTY_PAGE = b'{"data":[],"next_page":null}'
 
 
@@ -356,41 +356,18 @@ def test_a_recording_that_cannot_be_written_stops_and_the_proxy_does_not(tmp_pat
 # --- the command
 
 
-def started(*arguments: str, folder: Path) -> subprocess.Popen[str]:
-    """Start a verb of the command line; return when it says where it listens."""
-    environment = {**os.environ, "NO_PROXY": "127.0.0.1"}
-    return subprocess.Popen(
-        [sys.executable, "-P", "-m", "metronome_sandbox", *arguments],
-        cwd=folder,
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        encoding="utf-8",
-    )
-
-
-def url_of(process: subprocess.Popen[str]) -> str:
-    assert process.stderr is not None
-    line = process.stderr.readline()
-    return next(word for word in line.split() if word.startswith("http://"))
-
-
 def test_the_command_shows_findings_as_they_come_sums_them_up_and_writes_them(sandbox: Live, tmp_path: Path):
     files = ["--record", "calls.har", "--report", "report.json"]
-    with started("proxy", "--upstream", sandbox.url, "--port", "0", *files, folder=tmp_path) as process:
-        assert process.stdout is not None
-        url = url_of(process)
-        with httpx.Client(headers={"Authorization": f"Bearer {TOKEN}"}, trust_env=False) as client:
+    with Command("proxy", "--upstream", sandbox.url, "--port", "0", *files, folder=tmp_path) as command:
+        with httpx.Client(base_url=command.url, headers=BEARER, trust_env=False) as client:
             for _ in range(2):
-                client.post(f"{url}/v1/customers", json={"name": "A", "ingestAliases": []})
-        live = process.stdout.readline()
-        process.send_signal(signal.SIGTERM)
-        out, err = process.communicate(timeout=SECONDS)
+                client.post("/v1/customers", json={"name": "A", "ingestAliases": []})
+        live = command.says("unknown: createCustomer-v1 request: ingestAliases: .*")
+        status = command.stop()
 
-    assert process.returncode == 1
-    assert live.startswith("unknown: createCustomer-v1 request: ingestAliases:")
+    assert status == 1
     assert "did you mean ingest_aliases?" in live
-    assert "2 calls to 1 operations, 2 different findings" in out
+    assert "2 calls to 1 operation, 2 different findings" in command.out
     report = json.loads((tmp_path / "report.json").read_text())
     assert (report["upstream"], report["calls"]) == (sandbox.url, 2)
     assert [(one["rule"], one["where"], one["count"]) for one in report["findings"]] == [
@@ -398,21 +375,18 @@ def test_the_command_shows_findings_as_they_come_sums_them_up_and_writes_them(sa
         ("no-key", "header Idempotency-Key", 2),
     ]
     assert len(json.loads((tmp_path / "calls.har").read_text())["log"]["entries"]) == 2
-    assert "Traceback" not in err
-    for text in (live, out, err, *(file.read_text() for file in tmp_path.iterdir())):
-        assert TOKEN not in text
+    assert "Traceback" not in command.err
+    for file in tmp_path.iterdir():  # what it printed is in two of them
+        assert TOKEN not in file.read_text()
 
 
 def test_the_command_ends_with_0_when_there_is_nothing_to_find(sandbox: Live, tmp_path: Path):
-    with started("proxy", "--upstream", sandbox.url, "--port", "0", folder=tmp_path) as process:
-        url = url_of(process)
-        with httpx.Client(headers={"Authorization": f"Bearer {TOKEN}"}, trust_env=False) as client:
-            client.get(f"{url}/v1/credit-types/list")
-        process.send_signal(signal.SIGINT)
-        out, _ = process.communicate(timeout=SECONDS)
+    with Command("proxy", "--upstream", sandbox.url, "--port", "0", folder=tmp_path) as command:
+        with httpx.Client(base_url=command.url, headers=BEARER, trust_env=False) as client:
+            client.get("/v1/credit-types/list")
+        status = command.stop(signal.SIGINT)
 
-    assert process.returncode == 0
-    assert out == "1 call to 1 operations, no findings\n"
+    assert (status, command.out) == (0, "1 call to 1 operation, no findings\n")
 
 
 @pytest.mark.parametrize(
@@ -431,9 +405,9 @@ def test_what_cannot_work_is_said_at_once_with_status_2(
     sandbox: Live, tmp_path: Path, options: list[str], problem: str
 ):
     words = {"free": free_port(), "sandbox": sandbox.url, "tls": sandbox.url.replace("http:", "https:")}
-    with started("proxy", "--port", "0", *(one.format(**words) for one in options), folder=tmp_path) as process:
-        out, err = process.communicate(timeout=SECONDS)
+    with Command("proxy", "--port", "0", *(one.format(**words) for one in options), folder=tmp_path) as command:
+        status = command.end()
 
-    assert (process.returncode, out) == (2, "")
-    assert problem in err
-    assert "Traceback" not in err
+    assert (status, command.out) == (2, "")
+    assert problem in command.err
+    assert "Traceback" not in command.err

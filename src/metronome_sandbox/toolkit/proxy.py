@@ -422,13 +422,17 @@ def run(
 
 def summary(watch: Watch) -> str:
     """Return what was found, most frequent first."""
-    calls = f"{watch.calls} call{'' if watch.calls == 1 else 's'} to {len(watch.operations)} operations"
+    calls = f"{_count(watch.calls, 'call')} to {_count(len(watch.operations), 'operation')}"
     if not watch.noted:
         return f"{calls}, no findings"
-    lines = [f"{calls}, {len(watch.noted)} different finding{'' if len(watch.noted) == 1 else 's'}"]
+    lines = [f"{calls}, {_count(len(watch.noted), 'different finding')}"]
     for key, noted in sorted(watch.noted.items(), key=lambda pair: -watch.counts[pair[0]]):
         lines.append(f"{watch.counts[key]:>6}x {_line(noted)}")
     return "\n".join(lines)
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 def _line(noted: Noted) -> str:
