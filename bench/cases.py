@@ -13,6 +13,7 @@ from time import perf_counter
 
 import orjson
 
+from bench import plugin
 from bench.load import Load, Prepared, put_load
 from bench.servers import BILLING_PATH, SANDBOX, Kind, Running, Start, bare, running
 from bench.world import (
@@ -195,6 +196,8 @@ class Sandbox:
             before; one figure for each call.
         first_call_ms: What the first call of a new token takes longer than its second, one figure for each token.
         new_world_ms: Making an empty world, in this process.
+        fixture_ms: What the fixture of the pytest plugin adds to a test, one figure for each run.
+        plugin_import_ms: What its import adds to every run of pytest, one figure for each process.
     """
 
     batches: dict[int, list[tuple[float, float]]]
@@ -203,6 +206,8 @@ class Sandbox:
     draft_ms: dict[str, list[float]]
     first_call_ms: list[float]
     new_world_ms: list[float]
+    fixture_ms: list[float]
+    plugin_import_ms: list[float]
 
 
 def measure_sandbox(effort: Effort, say: Say) -> Sandbox:
@@ -218,7 +223,9 @@ def measure_sandbox(effort: Effort, say: Say) -> Sandbox:
         say(f"{effort.many:,} invoices of one customer, and pages of its list")
         bytes_an_invoice, large = _import_many(server, effort.many)
         pages = _pages(server, effort.many, large, effort.repeats * 5)
-    return Sandbox(imported, pages, bytes_an_invoice, drafts, first_calls, _new_worlds())
+    say("the fixture of the pytest plugin")
+    fixture, plugin_import = plugin.fixture_ms(min(effort.repeats, 5)), plugin.import_ms(effort.repeats)
+    return Sandbox(imported, pages, bytes_an_invoice, drafts, first_calls, _new_worlds(), fixture, plugin_import)
 
 
 def _batches(server: Running, repeats: int) -> dict[int, list[tuple[float, float]]]:

@@ -69,6 +69,8 @@ def figures_of(compared: Mapping[str, Compared], sandbox: Sandbox | None) -> lis
         return found
     found.append(Figure("first call of a new token, on top", median(sandbox.first_call_ms), "ms", 1))
     found.append(Figure("a new world, in-process", median(sandbox.new_world_ms), "ms", 1))
+    found.append(Figure("pytest fixture, with a call", median(sandbox.fixture_ms), "ms", 5))
+    found.append(Figure("import of the pytest plugin, best", min(sandbox.plugin_import_ms), "ms", 50))
     pages = {name: median(figures) for name, figures in sandbox.page_ms.items()}
     found += (Figure(f"page of 100, {name}: CPU time", cost, "ms") for name, cost in pages.items())
     found.append(Figure("dearest page : cheapest page", max(pages.values()) / min(pages.values()), "", 1.3))

@@ -20,7 +20,6 @@ from metronome_sandbox.domain.balances import (
     BalanceType,
     InvoiceSchedule,
     InvoiceScheduleItem,
-    OpenSegment,
     Segment,
     SpendingRate,
 )
@@ -62,6 +61,7 @@ from metronome_sandbox.domain.overrides import (
 from metronome_sandbox.domain.periods import BoundedPeriod, Frequency, Period, StatementSchedule
 from metronome_sandbox.domain.rate_cards import Price, Rate, RateKey, RateSchedule, RateType, Tier, flat, with_rate
 from metronome_sandbox.domain.rating import PriceBook, UnitConversion
+from metronome_sandbox.domain.spending_order import OpenSegment
 from metronome_sandbox.domain.targeting import Specifier
 from metronome_sandbox.domain.usage import UsageLine, WindowQuantity, WindowSize, total
 

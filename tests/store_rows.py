@@ -24,8 +24,10 @@ from metronome_sandbox.domain.ids import (
     SegmentId,
 )
 from metronome_sandbox.domain.invoices import Draw, Invoice, InvoiceStatus, InvoiceType
+from metronome_sandbox.domain.payment_gates import PaymentGate
 from metronome_sandbox.domain.periods import BoundedPeriod, Frequency, StatementSchedule
 from metronome_sandbox.domain.rate_cards import RateKey, RateSchedule
+from metronome_sandbox.domain.thresholds import SpendThreshold, ThresholdCommit
 
 
 def day(number: int) -> datetime:
@@ -43,6 +45,8 @@ def contract(
     next_period: BoundedPeriod | None = None,
     charge_at: datetime | None = None,
     package: str | None = None,
+    watched: bool = False,
+    check_at: datetime | None = None,
     archived: bool = False,
     below: int | None = None,
 ) -> Contract:
@@ -59,6 +63,8 @@ def contract(
         next_period,
         next_charge_at=charge_at,
         package_id=None if package is None else PackageId(package),
+        spend_threshold=SpendThreshold(Decimal(1), ThresholdCommit(ProductId("fee")), PaymentGate(), watched),
+        next_check_at=check_at,
         archived_at=LONG_AGO if archived else None,
         child_of=None if link is None else Membership(link),
     )

@@ -51,6 +51,7 @@ from metronome_sandbox.domain.rate_cards import BillingFrequency, CreditTypeConv
 from metronome_sandbox.domain.subscriptions import Collection, IncreaseBilling, InvoicePlacement, QuantityManagement
 from metronome_sandbox.domain.usage import WindowSize
 from metronome_sandbox.services import (
+    balance_lists,
     balances,
     billable_metrics,
     contracts,
@@ -58,6 +59,7 @@ from metronome_sandbox.services import (
     customers,
     historical_invoices,
     invoices,
+    ledgers,
     passage,
     prices,
     products,
@@ -65,7 +67,8 @@ from metronome_sandbox.services import (
     rates,
     usage,
 )
-from metronome_sandbox.services.balances import BalanceFilter, NetBalanceFilter, NewBalance, NewPayments, NewSegment
+from metronome_sandbox.services.balance_lists import BalanceFilter, NetBalanceFilter
+from metronome_sandbox.services.balances import NewBalance, NewPayments, NewSegment
 from metronome_sandbox.services.clock import Clock
 from metronome_sandbox.services.context import Context
 from metronome_sandbox.services.contracts import NewContract, NewStatementSchedule
@@ -364,11 +367,11 @@ class World:
 
     def left(self, name: str) -> str:
         """What a commit or credit says is left of it now."""
-        return plain(balances.balance_now(self.context, self.balance(name)))
+        return plain(ledgers.balance_now(self.context, self.balance(name)))
 
     def net(self, *, customer: str = "Acme", with_drafts: bool = True, **filters: Any) -> str:
         chosen = [NetBalanceFilter(**filters)] if filters else []
-        found = balances.get_net_balance(
+        found = balance_lists.get_net_balance(
             self.context, self.customers[customer], USD_CENTS, chosen, with_drafts=with_drafts
         )
         return plain(found)
@@ -378,7 +381,7 @@ class World:
         balance = self.balance(name)
         periods = {one.id: one.period for customer in self.customers for one in self.invoices(customer)}
         found = []
-        for entry in balances.ledger_now(self.context, balance):
+        for entry in ledgers.ledger_now(self.context, balance):
             period = periods[entry.invoice_id] if entry.invoice_id is not None else None
             of = "" if period is None else f" for {shown_period(period)}"
             kind = f"{FAMILIES[balance.type]}_{entry.kind}"
@@ -387,7 +390,7 @@ class World:
 
     def listed_balances(self, customer: str = "Acme", **conditions: Any) -> list[str]:
         chosen = BalanceFilter(**{"include_contract_balances": True, **conditions})
-        found = balances.list_balances(self.context, self.customers[customer], chosen)
+        found = balance_lists.list_balances(self.context, self.customers[customer], chosen)
         return [one.name or "" for one in found]
 
     # --- usage and imports

@@ -193,6 +193,97 @@ def explain(invoice: str, base_url: str, token: str, control_token: str | None, 
 
 
 @main.command()
+@click.option("--base-url", metavar="URL", help="API to check. A sandbox in this process, unless given.")
+@click.option(
+    "--token",
+    metavar="TOKEN",
+    envvar="METRONOME_BEARER_TOKEN",
+    help="Bearer token for --base-url. On a sandbox it names the tenant; a tenant of its own, unless given.",
+)
+@click.option(
+    "--control-token",
+    metavar="TOKEN",
+    envvar="METRONOME_SANDBOX_CONTROL_TOKEN",
+    help="What that sandbox wants for its control plane.",
+)
+@click.option(
+    "--profile",
+    type=click.Choice(["smoke", "full", "read-only"]),
+    help="How much is asked: seconds, many minutes, or nothing that changes anything. "
+    "smoke for a sandbox, read-only for any other host, unless given.",
+)
+@click.option(
+    "--rate",
+    "calls_per_second",
+    metavar="CALLS",
+    type=click.FloatRange(min=0.1),
+    help="Calls a second at most. 5 for a host other than the sandbox, unless given.",
+)
+@click.option("--writes-to", metavar="HOST", help="Allow a profile that writes to this host, which is no sandbox.")
+@click.option(
+    "--document",
+    metavar="FILE",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="OpenAPI 3 document to hold the API to, JSON or YAML. The package's own, unless given.",
+)
+@click.option("--operation", "operations", metavar="ID", multiple=True, help="Generate requests for this one only.")
+@click.option(
+    "--suite", "suites", type=click.Choice(["workflows", "generated"]), multiple=True, help="Run this suite only."
+)
+@click.option("--junit", metavar="FILE", type=click.Path(dir_okay=False, path_type=Path), help="Write JUnit's XML.")
+@click.option("--html", metavar="FILE", type=click.Path(dir_okay=False, path_type=Path), help="Write one HTML page.")
+@click.option("--har", metavar="FILE", type=click.Path(dir_okay=False, path_type=Path), help="Write every call as HAR.")
+@click.option("--json", metavar="FILE", type=click.Path(dir_okay=False, path_type=Path), help="Write JSON.")
+def check(
+    base_url: str | None,
+    token: str | None,
+    control_token: str | None,
+    profile: str | None,
+    calls_per_second: float | None,
+    writes_to: str | None,
+    document: Path | None,
+    operations: tuple[str, ...],
+    suites: tuple[str, ...],
+    junit: Path | None,
+    html: Path | None,
+    har: Path | None,
+    json: Path | None,
+) -> None:
+    """Hold an API to its contract: a sandbox, or the real one.
+
+    Exit status: 0 when nothing was found, 1 with findings, 2 when the API could not be asked.
+    """
+    try:
+        from metronome_sandbox.toolkit import checking
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] not in ("httpx", "hypothesis", "requests", "schemathesis"):
+            raise
+        click.echo('The checks need more packages: pip install "metronome-sandbox[toolkit]"', err=True)
+        raise SystemExit(2) from None
+    app = None
+    if base_url is None:
+        from metronome_sandbox.api.app import create_app
+        from metronome_sandbox.api.settings import Settings
+
+        app, token, control_token = create_app(Settings()), None, None
+    sys.exit(
+        checking.run(
+            base_url=base_url,
+            app=app,
+            token=token,
+            control_token=control_token,
+            profile=profile,
+            calls_per_second=calls_per_second,
+            writes_to=writes_to,
+            document=document,
+            only=operations,
+            suites=suites,
+            files={"junit": junit, "html": html, "har": har, "json": json},
+        )
+    )
+
+
+@main.command()
 @click.option("--upstream", required=True, metavar="URL", help="Where the calls go: a sandbox or the real API.")
 @click.option(
     "--port", default=4020, show_default=True, type=click.IntRange(0, 65535), help="TCP port; 0 takes a free one."
@@ -211,8 +302,13 @@ def proxy(upstream: str, port: int, record: Path | None, report: Path | None, ke
 
     Every call is passed on as it is. Exit status 1 means that there are findings.
     """
-    from metronome_sandbox.toolkit import proxy as passing  # before the port is open: it is open when calls can pass
-
+    try:
+        from metronome_sandbox.toolkit import proxy as passing
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] != "httpx":
+            raise
+        click.echo('The proxy needs more packages: pip install "metronome-sandbox[toolkit]"', err=True)
+        raise SystemExit(2) from None
     with _listen("127.0.0.1", port) as listener:
         sys.exit(passing.run(upstream, listener, record=record, report=report, keeps_secrets=keep_secrets))
 
@@ -239,6 +335,7 @@ def _run(settings: Settings, listener: socket.socket, access_log: bool) -> None:
     from metronome_sandbox.api import state
     from metronome_sandbox.api.app import create_app
     from metronome_sandbox.domain.errors import DomainError
+    from metronome_sandbox.serving import Protocol
 
     file = settings.state_file
     try:
@@ -253,7 +350,7 @@ def _run(settings: Settings, listener: socket.socket, access_log: bool) -> None:
         raise click.UsageError(str(error)) from error
     config = uvicorn.Config(
         app,
-        http="httptools",
+        http=Protocol,
         ws="none",
         lifespan="on",
         access_log=access_log,

@@ -15,12 +15,12 @@ from metronome_sandbox.api.operations import HANDLERS
 from metronome_sandbox.api.requests import Request, encode
 from metronome_sandbox.api.wire.packages import (
     LATER_TEMPLATES,
-    LONGEST,
     BalanceTemplateInput,
     CreatePackage,
     OverrideTemplateInput,
     RecurringTemplateInput,
 )
+from metronome_sandbox.api.wire.relative_dates import LONGEST
 from metronome_sandbox.domain.errors import AlreadyArchived, InvalidRequest, NotFound, NotImitated
 from metronome_sandbox.services.context import Context
 from metronome_sandbox.services.credit_types import seed

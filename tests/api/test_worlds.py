@@ -22,11 +22,11 @@ from metronome_sandbox.domain.packages import (
     BalanceTemplate,
     Package,
     PackageAlias,
-    RelativeDate,
-    RelativeUnit,
     SegmentTemplate,
 )
 from metronome_sandbox.domain.payment_gates import GateType, PaymentGate
+from metronome_sandbox.domain.relative_dates import RelativeDate, RelativeUnit
+from metronome_sandbox.domain.thresholds import FieldCondition, PrepaidThreshold, ThresholdCommit
 from metronome_sandbox.services import contract_edits, contracts, packages
 from metronome_sandbox.services.contract_edits import EditContract
 from metronome_sandbox.services.contract_terms import NewTerms
@@ -79,6 +79,13 @@ def full() -> World:
         UNDATED,
         aliases=(PackageAlias("starter"),),
         duration=month,
+        prepaid_threshold=PrepaidThreshold(
+            Decimal("500.1"),
+            ThresholdCommit(played.commitment, duration=month),
+            PaymentGate(),
+            recharge_to_amount=Decimal("1500.1"),
+            excluded=((FieldCondition("Commit", "kind", "gift"),),),
+        ),
         credits=(
             BalanceTemplate(
                 "", BalanceType.CREDIT, played.commitment, (SegmentTemplate("", Decimal("0.1"), month, month),)

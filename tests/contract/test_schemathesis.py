@@ -1,8 +1,8 @@
 """Every operation of both documents under generated requests: each answer is one that its document describes.
 
 Schemathesis makes the requests, well-formed and malformed ones, in this process, and holds the answers against all of
-its checks; ``aim.py`` sees to it that most of the well-formed ones meet things that exist. Every case starts from the
-same tenant, and so does every sequence of calls, so a failure repeats by itself.
+its checks; the toolkit's ``aim.py`` sees to it that most of the well-formed ones meet things that exist. Every case
+starts from the same tenant, and so does every sequence of calls, so a failure repeats by itself.
 
 ``SCHEMATHESIS_PROFILE=campaign`` (``make fuzz``) draws many more, other ones each time.
 """
@@ -11,27 +11,25 @@ from __future__ import annotations
 
 import json
 import os
-import re
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
 from zlib import crc32
 
 import hypothesis
 import pytest
 import schemathesis
-from contract.aim import Aim
 from hostile.sandbox import TOKEN, Sandbox
-from hostile.tenant import settle
-from schemathesis import AuthContext, Case, HookContext, Response
+from schemathesis import AuthContext, Case, Response
 from schemathesis.config import SchemathesisConfig
-from schemathesis.core.failures import AcceptedNegativeData
-from schemathesis.core.parameters import ParameterLocation
 from schemathesis.generation.meta import TestPhase
-from schemathesis.openapi.checks import RejectedPositiveData
 
 from metronome_sandbox.api.worlds import read
 from metronome_sandbox.spec.document import BILLING, CONTROL, Document
+from metronome_sandbox.toolkit.suites.aim import Aim
+from metronome_sandbox.toolkit.suites.judgement import filter_of
+from metronome_sandbox.toolkit.suites.tenant import settle
+from metronome_sandbox.toolkit.suites.times import Times
 
 CAMPAIGN = os.environ.get("SCHEMATHESIS_PROFILE") == "campaign"
 
@@ -42,7 +40,7 @@ SERVER = SANDBOX.app.server
 IDS = settle(SANDBOX)
 SNAPSHOT = SANDBOX.snapshot()
 STATE = read(SNAPSHOT).state
-AIM = Aim(IDS, json.loads(SNAPSHOT))
+AIM = Aim(IDS, Times(datetime(2024, 8, 15, tzinfo=UTC)), json.loads(SNAPSHOT))
 
 METHODS = {"get", "put", "post", "delete", "options", "patch", "trace"}
 
@@ -75,7 +73,7 @@ def load(path: str, name: str) -> Any:
         "operations": list(operations(Document.load(name))),
     }
     schema = schemathesis.openapi.from_asgi(path, SANDBOX.app, config=SchemathesisConfig.from_dict(config))
-    schema.hook(filter_failure)
+    schema.hook(filter_of(differs_in_form))
     schema.auth(refresh_interval=None)(Bearer)
     return schema
 
@@ -90,67 +88,10 @@ class Bearer:
         case.headers["Authorization"] = f"Bearer {data}"
 
 
-READS = ("get", "list", "explain")
-"""How the ids of operations begin that change nothing. What the others are asked has to keep rules of billing, which no
-schema can say."""
-
-RULES_OF_READING = re.compile(
-    "|".join(
-        (
-            "is no cursor of this list",
-            "no (customer|contract|package) .* in this tenant",  # v2 and net balance declare no 404
-            "cannot stand beside",  # two filters that exclude each other
-            "is not after starting_",  # a stretch of time that ends before it starts
-            "is none of DRAFT, FINALIZED and VOID",  # the published document leaves the status a plain string
-            "VOID has no breakdowns",
-        )
-    )
-)
-"""All rules of the operations that change nothing."""
-
-
-def filter_failure(context: HookContext, failure: Any, case: Case, response: Response) -> bool:
-    """Keep a failure, unless the sandbox was right all the same."""
-    if isinstance(failure, RejectedPositiveData):
-        return not breaks_a_rule(case, response)
-    if isinstance(failure, AcceptedNegativeData):
-        return not is_well_formed_as_sent(case, response)
-    return True
-
-
-def breaks_a_rule(case: Case, response: Response) -> bool:
-    """Whether a well-formed request was refused for what it asks, not for its form.
-
-    The sandbox notes in its journal where a request differs from the schema; nothing may stand there.
-    """
-    if response.status_code != 400:
-        return False
+def differs_in_form() -> bool:
+    """Whether the last request differed from its schema; the journal knows."""
     entry = next(reversed(SERVER.tenants.get(TOKEN).journal), None)
-    differs_in_form = entry is not None and entry.operation_id is not None and bool(entry.findings)
-    reads = case.operation.definition.raw["operationId"].startswith(READS)
-    is_rule = not reads or RULES_OF_READING.search(response.json()["message"]) is not None
-    return is_rule and not differs_in_form
-
-
-LISTS = ("customer_ids", "salesforce_account_ids")
-SENT = {"limit": re.compile("[1-9][0-9]?|100"), "only_archived": re.compile("true|false")}
-
-
-def is_well_formed_as_sent(case: Case, response: Response) -> bool:
-    """Whether the list of customers was asked with what can be read as a right query.
-
-    Two of its parameters are lists of any texts. Whatever else is put there travels as a text, ``{}`` for example, and
-    so it is one.
-    """
-    if case.operation.definition.raw["operationId"] != "listCustomers-v1" or case.meta is None:
-        return False
-    query = parse_qsl(urlsplit(str(response.request.url)).query, keep_blank_values=True)
-    return (
-        case.method == "GET"
-        and not case.meta.is_negative_at(ParameterLocation.HEADER)
-        and all(SENT[name].fullmatch(value) for name, value in query if name in SENT)
-        and all(value.count(",") < 100 for name, value in query if name in LISTS)
-    )
+    return entry is not None and entry.operation_id is not None and bool(entry.findings)
 
 
 BILLING_API = load("/openapi.json", BILLING)

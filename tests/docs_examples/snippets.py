@@ -19,6 +19,8 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
+from toolkit.runs import IS_INSTALLED, PLUGIN
+
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 NOT_RUN = "<!-- not run by the tests -->"
@@ -89,6 +91,7 @@ class Reader:
             "PATH": f"{BINARIES}{os.pathsep}{os.environ['PATH']}",
             "NO_PROXY": "127.0.0.1",
             "METRONOME_SANDBOX_SERVE_PORT": self._here("4010"),
+            "PYTEST_PLUGINS": "" if IS_INSTALLED else PLUGIN,
         }
 
     def read(self, page: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from contextlib import closing
 from typing import Any
 
 import click
@@ -17,6 +18,7 @@ from metronome_sandbox.api.wire.contracts import LATER_FEATURES
 from metronome_sandbox.cli import main
 from metronome_sandbox.demo import client_of, running
 from metronome_sandbox.spec.document import CONTROL, Document
+from metronome_sandbox.toolkit.sandboxes import Sandbox
 
 README = ROOT / "README.md"
 CALL = re.compile(r"`((?:GET|PUT|POST|DELETE) /[^`]+)`")
@@ -55,6 +57,17 @@ def test_the_readme_names_the_limits_as_they_are():
     assert f"{settings.max_body // 1024 // 1024} MiB" in limits
     assert f"last {settings.journal_size} calls" in limits
     assert f"{settings.max_idempotency_keys:,} idempotency keys" in limits
+
+
+def test_the_readme_explains_everything_that_the_fixture_has():
+    rows = list(table(README, "In your tests"))
+    with closing(Sandbox("http://127.0.0.1:1", "none", has_control=False)) as sandbox:
+        public = {name for name in dir(sandbox) if not name.startswith("_")} - {"of", "at", "close", "has_control"}
+        faults = {name for name in dir(sandbox.faults) if not name.startswith("_")}
+
+    assert {name for row in rows for name in re.findall(r"`(\w+)[`(]", row["`metronome_sandbox`"])} == public
+    [of_faults] = [row[""] for row in rows if row["`metronome_sandbox`"] == "`faults`"]
+    assert faults <= set(re.findall(r"`(\w+)`", of_faults))
 
 
 Ask = Callable[[Any, Any], Any]
@@ -98,6 +111,28 @@ def rate(product: dict[str, Any], rate_type: str) -> Ask:
 
 def call(path: str) -> Ask:
     return lambda post, ids: post(path, {})
+
+
+def subscription(ids: Any) -> dict[str, Any]:
+    return {
+        "collection_schedule": "ADVANCE",
+        "proration": {},
+        "subscription_rate": {"product_id": ids["products"]["Prepaid usage"], "billing_frequency": "MONTHLY"},
+    }
+
+
+TRACKER: dict[str, Any] = {
+    "alias": "a",
+    "credit_type_id": "2714e483-4ff1-48e4-9e25-ac732e8f24f2",
+    "reset_frequency": "BILLING_PERIOD",
+    "applicable_spend_specifiers": [],
+}
+
+
+def capped(ids: Any) -> dict[str, Any]:
+    """A threshold whose discount ends by a spend tracker."""
+    cap = {"amount": 1, "spend_tracker_alias": "a"}
+    return {**threshold(ids), "discount_configuration": {"payment_fraction": 0.5, "cap": cap}}
 
 
 def threshold(ids: Any) -> dict[str, Any]:
@@ -158,12 +193,16 @@ NOT_YET: dict[str, list[Ask]] = {
         rate({"type": "COMPOSITE", "composite_scope": "CUSTOMER"}, "PERCENTAGE"),
     ],
     "Some terms beside custom units": [minimum_beside_units, postpaid_in_units],
-    "Thresholds": [
-        made("spend_threshold_configuration", threshold),
+    "Subscriptions in packages": [
+        lambda post, ids: post("/v1/packages/create", {"name": "New", "subscriptions": [subscription(ids)]}),
+    ],
+    "Spend trackers": [
+        made("spend_threshold_configuration", capped),
         made(
             "prepaid_balance_threshold_configuration",
-            lambda ids: {**threshold(ids), "recharge_to_amount": 5000},
+            lambda ids: {**capped(ids), "recharge_to_amount": 5000},
         ),
+        made("spend_trackers", lambda ids: [TRACKER]),
     ],
     "One invoice for a whole hierarchy": [
         made("hierarchy_configuration", consolidated),

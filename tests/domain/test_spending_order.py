@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from builders import balance, credit, open_segments, period, postpaid, prepaid, product, segment, specifier
 
-from metronome_sandbox.domain.balances import Balance, spending_order
+from metronome_sandbox.domain.balances import Balance
+from metronome_sandbox.domain.spending_order import spending_order
 
 OCTOBER = period("2024-10")
 SOON, LATER = "2024-11-01", "2024-11-02"

@@ -131,8 +131,24 @@ def edit_contract(acme: Acme) -> Any:
         "starting_at": JULY,
         "commit_duration": {"value": 1},
     }
+    threshold: Any = {
+        "is_enabled": False,
+        "threshold_amount": 5000,
+        "commit": {"product_id": acme.prepaid_usage, "name": "Automatic"},
+        "payment_gate_config": {"payment_gate_type": "EXTERNAL", "tax_type": "NONE"},
+        "discount_configuration": {"payment_fraction": 0.9},
+    }
+    kind: Any = {"entity": "Commit", "key": "kind", "value": "gift"}
+    prepaid: Any = {
+        **threshold,
+        "recharge_to_amount": 10000,
+        "threshold_balance_specifiers": [{"exclude": [{"custom_field_filters": [kind]}]}],
+    }
+    prepaid["commit"] = {**threshold["commit"], "duration": {"value": 6, "unit": "MONTHS"}, "priority": 3}
     added = acme.client.v2.contracts.edit(
         **of_this,
+        add_spend_threshold_configuration=threshold,
+        add_prepaid_balance_threshold_configuration=prepaid,
         add_scheduled_charges=[fee, fee],
         add_recurring_commits=[grant],
         add_recurring_credits=[grant],
@@ -203,6 +219,19 @@ def edit_contract(acme: Acme) -> Any:
             }
         ],
         update_recurring_credits=[{"recurring_credit_id": recurring_credit.id, "proration_rounding": None}],
+        update_spend_threshold_configuration={
+            "is_enabled": True,
+            "threshold_amount": 7500.5,
+            "commit": {"name": "", "priority": None},
+            "discount_configuration": {"payment_fraction": None},
+        },
+        update_prepaid_balance_threshold_configuration={
+            "recharge_to_amount": 20000,
+            "commit": {"specifiers": [{"product_id": acme.api_calls}], "rollover_fraction": 0.5},
+            "payment_gate_config": {"payment_gate_type": "NONE"},
+            "discount_configuration": None,
+            "threshold_balance_specifiers": None,
+        },
         archive_scheduled_charges=[{"id": dropped.id}],
         remove_overrides=[{"id": contract.overrides[0].id}],
     )
@@ -490,6 +519,19 @@ def create_package(acme: Acme, *, with_credits: bool = True) -> Any:
         ],
         scheduled_charges=[{"product_id": acme.prepaid_usage, "name": "Set-up", "schedule": payments}],
         scheduled_charges_on_usage_invoices="ALL",
+        spend_threshold_configuration={
+            "is_enabled": True,
+            "threshold_amount": 500,
+            "commit": {"product_id": acme.prepaid_usage},
+            "payment_gate_config": {"payment_gate_type": "NONE"},
+        },
+        prepaid_balance_threshold_configuration={
+            "is_enabled": True,
+            "threshold_amount": 500,
+            "recharge_to_amount": 1500,
+            "commit": {"product_id": acme.prepaid_usage},
+            "payment_gate_config": {"payment_gate_type": "NONE"},
+        },
     )
 
 

@@ -32,10 +32,11 @@ from metronome_sandbox.domain.payment_schedules import (
     expand,
 )
 from metronome_sandbox.domain.recurring import Recurring, UnitAmount
-from metronome_sandbox.services import balance_edits, balances, contract_edits
-from metronome_sandbox.services.balance_edits import BalanceChange, NewManualEntry
+from metronome_sandbox.services import balance_ends, contract_edits, ledgers, manual_entries
+from metronome_sandbox.services.balance_changes import BalanceChange
 from metronome_sandbox.services.balances import NewPayments
 from metronome_sandbox.services.contract_edits import EditContract
+from metronome_sandbox.services.manual_entries import NewManualEntry
 from metronome_sandbox.services.recurring import NewRecurring
 from metronome_sandbox.services.scheduled_charges import NewScheduledTerm
 from metronome_sandbox.services.transitions import NewTransition
@@ -220,12 +221,12 @@ def _act(world: World, step: Step) -> None:
     if step.disable_true_up is not None:
         commit = world.balance(step.disable_true_up)
         assert commit.contract_id is not None
-        balance_edits.disable_true_up(world.context, commit.customer_id, commit.id, commit.contract_id)
+        balance_ends.disable_true_up(world.context, commit.customer_id, commit.id, commit.contract_id)
     if step.enter is not None:
         name, amount = step.enter
         balance = world.balance(name)
         entry = NewManualEntry(balance.id, balance.segments[0].id, number(amount), "by hand", balance.contract_id)
-        balance_edits.add_manual_balance_ledger_entry(world.context, balance.customer_id, entry)
+        manual_entries.add_manual_balance_ledger_entry(world.context, balance.customer_id, entry)
 
 
 # --- what is true afterwards
@@ -235,7 +236,7 @@ def _granted(world: World, *, rolled_over: bool) -> list[str]:
     """``2025-02-01..2025-03-01 3000``: access and amount."""
     return [
         f"{shown_time(segment.starting_at)}..{shown_time(segment.ending_before)} {plain(segment.amount)}"
-        for one in (balances.current(world.context, each) for each in world.store.balances.values())
+        for one in (ledgers.current(world.context, each) for each in world.store.balances.values())
         if (one.rolled_over_from if rolled_over else one.recurring_id) is not None
         for segment in one.segments
     ]

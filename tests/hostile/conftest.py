@@ -7,9 +7,9 @@ from collections.abc import Iterator
 import pytest
 from hostile.good_requests import Good, good_requests
 from hostile.sandbox import TOKEN, Sandbox
-from hostile.tenant import Ids, settle
 
 from metronome_sandbox.api.worlds import WorldState, read
+from metronome_sandbox.toolkit.suites.tenant import Ids, settle
 
 
 @pytest.fixture(scope="session")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from hostile.tenant import USD, Ids, subscription
+from metronome_sandbox.toolkit.suites.tenant import USD, Ids, subscription
 
 
 class Good(NamedTuple):
@@ -398,6 +398,19 @@ def good_requests(ids: Ids) -> dict[str, Good]:
             "/v1/contracts/commits/threshold-billing/release",
             {"workflow_id": ids["workflows"][0], "outcome": "PAID"},
         ),
+        "listFaults": Good("GET", "/sandbox/faults"),
+        "createFault": Good(
+            "POST",
+            "/sandbox/faults",
+            {
+                "kind": "status",
+                "operation_id": "addRate-v1",
+                "status": 429,
+                "rate_limit_type": "client",
+                "probability": 0.5,
+            },
+        ),
+        "clearFaults": Good("DELETE", "/sandbox/faults"),
         "listPayments": Good("GET", "/sandbox/payments"),
         "getSubscriptionQuantityHistory-v1": Good(
             "POST",

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from hostile.good_requests import Good
 from hostile.sandbox import AUTHORIZATION, JSON_TYPE, Sandbox
-from hostile.tenant import USD, Ids
+
+from metronome_sandbox.toolkit.suites.tenant import USD, Ids
 
 IMPORT = "/v1/contracts/createHistoricalInvoices"
 JULY = ("2024-07-01T00:00:00Z", "2024-08-01T00:00:00Z")

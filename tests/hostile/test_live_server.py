@@ -15,10 +15,10 @@ import httpx
 import pytest
 import uvicorn
 from hostile.sandbox import TOKEN
-from hostile.tenant import USD
 
 from metronome_sandbox.api.app import SandboxApp, create_app
 from metronome_sandbox.api.settings import Settings
+from metronome_sandbox.toolkit.suites.tenant import USD
 
 SECONDS = 20
 """Longer than anything takes here; what waits for so long hangs."""

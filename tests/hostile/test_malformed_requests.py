@@ -7,10 +7,10 @@ import json
 import pytest
 from hostile.good_requests import Good
 from hostile.sandbox import AUTHORIZATION, JSON_TYPE, TOKEN, Sandbox
-from hostile.tenant import USD, Ids
 
 from metronome_sandbox.api.operations import HANDLERS
 from metronome_sandbox.spec.document import BILLING, CONTROL, Document
+from metronome_sandbox.toolkit.suites.tenant import USD, Ids
 
 DOCUMENTS = [Document.load(name) for name in (BILLING, CONTROL)]
 OPERATIONS = {

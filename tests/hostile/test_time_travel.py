@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 from hostile.sandbox import Sandbox
-from hostile.tenant import USD, Ids
 
 from metronome_sandbox.domain.errors import InvalidRequest
+from metronome_sandbox.toolkit.suites.tenant import USD, Ids
 
 ADVANCE = "/sandbox/clock/advance"
 

@@ -10,7 +10,8 @@ from hypothesis import given
 from laws.test_pricing_laws import JUNE, World, law, worlds
 
 from metronome_sandbox.domain.amounts import ZERO
-from metronome_sandbox.domain.explanation import LOST, WON, Explanation, Surroundings, explain
+from metronome_sandbox.domain.explanation import Explanation, Surroundings, explain
+from metronome_sandbox.domain.explanation.overrides import LOST, WON
 from metronome_sandbox.domain.ids import OverrideId
 from metronome_sandbox.domain.invoices import Invoice, LineType
 from metronome_sandbox.domain.overrides import OverrideTarget, overridden
@@ -38,6 +39,7 @@ def around(world: World) -> Surroundings:
         {each.id: each for each in world.contract.overrides},
         {each.id: each for each in world.balances},
         {world.book.fiat_credit_type_id: "USD (cents)"},
+        JUNE.starting_at,
     )
 
 

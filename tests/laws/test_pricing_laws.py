@@ -3,13 +3,10 @@
 A world is a contract with rates (flat, tiered, dimensional, changing in June), overrides of all kinds, commits and
 credits with scopes, several segments and commit rates, and the usage of one month: whole quantities, days or hours.
 Numbers are small and awkward on purpose: balances run out in the middle of a unit, and prices don't divide.
-
-By default a run takes seconds. ``HYPOTHESIS_PROFILE=campaign`` tries thousands of worlds for each law.
 """
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -39,9 +36,10 @@ from builders import (
 )
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
+from laws.effort import effort
 
 from metronome_sandbox.domain.amounts import ZERO
-from metronome_sandbox.domain.balances import Balance, BalanceType, OpenSegment, SpendingRate, spending_order
+from metronome_sandbox.domain.balances import Balance, BalanceType, SpendingRate
 from metronome_sandbox.domain.breakdowns import Breakdown, break_down
 from metronome_sandbox.domain.catalog import Product
 from metronome_sandbox.domain.contracts import Contract
@@ -52,13 +50,11 @@ from metronome_sandbox.domain.ledger import PostedDraw, balance_at, ledger
 from metronome_sandbox.domain.overrides import Override, OverrideTarget, OverrideType, Prioritization
 from metronome_sandbox.domain.rate_cards import Price, RateKey, RateSchedule, slices
 from metronome_sandbox.domain.rating import PriceBook, metered_lines
+from metronome_sandbox.domain.spending_order import OpenSegment, spending_order
 from metronome_sandbox.domain.targeting import Target
 from metronome_sandbox.domain.usage import UsageLine, WindowSize
 
-EXAMPLES = {"fast": 30, "campaign": 2000}[os.environ.get("HYPOTHESIS_PROFILE", "fast")]
-law = settings(
-    max_examples=EXAMPLES, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
-)
+law = effort(30, 2000)
 
 JUNE = period("2024-06")
 DUST = Decimal("1e-12")

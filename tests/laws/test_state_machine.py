@@ -4,13 +4,10 @@ A hypothesis state machine: contracts are made, renewed, edited, ended and archi
 corrected by hand, usage sent and imported, invoices voided and made again, prices changed, and time jumps. What is
 refused must be refused by a ``DomainError`` and leave no trace. After each step the lines of every invoice add up,
 every balance is the sum of its ledger, and the world is the same when it was taken as a snapshot and restored.
-
-By default a run takes seconds. ``HYPOTHESIS_PROFILE=campaign`` lives thousands of lives.
 """
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -18,7 +15,6 @@ from decimal import Decimal
 from typing import Any, ClassVar
 
 from builders import number, only_for, override, price, utc
-from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
@@ -28,6 +24,7 @@ from hypothesis.stateful import (
     rule,
     run_state_machine_as_test,
 )
+from laws.effort import IS_CAMPAIGN, effort
 from laws.test_world_laws import check_invoice, moved, view
 from worlds import World
 
@@ -38,26 +35,35 @@ from metronome_sandbox.domain.errors import DomainError
 from metronome_sandbox.domain.ids import RecurringId
 from metronome_sandbox.domain.invoices import Invoice, InvoiceStatus
 from metronome_sandbox.domain.ledger import EntryKind
+from metronome_sandbox.domain.payment_gates import GateType, Outcome, PaymentGate
 from metronome_sandbox.domain.payment_schedules import Payment
 from metronome_sandbox.domain.periods import Frequency
 from metronome_sandbox.domain.recurring import Recurring, UnitAmount
+from metronome_sandbox.domain.relative_dates import RelativeDate, RelativeUnit
+from metronome_sandbox.domain.thresholds import PrepaidThreshold, SpendThreshold, ThresholdCommit
 from metronome_sandbox.services import (
     balance_edits,
-    balances,
+    balance_ends,
     contract_edits,
     contracts,
     invoices,
+    ledgers,
+    manual_entries,
+    passage,
+    payment_outcomes,
 )
-from metronome_sandbox.services.balance_edits import BalanceChange, NewManualEntry, PaymentChange, SegmentChange
-from metronome_sandbox.services.balances import NewPayments, NewSegment
+from metronome_sandbox.services.balance_changes import BalanceChange, PaymentChange, SegmentChange
+from metronome_sandbox.services.balances import NewBalance, NewPayments, NewSegment
+from metronome_sandbox.services.context import NEVER
 from metronome_sandbox.services.contract_edits import EditContract, ScheduledChargeChange
 from metronome_sandbox.services.contract_terms import NewTerms
+from metronome_sandbox.services.manual_entries import NewManualEntry
 from metronome_sandbox.services.recurring import NewRecurring
 from metronome_sandbox.services.scheduled_charges import NewScheduledTerm
+from metronome_sandbox.services.thresholds import ThresholdChange, ThresholdEdits
 from metronome_sandbox.services.transitions import NewTransition
 
-PROFILE = os.environ.get("HYPOTHESIS_PROFILE", "fast")
-EXAMPLES, STEPS = {"fast": (60, 20), "campaign": (3000, 40)}[PROFILE]
+LIVES = effort(60, 3000, stateful_step_count=40 if IS_CAMPAIGN else 20)
 
 START = utc("2024-06-01")
 DAYS = st.sampled_from([-7, 0, 0.5, 1, 9, 14, 30, 45, 61, 92, 200])
@@ -260,6 +266,55 @@ class Life(RuleBasedStateMachine):
         if contract is not None:
             self.edit(which, add=NewTerms(**self.terms_are(data.draw, contract.starting_at)))
 
+    @rule(which=WHICH, data=st.data())
+    def add_a_commit_that_waits(self, which: int, data: Any) -> None:
+        access = NewSegment(number(data.draw(AMOUNTS)), START, START + timedelta(days=92))
+        new = NewBalance(
+            BalanceType.PREPAID,
+            self.world.commitment,
+            (access,),
+            name=self.name("gated"),
+            payments=NewPayments((Payment(START, number(data.draw(AMOUNTS))),)),
+            gate=PaymentGate(data.draw(st.sampled_from([GateType.EXTERNAL, GateType.STRIPE]))),
+        )
+        self.edit(which, add=NewTerms(commits=(new,)))
+        if data.draw(st.booleans()):
+            self.report(which, data.draw(st.sampled_from(Outcome)))
+
+    @rule(which=WHICH, outcome=st.sampled_from(Outcome))
+    def report_a_payment(self, which: int, outcome: Outcome) -> None:
+        self.report(which, outcome)
+
+    def report(self, which: int, outcome: Outcome) -> None:
+        waiting = payment_outcomes.list_waiting_payments(self.world.context)
+        if waiting:
+            workflow = waiting[which % len(waiting)]
+            self.attempt("payment", lambda: payment_outcomes.release_payment(self.world.context, workflow.id, outcome))
+
+    @rule(which=WHICH, amount=st.sampled_from(["30", "100"]), waits=st.booleans(), data=st.data())
+    def watch_the_spend(self, which: int, amount: str, waits: bool, data: Any) -> None:
+        commit = ThresholdCommit(self.world.commitment, self.name("spend"), priority=number(data.draw(AMOUNTS)))
+        gate = PaymentGate(GateType.EXTERNAL if waits else GateType.NONE)
+        part = data.draw(st.sampled_from([None, Decimal("0.85"), ZERO]))
+        self.edit(
+            which,
+            thresholds=ThresholdEdits(add_spend=SpendThreshold(number(amount), commit, gate, payment_fraction=part)),
+        )
+
+    @rule(which=WHICH, amount=st.sampled_from(["500", "800.5"]), waits=st.booleans(), weeks=st.integers(1, 60))
+    def watch_the_balance(self, which: int, amount: str, waits: bool, weeks: int) -> None:
+        commit = ThresholdCommit(
+            self.world.commitment, self.name("recharge"), duration=RelativeDate(weeks, RelativeUnit.WEEKS)
+        )
+        gate = PaymentGate(GateType.EXTERNAL if waits else GateType.NONE)
+        threshold = PrepaidThreshold(number(amount), commit, gate, recharge_to_amount=Decimal(2000))
+        self.edit(which, thresholds=ThresholdEdits(add_prepaid=threshold))
+
+    @rule(which=WHICH, enabled=st.booleans(), spend=st.booleans())
+    def turn_a_threshold_on_or_off(self, which: int, enabled: bool, spend: bool) -> None:
+        change = ThresholdChange(is_enabled=enabled)
+        self.edit(which, thresholds=ThresholdEdits(**{"update_spend" if spend else "update_prepaid": change}))
+
     @rule(which=WHICH, end=st.none() | INSTANTS, strictly=st.booleans())
     def move_the_end(self, which: int, end: datetime | None, strictly: bool) -> None:
         self.edit(which, ending_before=end, allow_ending_before_finalized_invoice=not strictly)
@@ -332,16 +387,16 @@ class Life(RuleBasedStateMachine):
             return
         context, customer_id, is_credit = self.world.context, balance.customer_id, balance.type is BalanceType.CREDIT
         if what == "archive":
-            archive = balance_edits.archive_credit if is_credit else balance_edits.archive_commit
+            archive = balance_ends.archive_credit if is_credit else balance_ends.archive_commit
             self.attempt("end", lambda: archive(context, customer_id, balance.id))
         elif what == "no true-up" and balance.contract_id is not None:
             contract_id = balance.contract_id
-            self.attempt("end", lambda: balance_edits.disable_true_up(context, customer_id, balance.id, contract_id))
+            self.attempt("end", lambda: balance_ends.disable_true_up(context, customer_id, balance.id, contract_id))
         elif is_credit:
-            self.attempt("end", lambda: balance_edits.update_credit_end_date(context, customer_id, balance.id, when))
+            self.attempt("end", lambda: balance_ends.update_credit_end_date(context, customer_id, balance.id, when))
         else:
             self.attempt(
-                "end", lambda: balance_edits.update_commit_end_date(context, customer_id, balance.id, when, None)
+                "end", lambda: balance_ends.update_commit_end_date(context, customer_id, balance.id, when, None)
             )
 
     @rule(which=WHICH, amount=st.sampled_from(["-30", "-1.5", "4", "250"]), one=WHICH)
@@ -352,7 +407,8 @@ class Life(RuleBasedStateMachine):
         segment = balance.segments[one % len(balance.segments)]
         new = NewManualEntry(balance.id, segment.id, number(amount), "by hand", balance.contract_id)
         self.attempt(
-            "entry", lambda: balance_edits.add_manual_balance_ledger_entry(self.world.context, balance.customer_id, new)
+            "entry",
+            lambda: manual_entries.add_manual_balance_ledger_entry(self.world.context, balance.customer_id, new),
         )
 
     # --- usage, prices, invoices, time
@@ -412,6 +468,14 @@ class Life(RuleBasedStateMachine):
             check_balance(self.world, balance)
 
     @invariant()
+    def what_is_bought_leaves_nothing_to_buy(self) -> None:
+        passage.pass_time(self.world.context)
+        known = len(self.world.store.balances)
+        self.world.context.checked_revision = NEVER
+        assert passage.pass_time(self.world.context) == []
+        assert len(self.world.store.balances) == known
+
+    @invariant()
     def a_restored_snapshot_is_the_same_world(self) -> None:
         copy = moved(self.world)  # compares the snapshots, byte by byte
         assert copy.dump() == self.world.dump()
@@ -440,12 +504,12 @@ def check_invoices(world: World) -> None:
 def check_balance(world: World, balance: Balance) -> None:
     """What a balance says is left is the sum of its ledger, entry by entry."""
     now = world.now
-    balance = balances.current(world.context, balance)
-    entries = balances.ledger_now(world.context, balance)
+    balance = ledgers.current(world.context, balance)
+    entries = ledgers.ledger_now(world.context, balance)
     assert [one.timestamp for one in entries] == sorted(one.timestamp for one in entries)
     if balance.is_withdrawn:
         assert entries == ()
-        assert balances.balance_now(world.context, balance) == 0
+        assert ledgers.balance_now(world.context, balance) == 0
         return
     known = {segment.id for segment in balance.segments}
     assert {one.segment_id for one in entries} <= known
@@ -459,22 +523,14 @@ def check_balance(world: World, balance: Balance) -> None:
             assert booked <= 0  # what was left has expired
             took_more = any(one.kind is EntryKind.MANUAL and one.amount < 0 for one in mine)
             assert booked == 0 or took_more
-    assert balances.balance_now(world.context, balance) == max(left, ZERO)
+    assert ledgers.balance_now(world.context, balance) == max(left, ZERO)
 
 
-ACTIONS = ["contract", "renewal", "edit", "balance", "entry", "usage", "import", "void"]
+ACTIONS = ["contract", "renewal", "edit", "balance", "entry", "usage", "import", "void", "payment"]
 
 
 def test_whatever_somebody_does_the_books_balance_and_a_snapshot_is_the_world() -> None:
-    run_state_machine_as_test(
-        Life,
-        settings=settings(
-            max_examples=EXAMPLES,
-            stateful_step_count=STEPS,
-            deadline=None,
-            suppress_health_check=list(HealthCheck),
-        ),
-    )
+    run_state_machine_as_test(Life, settings=LIVES)
 
     # Lives in which everything is refused would say nothing.
     assert all(Life.done[what] for what in ACTIONS), Life.done

@@ -3,13 +3,10 @@
 A generated world is plain data: a card, a contract with overrides, balances on both levels, and periods whose usage is
 imported (the first ones) or ingested (the others). ``reference_rater`` prices it from the written rules; ``built``
 makes it through the services. Equal must be the total of every period and what is left of every segment.
-
-By default a run takes seconds. ``HYPOTHESIS_PROFILE=campaign`` compares thousands of contracts.
 """
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -21,6 +18,7 @@ import pytest
 from builders import only_for, override, price, utc
 from hypothesis import HealthCheck, given, note, settings
 from hypothesis import strategies as st
+from laws.effort import effort
 from reference_rater import Plain, rate_world, segments
 from worlds import World
 
@@ -30,16 +28,11 @@ from metronome_sandbox.domain.ids import group_values
 from metronome_sandbox.domain.invoices import InvoiceType
 from metronome_sandbox.domain.rate_cards import RateType, Tier
 from metronome_sandbox.domain.targeting import Specifier
-from metronome_sandbox.services import balances
+from metronome_sandbox.services import ledgers
 from metronome_sandbox.services.prices import NewPrice
 from metronome_sandbox.services.rates import NewRate, add_rate
 
-EXAMPLES = {"fast": 100, "campaign": 5000}[os.environ.get("HYPOTHESIS_PROFILE", "fast")]
-law = settings(
-    max_examples=EXAMPLES,
-    deadline=None,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
-)
+law = effort(100, 5000)
 
 START = utc("2024-06-01")
 PERIODS = {
@@ -401,7 +394,7 @@ def totals(world: World) -> list[Decimal]:
 
 def left(world: World) -> dict[tuple[str, int], Decimal]:
     """What final invoices and drafts leave of every segment, whether or not it is over."""
-    drafted = balances.drawn_by_drafts(world.context, world.customers["Acme"])
+    drafted = ledgers.drawn_by_drafts(world.context, world.customers["Acme"])
     return {
         (balance.name or "", place): segment.amount
         - world.store.drawn.get(segment.id, ZERO)

@@ -4,14 +4,10 @@ A world has one customer with two contracts that were billed elsewhere until Aug
 are flat, tiered, dimensional and change in June, and commits and credits on both levels. A story is a list of actions
 on it; an action may be refused, and then nothing may have changed. Numbers are small and awkward, so that balances run
 out in the middle of a unit.
-
-By default a run takes seconds and repeats the same stories. ``HYPOTHESIS_PROFILE=campaign`` plays thousands of new
-ones for each law.
 """
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from datetime import timedelta
 from decimal import Decimal
@@ -22,6 +18,7 @@ import msgspec
 from builders import utc
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
+from laws.effort import effort
 from worlds import World, headline
 
 from metronome_sandbox.api.operations import HANDLERS
@@ -34,19 +31,12 @@ from metronome_sandbox.domain.errors import DomainError
 from metronome_sandbox.domain.ids import OverrideId, SegmentId
 from metronome_sandbox.domain.invoices import Invoice, InvoiceStatus, LineType
 from metronome_sandbox.domain.overrides import Override, OverrideType
-from metronome_sandbox.services import balances, contracts, historical_invoices, invoices
+from metronome_sandbox.services import contracts, historical_invoices, invoices, ledgers
 from metronome_sandbox.services.drafts import drafts_of
 from metronome_sandbox.services.historical_invoices import HistoricalInvoice
 from metronome_sandbox.services.passage import pass_time
 
-PROFILE = os.environ.get("HYPOTHESIS_PROFILE", "fast")
-EXAMPLES = {"fast": 40, "campaign": 2000}[PROFILE]
-law = settings(
-    max_examples=EXAMPLES,
-    deadline=None,
-    derandomize=PROFILE == "fast",
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
-)
+law = effort(40, 2000)
 
 NOW = "2024-08-15"
 CUSTOMER = "Acme"
@@ -478,9 +468,9 @@ def check_books(world: World) -> None:
             if one.contract_id == contract_id and one.period
         )
         assert all(end <= start for (_, end), (start, _) in pairwise(periods))
-    drafted = balances.drawn_by_drafts(context, world.customers[CUSTOMER])
+    drafted = ledgers.drawn_by_drafts(context, world.customers[CUSTOMER])
     for balance in world.store.balances.values():
-        entries = balances.ledger_now(context, balance)
+        entries = ledgers.ledger_now(context, balance)
         assert [one.timestamp for one in entries] == sorted(one.timestamp for one in entries)
         assert all(one.amount for one in entries)
         left = ZERO
@@ -506,7 +496,7 @@ def check_books(world: World) -> None:
                 left += rest
             elif balance.type is not BalanceType.POSTPAID or balance.archived_at is not None:
                 assert booked == 0  # what was left has expired
-        assert balances.balance_now(context, balance) == left
+        assert ledgers.balance_now(context, balance) == left
 
 
 @law

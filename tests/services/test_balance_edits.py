@@ -15,9 +15,11 @@ from metronome_sandbox.domain.ids import BalanceId, ContractId, CustomerId, Prod
 from metronome_sandbox.domain.invoices import InvoiceType
 from metronome_sandbox.domain.payment_schedules import Payment
 from metronome_sandbox.domain.targeting import Specifier
-from metronome_sandbox.services import balance_edits, contracts
-from metronome_sandbox.services.balance_edits import BalanceChange, NewManualEntry, PaymentChange, SegmentChange
-from metronome_sandbox.services.balances import BalanceFilter, NewSegment, list_balances
+from metronome_sandbox.services import balance_edits, balance_ends, contracts, manual_entries
+from metronome_sandbox.services.balance_changes import BalanceChange, PaymentChange, SegmentChange
+from metronome_sandbox.services.balance_lists import BalanceFilter, list_balances
+from metronome_sandbox.services.balances import NewSegment
+from metronome_sandbox.services.manual_entries import NewManualEntry
 
 YEAR = "2024-06-01..2025-06-01"
 NOWHERE = "00000000-0000-4000-8000-000000000000"
@@ -70,7 +72,7 @@ def enter(world: World, amount: str, name: str = "C", **others: object) -> Balan
     balance = world.balance(name)
     fields = {"contract_id": balance.contract_id, "segment_id": balance.segments[0].id, "reason": "a mistake"}
     new = NewManualEntry(balance.id, amount=number(amount), **{**fields, **others})  # type: ignore[arg-type]
-    return balance_edits.add_manual_balance_ledger_entry(world.context, acme(world), new)
+    return manual_entries.add_manual_balance_ledger_entry(world.context, acme(world), new)
 
 
 def test_g34_an_entry_that_takes_more_than_there_is_leaves_nothing(world: World) -> None:
@@ -370,7 +372,7 @@ def test_an_archived_credit_is_out_of_use(world: World) -> None:
     world.customer_balance(world.credit("C", ("5000", YEAR)))
     world.use("P", "2024-08-02", "3")
 
-    balance_edits.archive_credit(world.context, acme(world), world.balance("C").id)
+    balance_ends.archive_credit(world.context, acme(world), world.balance("C").id)
 
     assert world.invoice("2024-08").total == 3000
     assert (world.left("C"), world.ledger("C"), world.net()) == ("0", [], "0")
@@ -384,7 +386,7 @@ def test_a_commit_is_archived_after_its_invoices_are_void(world: World) -> None:
     world.travel("2024-09-02")
 
     def archive() -> None:
-        balance_edits.archive_commit(world.context, acme(world), world.balance("C").id)
+        balance_ends.archive_commit(world.context, acme(world), world.balance("C").id)
 
     usage = world.invoice("2024-08")
     (payment,) = world.invoices(type=InvoiceType.SCHEDULED)
@@ -403,7 +405,7 @@ def test_a_commit_is_archived_after_its_invoices_are_void(world: World) -> None:
 def test_the_payments_ahead_go_with_an_archived_commit(world: World) -> None:
     world.customer_balance(world.prepaid("C", ("5000", YEAR), payments=[("2024-09-20", "100")], paid_on="contract"))
 
-    balance_edits.archive_commit(world.context, acme(world), world.balance("C").id)
+    balance_ends.archive_commit(world.context, acme(world), world.balance("C").id)
     world.travel("2024-10-01")
 
     assert scheduled(world) == []
@@ -413,7 +415,7 @@ def test_the_payments_ahead_go_with_an_archived_commit(world: World) -> None:
 
 
 def end(world: World, access: str | None = None, payments: str | None = None) -> Balance:
-    return balance_edits.update_commit_end_date(
+    return balance_ends.update_commit_end_date(
         world.context,
         acme(world),
         world.balance("C").id,
@@ -472,7 +474,7 @@ def test_a_postpaid_commit_is_not_ended(world: World) -> None:
 
 def test_access_does_not_end_before_what_a_final_invoice_drew(drawn: World) -> None:
     def end_credit(date: str) -> None:
-        balance_edits.update_credit_end_date(drawn.context, acme(drawn), drawn.balance("C").id, utc(date))
+        balance_ends.update_credit_end_date(drawn.context, acme(drawn), drawn.balance("C").id, utc(date))
 
     text = refused(drawn, lambda: end_credit("2024-08-20"))
     end_credit("2024-09-01")

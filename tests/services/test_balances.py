@@ -21,8 +21,9 @@ from metronome_sandbox.domain.errors import (
 )
 from metronome_sandbox.domain.ids import BalanceId, ContractId, CreditTypeId, CustomerId
 from metronome_sandbox.domain.invoices import InvoiceType
-from metronome_sandbox.services import balances, contracts
-from metronome_sandbox.services.balances import BalanceFilter, NewBalance
+from metronome_sandbox.services import balance_lists, balances, contracts, ledgers
+from metronome_sandbox.services.balance_lists import BalanceFilter
+from metronome_sandbox.services.balances import NewBalance
 
 NOWHERE = "00000000-0000-4000-8000-000000000000"
 YEAR = "2024-06-01..2025-06-01"
@@ -153,7 +154,7 @@ def test_a_balance_in_another_unit_pays_nothing(world: World) -> None:
     assert world.lines(world.invoice("2024-08")) == ["P 3 @ 1000 = 3000"]
     assert world.net() == "0"
     acme = world.customers["Acme"]
-    net = balances.get_net_balance(world.context, acme, world.currency("EUR"), [], with_drafts=True)
+    net = balance_lists.get_net_balance(world.context, acme, world.currency("EUR"), [], with_drafts=True)
     assert net == 100
 
 
@@ -200,7 +201,7 @@ def test_a_list_may_ask_for_one(several: World) -> None:
 
 
 def test_a_customer_that_does_not_exist_has_no_balances(world: World) -> None:
-    assert balances.list_balances(world.context, CustomerId(NOWHERE), BalanceFilter()) == []  # Q30
+    assert balance_lists.list_balances(world.context, CustomerId(NOWHERE), BalanceFilter()) == []  # Q30
 
 
 def test_a_balance_that_drafts_have_spent_is_a_zero_one(several: World) -> None:
@@ -235,19 +236,19 @@ def test_the_net_balance_adds_up_what_the_filters_admit(several: World) -> None:
 
 def test_filters_are_alternatives(several: World) -> None:
     either = [
-        balances.NetBalanceFilter(ids={several.balance("open").id}),
-        balances.NetBalanceFilter(ids={several.balance("contract's").id}, types={BalanceType.CREDIT}),
-        balances.NetBalanceFilter(types={BalanceType.POSTPAID}),
+        balance_lists.NetBalanceFilter(ids={several.balance("open").id}),
+        balance_lists.NetBalanceFilter(ids={several.balance("contract's").id}, types={BalanceType.CREDIT}),
+        balance_lists.NetBalanceFilter(types={BalanceType.POSTPAID}),
     ]
 
     acme = several.customers["Acme"]
-    assert balances.get_net_balance(several.context, acme, USD_CENTS, either, with_drafts=True) == 600
-    assert balances.get_net_balance(several.context, acme, USD_CENTS, either[1:], with_drafts=True) == 400
+    assert balance_lists.get_net_balance(several.context, acme, USD_CENTS, either, with_drafts=True) == 600
+    assert balance_lists.get_net_balance(several.context, acme, USD_CENTS, either[1:], with_drafts=True) == 400
 
 
 def test_the_net_balance_of_nobody_is_a_broken_request(world: World) -> None:
     with pytest.raises(InvalidRequest, match="customer_id: no customer"):
-        balances.get_net_balance(world.context, CustomerId(NOWHERE), USD_CENTS, [], with_drafts=True)
+        balance_lists.get_net_balance(world.context, CustomerId(NOWHERE), USD_CENTS, [], with_drafts=True)
 
 
 def test_a_postpaid_obligation_counts_in_the_net_balance(world: World) -> None:
@@ -293,7 +294,7 @@ def test_a_ledger_says_which_segment_invoice_and_contract(world: World) -> None:
     contract = world.contract("other", starting_at="2024-08-01", commits=[world.prepaid("C", ("3000", YEAR))])
     world.use("P", "2024-08-02", "2")
 
-    grant, deduction = balances.ledger_now(world.context, world.balance("C"))
+    grant, deduction = ledgers.ledger_now(world.context, world.balance("C"))
 
     segment = world.balance("C").segments[0]
     invoice = world.invoice("2024-08", contract_id=contract.id)

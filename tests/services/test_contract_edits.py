@@ -1,17 +1,15 @@
-"""Contracts through time: edits and their history, amendments, transitions, usage filters, moved issue dates."""
+"""Contracts changed after they were made: edits and their history, amendments, moved issue dates."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pytest
 from builders import number, override, utc
 from worlds import World, headline, shown_time
 
-from metronome_sandbox.domain.catalog import AggregationType, ProductType, PropertyFilter, ValueFilter
 from metronome_sandbox.domain.contract_history import ContractEdit
-from metronome_sandbox.domain.contracts import Contract, TransitionType
+from metronome_sandbox.domain.contracts import Contract
 from metronome_sandbox.domain.errors import (
     ContractNotFound,
     InvalidRequest,
@@ -25,14 +23,13 @@ from metronome_sandbox.domain.invoices import Invoice
 from metronome_sandbox.domain.overrides import OverrideSpecifier
 from metronome_sandbox.domain.payment_schedules import Payment
 from metronome_sandbox.domain.reseller_royalties import ResellerType, RoyaltyChange
-from metronome_sandbox.services import billable_metrics, contract_edits, contracts, invoices, products
-from metronome_sandbox.services.balance_edits import BalanceChange, PaymentChange
-from metronome_sandbox.services.balances import NewPayments, balance_now
+from metronome_sandbox.services import contract_edits, contracts
+from metronome_sandbox.services.balance_changes import BalanceChange, PaymentChange
+from metronome_sandbox.services.balances import NewPayments
 from metronome_sandbox.services.contract_edits import AmendContract, EditContract, ScheduledChargeChange
 from metronome_sandbox.services.contract_history import history_of
 from metronome_sandbox.services.contract_terms import NewTerms
 from metronome_sandbox.services.scheduled_charges import NewScheduledTerm
-from metronome_sandbox.services.transitions import NewTransition
 from metronome_sandbox.services.usage_filters import NewUsageFilter
 
 
@@ -462,210 +459,6 @@ def test_the_first_royalty_of_a_type_is_whole_and_later_ones_change_it(world: Wo
         (number("0.1"), utc("2024-08-01"), utc("2024-09-01")),
         (number("0.2"), utc("2024-09-01"), None),
     ]
-
-
-# --- transitions
-
-
-def followed(world: World, starting_at: str, kind: str = "RENEWAL", **others: Any) -> Contract:
-    transition = NewTransition(TransitionType(kind), world.contracts["old"], **others)
-    return world.contract("new", starting_at=starting_at, transition=transition)
-
-
-@pytest.fixture
-def old() -> World:
-    """August 15; a contract since June with a monthly fee of 10 until December, and usage in every half of August."""
-    world = World("2024-08-15")
-    world.product("P", "1000")
-    fee = charge(world, "Fee", *((f"2024-{month:02}-01", "10") for month in range(6, 13)))
-    commit = world.prepaid("C", ("100000", "2024-06-01..2025-06-01"), rollover_fraction=number("0.5"))
-    world.contract("old", starting_at="2024-06-01", scheduled_charges=(fee,), commits=[commit])
-    world.use("P", "2024-08-05", "1")
-    world.use("P", "2024-08-12", "2")
-    return world
-
-
-@pytest.mark.parametrize("kind", ["RENEWAL", "SUPERSEDE"])
-def test_the_earlier_contract_ends_where_the_later_one_starts_and_both_link(old: World, kind: str) -> None:
-    new = followed(old, "2024-08-10", kind)
-
-    before = contract_of(old, "old")
-    assert before.ending_before == utc("2024-08-10")
-    (link,) = before.transitions
-    assert (link.type, link.from_contract_id, link.to_contract_id) == (kind, before.id, new.id)
-    assert new.transitions == (link,)
-    fees = [headline(one) for one in scheduled(old)]
-    assert fees == [f"SCHEDULED FINALIZED 2024-{month:02}-01 10" for month in (6, 7, 8)]
-
-
-def test_in_the_middle_of_a_period_the_draft_is_cut_in_two(old: World) -> None:
-    followed(old, "2024-08-10", "SUPERSEDE")
-
-    usage = [one for one in old.invoices(type="USAGE") if one.period and one.period.starting_at >= utc("2024-08-01")]
-    assert [headline(one) for one in usage] == [
-        "USAGE 2024-08-01..2024-08-10 FINALIZED 2024-08-11 0",  # 1 * 1000, paid by C
-        "USAGE 2024-08-10..2024-09-01 DRAFT 2024-09-02 2000",  # 2 * 1000, C ended with its contract
-    ]
-
-
-def test_at_the_start_of_the_period_all_usage_moves_and_an_empty_invoice_stays(old: World) -> None:
-    draft = old.invoice("2024-08")
-
-    followed(old, "2024-08-01", "SUPERSEDE")
-
-    empty = next(one for one in old.invoices(type="USAGE") if one.id == draft.id)
-    assert headline(empty) == "USAGE 2024-08-01..2024-08-01 FINALIZED 2024-08-15 0"
-    assert empty.lines == ()
-    assert headline(old.invoice("2024-08")) == "USAGE 2024-08 DRAFT 2024-09-02 3000"  # (1 + 2) * 1000
-
-
-def test_a_draft_that_is_back_after_a_renewal_has_another_id_than_the_empty_invoice(old: World) -> None:
-    acme = old.customers["Acme"]
-    followed(old, "2024-08-01", "SUPERSEDE")
-
-    contracts.update_contract_end_date(old.context, acme, old.contracts["old"], None)
-
-    found = [(one.id, headline(one)) for one in old.invoices(type="USAGE", contract_id=old.contracts["old"])][-2:]
-    assert [shown for _, shown in found] == [
-        "USAGE 2024-08-01..2024-08-01 FINALIZED 2024-08-15 0",
-        "USAGE 2024-08 DRAFT 2024-09-02 3000",  # (1 + 2) * 1000, C ended with the contract
-    ]
-    assert len({invoice_id for invoice_id, _ in found}) == 2
-    old.travel("2024-09-02")
-    assert [invoices.get_invoice(old.context, acme, each).total for each, _ in found] == [0, 3000]
-
-
-def test_a_renewal_rolls_over_what_its_fraction_lets_through_and_supersede_nothing(old: World) -> None:
-    new = followed(old, "2024-08-10")
-
-    (rolled,) = new.balance_ids
-    assert old.store.balances[rolled].rolled_over_from is not None
-    # At most 0.5 * 100000 = 50000 of the 99000 left; 2 * 1000 used since.
-    balance = next(one for one in old.store.balances.values() if one.id == rolled)
-    assert balance_now(old.context, balance) == 48000
-    assert headline(old.invoice("2024-08-10..2024-09-01")) == "USAGE 2024-08-10..2024-09-01 DRAFT 2024-09-02 0"
-
-
-def test_supersede_rolls_nothing_over(old: World) -> None:
-    assert followed(old, "2024-08-10", "SUPERSEDE").balance_ids == ()
-
-
-@pytest.mark.parametrize(("kind", "keeps"), [("RENEWAL", True), ("RENEWAL", False), ("SUPERSEDE", False)])
-def test_a_true_up_of_the_earlier_contract_stays_or_goes_as_asked(kind: str, keeps: bool) -> None:
-    world = World("2024-08-15")
-    world.product("P", "1000")
-    world.contract("old", starting_at="2024-06-01", commits=[world.postpaid("C", "50000", "2024-06-01..2024-12-01")])
-    world.use("P", "2024-07-31", "1")  # 1000 of August are final on September 2
-
-    followed(world, "2024-08-01", kind, keeps_true_ups=keeps)
-    world.travel("2024-12-05")
-
-    billed = [headline(one) for one in scheduled(world)]
-    assert billed == (["SCHEDULED FINALIZED 2024-12-01 50000"] if keeps else [])
-
-
-def test_a_contract_that_ended_before_is_only_linked(old: World) -> None:
-    contract = contract_of(old, "old")
-    contracts.update_contract_end_date(old.context, contract.customer_id, contract.id, utc("2024-08-10"))
-
-    new = followed(old, "2024-09-01")
-
-    assert contract_of(old, "old").ending_before == utc("2024-08-10")
-    assert contract_of(old, "old").transitions == new.transitions
-    assert new.balance_ids == ()
-
-
-def test_a_contract_cannot_follow_one_that_starts_later_or_is_not_its_customers(old: World) -> None:
-    with pytest.raises(InvalidRequest, match=r"^starting_at: .* is before contract .* starts"):
-        followed(old, "2024-05-01")
-    with pytest.raises(ContractNotFound):
-        old.contract("new", customer="Globex", transition=NewTransition(TransitionType.RENEWAL, old.contracts["old"]))
-
-
-# --- usage filters
-
-
-@pytest.fixture
-def projects() -> World:
-    """P costs 1000 and its metric can be cut by project; on August 2 and 14 atlas used 1 and borealis 2."""
-    world = World("2024-08-15")
-    metric = billable_metrics.NewBillableMetric(
-        "P",
-        aggregation_type=AggregationType.SUM,
-        aggregation_key="quantity",
-        event_type_filter=ValueFilter(("P",)),
-        property_filters=(PropertyFilter("quantity", exists=True), PropertyFilter("project", exists=True)),
-        group_keys=(("project",),),
-    )
-    new = products.NewProduct(
-        "P",
-        ProductType.USAGE,
-        billable_metric_id=billable_metrics.create_billable_metric(world.context, metric).id,
-    )
-    world.products["P"] = products.create_product(world.context, new).id
-    world.rate("P", "1000")
-    world.customer()
-    for at in ("2024-08-02", "2024-08-14"):
-        world.use("P", at, "1", project="atlas")
-        world.use("P", at, "2", project="borealis")
-    return world
-
-
-def filter_on(*values: str, starting_at: str | None = None, key: str = "project") -> NewUsageFilter:
-    return NewUsageFilter(key, values, None if starting_at is None else utc(starting_at))
-
-
-def totals(world: World, names: Sequence[str]) -> Mapping[str, str]:
-    by_contract = {one.contract_id: str(one.total) for one in world.invoices(type="USAGE")}
-    return {name: by_contract[world.contracts[name]] for name in names}
-
-
-def test_usage_filters_divide_a_customers_usage_between_contracts(projects: World) -> None:
-    projects.contract("atlas", starting_at="2024-08-01", usage_filter=filter_on("atlas"))
-    projects.contract("rest", starting_at="2024-08-01", usage_filter=filter_on("borealis", "castor"))
-    projects.contract("all", starting_at="2024-08-01")
-
-    assert totals(projects, ["atlas", "rest", "all"]) == {
-        "atlas": "2000",  # 2 * 1 * 1000
-        "rest": "4000",  # 2 * 2 * 1000
-        "all": "6000",
-    }
-
-
-def test_a_filter_that_is_set_later_counts_from_its_start_on(projects: World) -> None:
-    contract = projects.contract("shared", starting_at="2024-08-01", usage_filter=filter_on("atlas"))
-    assert totals(projects, ["shared"]) == {"shared": "2000"}  # 1 + 1
-
-    contract_edits.set_usage_filter(
-        projects.context, contract.customer_id, contract.id, filter_on("atlas", "borealis", starting_at="2024-08-10")
-    )
-
-    assert totals(projects, ["shared"]) == {"shared": "4000"}  # 1, then 1 + 2
-    (entry,) = contract_edits.get_edit_history(projects.context, contract.customer_id, contract.id)
-    assert [one.group_values for one in entry.usage_filters] == [("atlas", "borealis")]
-
-
-def test_final_invoices_keep_the_usage_they_had(projects: World) -> None:
-    contract = projects.contract("shared", starting_at="2024-08-01")
-    projects.travel("2024-09-05")
-
-    contract_edits.set_usage_filter(
-        projects.context, contract.customer_id, contract.id, filter_on("atlas", starting_at="2024-08-01")
-    )
-
-    august = projects.invoice("2024-08")
-    assert headline(august) == "USAGE 2024-08 FINALIZED 2024-09-02 6000"
-    assert headline(projects.regenerate(projects.void(august))) == "USAGE 2024-08 FINALIZED 2024-09-02 2000"
-
-
-def test_a_filter_needs_values_a_group_key_and_a_start_in_the_contract(projects: World) -> None:
-    for chosen, message in (
-        (filter_on(), r"^usage_filter\.group_values: is empty"),
-        (filter_on("eu", key="region"), r"^usage_filter\.group_key: metric 'P' of 'P' .* has no compound group key"),
-        (filter_on("atlas", starting_at="2024-07-01"), r"^usage_filter\.starting_at: .* outside of the contract"),
-    ):
-        with pytest.raises(InvalidRequest, match=message):
-            projects.contract("refused", starting_at="2024-08-01", usage_filter=chosen)
 
 
 # --- issue dates

@@ -614,3 +614,19 @@ def test_usage_without_a_pricing_key_is_told():
     assert told(world, draft).notes[1:] == (
         "3 of P with region (none) are on no line: its events lack a key that the price depends on.",
     )
+
+
+def test_products_that_were_renamed_are_called_as_they_were_in_the_period():
+    world = World("2024-07-20")
+    world.product("P", "100")
+    world.product("Q", "100")
+    for_q = world.prepaid("for Q", ("1000", LONG), products=["Q"])
+    world.imported(commits=[world.prepaid("", ("1000", LONG), products=["P"]), for_q])
+    world.update("Q", "2024-05-01", name="Storage")
+    world.update("Commitment", "2024-05-01", name="Prepayment")
+
+    explained = bill(world, 3)
+
+    assert balances(explained) == ["Prepayment 1000 - 300 = 700 [0]", "for Q 1000 - 0 = 1000 []"]  # 3 * 100
+    assert "The commit Prepayment pays for them." in whys(explained)[0]
+    assert "the product Storage" in explained.balances[1].why

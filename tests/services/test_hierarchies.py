@@ -6,22 +6,35 @@ from collections.abc import Iterable
 from typing import Any
 
 import pytest
-from builders import override, utc
+from builders import number, override, utc
 from worlds import World, headline, plain
 
 from metronome_sandbox.domain.balances import BalanceType
+from metronome_sandbox.domain.contracts import TransitionType
 from metronome_sandbox.domain.errors import ContractNotFound, CustomerNotFound, InvalidRequest
 from metronome_sandbox.domain.events import UsageEvent
 from metronome_sandbox.domain.hierarchies import AccessType, ChildAccess, ContractLink, Membership, Payer
 from metronome_sandbox.domain.ids import ContractId, CustomerId
 from metronome_sandbox.domain.invoices import Invoice
 from metronome_sandbox.domain.overrides import OverrideSpecifier
-from metronome_sandbox.services import balance_edits, balances, contract_edits, contracts, hierarchies, previews
-from metronome_sandbox.services.balance_edits import BalanceChange
+from metronome_sandbox.domain.payment_gates import PaymentGate
+from metronome_sandbox.domain.thresholds import PrepaidThreshold, ThresholdCommit
+from metronome_sandbox.services import (
+    balance_edits,
+    balance_ends,
+    balances,
+    contract_edits,
+    contracts,
+    hierarchies,
+    passage,
+    previews,
+)
+from metronome_sandbox.services.balance_changes import BalanceChange
 from metronome_sandbox.services.contract_edits import EditContract
 from metronome_sandbox.services.contract_terms import NewTerms
 from metronome_sandbox.services.hierarchies import NewHierarchy
 from metronome_sandbox.services.previews import PreviewMode
+from metronome_sandbox.services.transitions import NewTransition
 
 YEAR = "2024-01-01..2025-01-01"
 ALL = ChildAccess(AccessType.ALL)
@@ -227,6 +240,33 @@ def test_a_childs_usage_counts_towards_a_shared_commitment_and_holds_back_its_tr
     ]
 
 
+def test_seats_of_parent_and_child_meet_a_shared_balance_in_one_order(world: World) -> None:
+    world.subscribable("Seat", "1000")
+    parent(world, shared(world, "2500"), subscriptions=(world.subscribed("Seat", "1", scheduled=True),))
+    child(world, "Acme", subscriptions=(world.subscribed("Seat", "1", scheduled=True),))
+
+    def september() -> list[str]:
+        found = [one for name in ("Acme", "Group") for one in world.invoices(name, type="SCHEDULED")]
+        return [f"{plain(one.total)} {one.status}" for one in found if one.issued_at == utc("2024-09-01")]
+
+    # August takes 1000 twice; of the 500 that are left, the parent's September comes first.
+    assert september() == ["1000 DRAFT", "500 DRAFT"]
+    world.travel("2024-09-01T01:00:00Z")
+    assert september() == ["1000 FINALIZED", "500 FINALIZED"]
+
+
+def test_a_childs_usage_brings_the_parents_balance_to_its_threshold(world: World) -> None:
+    commit = ThresholdCommit(world.commitment, "T")
+    threshold = PrepaidThreshold(number("5000"), commit, PaymentGate(), recharge_to_amount=number("10000"))
+    parent(world, shared(world, "10000"), prepaid_threshold=threshold)
+    child(world, "Acme")
+    world.use("P", "2024-08-02", 60, name="Acme")
+
+    passage.pass_time(world.context)
+
+    assert [plain(one.amount) for one in world.balance("T").segments] == ["6000"]  # 10000 - (10000 - 60 * 100)
+
+
 def test_customers_are_related_over_several_hierarchies(world: World) -> None:
     parent(world)
     child(world, "Acme")
@@ -325,7 +365,7 @@ def test_a_hierarchy_has_one_level(world: World) -> None:
 
 def test_a_hierarchy_has_at_most_ten_contracts_and_archived_ones_make_room(world: World) -> None:
     parent(world)
-    names = [f"Child {number}" for number in range(9)]
+    names = [f"Child {place}" for place in range(9)]
     for name in names:
         child(world, name)
 
@@ -335,6 +375,22 @@ def test_a_hierarchy_has_at_most_ten_contracts_and_archived_ones_make_room(world
     child(world, "Tenth")
     left = hierarchies.children(world.context, world.contracts["parent"])
     assert [one.name for one in left] == [*names[1:], "Tenth"]
+
+
+def test_a_child_that_ended_or_ends_with_a_renewal_makes_room(world: World) -> None:
+    parent(world)
+    for place in range(8):
+        child(world, f"Child {place}")
+    child(world, "short", ending_before="2024-09-01")
+
+    assert "at most 10 contracts" in refused(world, below(world))
+
+    child(world, "after", starting_at="2024-09-01")
+    renewal = NewTransition(TransitionType.RENEWAL, world.contracts["Child 0"])
+    renewed = world.contract(
+        "renewed", customer="Child 0", starting_at="2024-10-01", hierarchy=below(world), transition=renewal
+    )
+    assert renewed.parent_id == world.contracts["parent"]
 
 
 def test_a_parent_must_be_there_and_be_somebody_elses(world: World) -> None:
@@ -395,10 +451,10 @@ def test_a_final_invoice_of_a_child_keeps_the_parents_commit_from_being_archived
     balance = world.balance("shared")
 
     with pytest.raises(InvalidRequest, match="void it first"):
-        balance_edits.archive_commit(world.context, balance.customer_id, balance.id)
+        balance_ends.archive_commit(world.context, balance.customer_id, balance.id)
 
     world.void(world.invoices("Acme")[0])
-    assert balance_edits.archive_commit(world.context, balance.customer_id, balance.id).type is BalanceType.PREPAID
+    assert balance_ends.archive_commit(world.context, balance.customer_id, balance.id).type is BalanceType.PREPAID
     assert draws(world.regenerate(world.invoices("Acme")[0])) == []
 
 

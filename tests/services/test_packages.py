@@ -32,14 +32,13 @@ from metronome_sandbox.domain.packages import (
     PaymentsTemplate,
     PaymentTemplate,
     RecurringTemplate,
-    RelativeDate,
-    RelativeUnit,
     SegmentTemplate,
     StatementTemplate,
 )
 from metronome_sandbox.domain.periods import Frequency, StatementDay
 from metronome_sandbox.domain.rate_cards import RateCardAlias
 from metronome_sandbox.domain.recurring import Recurring, UnitAmount
+from metronome_sandbox.domain.relative_dates import RelativeDate, RelativeUnit
 from metronome_sandbox.domain.targeting import Specifier
 from metronome_sandbox.services import packages, rate_cards
 from metronome_sandbox.services.packages import ArchiveFilter, NewContractOnPackage

@@ -11,11 +11,12 @@ from builders import utc
 from worlds import World, headline, shown_time
 
 from metronome_sandbox.domain.charges import Charge
-from metronome_sandbox.domain.contracts import Contract
+from metronome_sandbox.domain.contracts import Contract, TransitionType
 from metronome_sandbox.domain.invoices import InvoiceStatus, InvoiceType
 from metronome_sandbox.services import contracts, drafts, passage
 from metronome_sandbox.services.charges import scheduled_ahead
 from metronome_sandbox.services.context import Context
+from metronome_sandbox.services.transitions import NewTransition
 
 
 @pytest.fixture
@@ -405,3 +406,15 @@ def test_a_journey_that_fails_changes_nothing(world: World, monkeypatch: pytest.
     assert (world.dump(), world.context.ids.counts) == (before, ids)
     passage.pass_time(world.context)
     assert finalized(world) == ["SCHEDULED FINALIZED 2024-09-01 60", "USAGE 2024-08 FINALIZED 2024-09-02 0"]
+
+
+def test_a_contract_that_is_reopened_after_a_renewal_has_a_draft_of_its_own() -> None:
+    world = World("2024-08-15")
+    old = world.contract("old", starting_at="2024-06-01")
+    renewal = NewTransition(TransitionType.RENEWAL, old.id, False)
+    world.contract("new", starting_at="2024-08-01", transition=renewal)
+    contracts.update_contract_end_date(world.context, old.customer_id, old.id, None)
+
+    # The renewal left an empty invoice for August; the month has another one now.
+    ids = [invoice.id for invoice in world.invoices()]
+    assert len(set(ids)) == len(ids) == 5

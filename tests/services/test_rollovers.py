@@ -16,8 +16,9 @@ from metronome_sandbox.domain.errors import NotAllowedNow
 from metronome_sandbox.domain.ids import RecurringId
 from metronome_sandbox.domain.invoices import InvoiceType
 from metronome_sandbox.domain.recurring import Recurring, UnitAmount
-from metronome_sandbox.services import balance_edits, balances
-from metronome_sandbox.services.balance_edits import BalanceChange, NewManualEntry, SegmentChange
+from metronome_sandbox.services import balance_edits, ledgers, manual_entries
+from metronome_sandbox.services.balance_changes import BalanceChange, SegmentChange
+from metronome_sandbox.services.manual_entries import NewManualEntry
 from metronome_sandbox.services.recurring import NewRecurring
 from metronome_sandbox.services.transitions import NewTransition
 
@@ -59,7 +60,7 @@ def rolled(world: World, name: str = "C") -> list[str]:
         f"{shown_time(segment.starting_at)}..{shown_time(segment.ending_before)} {plain(segment.amount)}"
         for one in world.store.balances.values()
         if one.rolled_over_from is not None and one.name == name
-        for segment in balances.current(world.context, one).segments
+        for segment in ledgers.current(world.context, one).segments
     ]
 
 
@@ -228,7 +229,7 @@ def test_an_entry_by_hand_counts_for_what_is_left_and_not_for_the_limit(world: W
     first(world, "0.5", used="900")
     source = world.balance("C")
     entry = NewManualEntry(source.id, source.segments[0].id, Decimal(60000), "goodwill", world.contracts["old"])
-    balance_edits.add_manual_balance_ledger_entry(world.context, world.customers["Acme"], entry)
+    manual_entries.add_manual_balance_ledger_entry(world.context, world.customers["Acme"], entry)
     renew(world)
 
     assert rolled(world) == ["2025-01-01..2026-01-01 50000"]  # 10000 + 60000 left, at most 0.5 * 100000

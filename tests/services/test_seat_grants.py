@@ -16,9 +16,9 @@ from metronome_sandbox.domain.errors import InvalidRequest
 from metronome_sandbox.domain.ids import RecurringId, SubscriptionId
 from metronome_sandbox.domain.recurring import Allocation, Recurring, SeatGrant, UnitAmount
 from metronome_sandbox.domain.subscriptions import QuantityChange
-from metronome_sandbox.services import balance_edits, contract_edits
-from metronome_sandbox.services.balance_edits import NewManualEntry
+from metronome_sandbox.services import contract_edits, manual_entries
 from metronome_sandbox.services.contract_edits import EditContract
+from metronome_sandbox.services.manual_entries import NewManualEntry
 from metronome_sandbox.services.recurring import NewRecurring
 from metronome_sandbox.services.seat_balances import SeatBalanceQuery, list_seat_balances
 from metronome_sandbox.services.subscriptions import NewSubscription, QuantityUpdate, SeatUpdates, SubscriptionChange
@@ -281,10 +281,10 @@ def test_an_entry_by_hand_can_be_for_single_seats(team: World) -> None:
         seat_amounts=(("grace", Decimal(-30)), ("edsger", Decimal(20))),
     )
 
-    balance_edits.add_manual_balance_ledger_entry(team.context, contract.customer_id, entry)
+    manual_entries.add_manual_balance_ledger_entry(team.context, contract.customer_id, entry)
 
     # Ada has used 40 of 100; Grace 100 - 30, Edsger 50 + 20.
     assert spending(team) == ["ada 60 of 100", "grace 70 of 100", "edsger 70 of 50"]
     unknown = msgspec.structs.replace(entry, seat_amounts=(("nobody", Decimal(-10)),))
     with pytest.raises(InvalidRequest, match="no seat 'nobody'"):
-        balance_edits.add_manual_balance_ledger_entry(team.context, contract.customer_id, unknown)
+        manual_entries.add_manual_balance_ledger_entry(team.context, contract.customer_id, unknown)

@@ -9,7 +9,7 @@ from worlds import World, headline
 from metronome_sandbox.domain.errors import InvalidRequest, NotAllowedNow, NotFound
 from metronome_sandbox.domain.ids import ContractId
 from metronome_sandbox.domain.invoices import InvoiceType, LineType
-from metronome_sandbox.services import balance_edits, contracts
+from metronome_sandbox.services import balance_ends, contracts, manual_entries
 
 GRANTED = "POSTPAID_COMMIT_INITIAL_BALANCE"
 DEDUCTED = "POSTPAID_COMMIT_AUTOMATED_INVOICE_DEDUCTION"
@@ -39,7 +39,7 @@ def scheduled(world: World) -> list[str]:
 
 
 def disable(world: World) -> None:
-    balance_edits.disable_true_up(
+    balance_ends.disable_true_up(
         world.context, world.customers["Acme"], world.balance("C").id, world.contracts["contract"]
     )
 
@@ -201,10 +201,10 @@ def test_a_customers_commit_waits_for_all_contracts_that_may_draw_on_it(world: W
 def test_an_entry_by_hand_changes_what_is_trued_up(world: World) -> None:
     committed(world)
     balance = world.balance("C")
-    new = balance_edits.NewManualEntry(
+    new = manual_entries.NewManualEntry(
         balance.id, balance.segments[0].id, -number("4000"), "goodwill", world.contracts["contract"]
     )
-    balance_edits.add_manual_balance_ledger_entry(world.context, world.customers["Acme"], new)
+    manual_entries.add_manual_balance_ledger_entry(world.context, world.customers["Acme"], new)
 
     assert scheduled(world) == ["SCHEDULED DRAFT 2024-07-01 6000"]  # 10000 - 4000
 
@@ -284,6 +284,4 @@ def test_a_true_up_is_disabled_on_the_contract_that_has_it(world: World) -> None
     committed(world)
 
     with pytest.raises(NotFound):
-        balance_edits.disable_true_up(
-            world.context, world.customers["Acme"], world.balance("C").id, ContractId("other")
-        )
+        balance_ends.disable_true_up(world.context, world.customers["Acme"], world.balance("C").id, ContractId("other"))

@@ -135,6 +135,8 @@ PUTS = st.one_of(
             next_period=st.none() | PERIODS,
             charge_at=st.none() | st.builds(rows.day, DAYS),
             package=st.none() | CUSTOMERS,
+            watched=st.booleans(),
+            check_at=st.none() | st.builds(rows.day, DAYS),
             archived=st.booleans(),
             below=st.none() | st.integers(1, 2),
         ),
@@ -200,6 +202,8 @@ def indexes_of(store: MemoryStore) -> dict[str, Any]:
 
     final = [one for one in invoices if one.status is InvoiceStatus.FINALIZED]
     due = [one for one in contracts if one.next_period and not one.archived_at]
+    watched = [one for one in sorted(contracts, key=lambda one: one.sequence) if one.is_watched]
+    checked = [one for one in watched if one.next_check_at]
     unbilled = [one for one in contracts if one.next_charge_at and not one.archived_at]
     waiting = sorted(
         (one for one in invoices if one.status is InvoiceStatus.DRAFT), key=lambda one: (one.issued_at, one.sequence)
@@ -217,6 +221,8 @@ def indexes_of(store: MemoryStore) -> dict[str, Any]:
         "contracts_due": [one.id for one in sorted(due, key=lambda one: (period(one.next_period), one.sequence))],
         "charges_due": [one.id for one in sorted(unbilled, key=lambda one: (one.next_charge_at, one.sequence))],
         "waiting": [one.id for one in waiting],
+        "watched": [one.id for one in watched],
+        "checks_due": [one.id for one in sorted(checked, key=lambda one: (one.next_check_at, one.sequence))],
     }
     for group in ("acme", "hooli"):
         found[group] = (
@@ -271,6 +277,8 @@ def kept_indexes(store: MemoryStore) -> dict[str, Any]:
         "contracts_due": list(store.contracts_due.ids("")),
         "charges_due": list(store.charges_due.ids("")),
         "waiting": list(store.stored_drafts.ids("")),
+        "watched": list(store.watched.ids("")),
+        "checks_due": list(store.checks_due.ids("")),
     }
     for group in ("acme", "hooli"):
         indexes = (

@@ -18,7 +18,7 @@ import httpx
 import metronome
 import pytest
 from toolkit.commands import Command
-from toolkit.servers import SECONDS, TOKEN, Live, Proxied, Upstreamish, answering
+from toolkit.live import SECONDS, TOKEN, Live, Proxied, Upstreamish, answering
 
 from metronome_sandbox.api.app import create_app
 from metronome_sandbox.api.settings import Settings

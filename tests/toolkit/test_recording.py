@@ -13,7 +13,7 @@ import httpx
 import metronome
 import pytest
 from toolkit.commands import Command
-from toolkit.servers import TOKEN, Live, Proxied
+from toolkit.live import TOKEN, Live, Proxied
 
 from metronome_sandbox.api.app import create_app
 from metronome_sandbox.api.settings import Settings

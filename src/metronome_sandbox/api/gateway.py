@@ -94,6 +94,8 @@ class Gateway(SpecMiddleware):  # type: ignore[misc]
                     max_body=settings.max_snapshot if operation.operation_id == RESTORE else settings.max_body,
                 )
             )
+            if operation.operation_id in self._handlers and not operation.path.startswith(CONTROL_PREFIX):
+                self._server.operation_ids.add(operation.operation_id)
         for named in document.not_imitated():
             self.routes.add(Route(named.operation_id, named.method, named.path))
 
@@ -143,7 +145,7 @@ class Gateway(SpecMiddleware):  # type: ignore[misc]
             body = message.get("body", b"")
             if message.get("more_body", False) or len(body) > route.max_body or message["type"] == "http.disconnect":
                 body = await read_on(message, receive, route.max_body)
-            if tenant.next_fault is not None:
+            if tenant.next_fault is not None and not route.is_control:  # what takes a fault away always works
                 fault = tenant.next_fault(route.operation)
                 if fault is not None and fault.delay_seconds > 0:
                     await sleep(fault.delay_seconds)
@@ -174,6 +176,7 @@ class Gateway(SpecMiddleware):  # type: ignore[misc]
                 body,
                 reply.body or b"",
                 reply.findings,
+                fault,
             )
         await _send(reply, method, send, is_dropped=fault is not None and fault.drop is not None)
 

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
+from metronome_sandbox.api.requests import Fault
 from metronome_sandbox.spec.findings import Finding
 
 BODY_LIMIT = 16 * 1024
@@ -36,6 +37,7 @@ class Entry(NamedTuple):
         request_body: First bytes of the body.
         response_body: First bytes of the answer.
         findings: Where the request or the answer broke the contract.
+        fault: What went wrong on purpose, if anything did.
     """
 
     id: int
@@ -49,6 +51,7 @@ class Entry(NamedTuple):
     request_body: bytes
     response_body: bytes
     findings: tuple[Finding, ...]
+    fault: Fault | None
 
     @property
     def request_value(self) -> Any:
@@ -97,6 +100,7 @@ class Journal:
         request_body: bytes,
         response_body: bytes,
         findings: tuple[Finding, ...] = (),
+        fault: Fault | None = None,
     ) -> None:
         """Append a call; :class:`Entry` says what each argument is. Bodies may be longer than what is kept."""
         self._last_id = number = self._last_id + 1
@@ -118,6 +122,7 @@ class Journal:
                 request_body,
                 response_body,
                 findings,
+                fault,
             )
         )
 

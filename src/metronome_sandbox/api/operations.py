@@ -15,6 +15,7 @@ from metronome_sandbox.api.handlers import (
     credit_types,
     customers,
     explanations,
+    faults,
     invoices,
     packages,
     payment_gates,
@@ -120,6 +121,9 @@ HANDLERS: dict[str, Handler] = {
     "loadScenario": control.load_scenario,
     "listRequests": control.list_requests,
     "clearRequests": control.clear_requests,
+    "listFaults": faults.list_faults,
+    "createFault": faults.create_fault,
+    "clearFaults": faults.clear_faults,
     "listPayments": payment_gates.list_payments,
     "explainInvoice": explanations.explain_invoice,
 }

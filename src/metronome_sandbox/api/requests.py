@@ -70,7 +70,7 @@ class Reply(msgspec.Struct, eq=False):
 
     def with_body(self, body: bytes) -> Reply:
         """Return the same answer with other bytes."""
-        return Reply(None, self.status, body, self.content_type, self.headers)
+        return Reply(None, self.status, body, self.content_type, self.headers, self.findings)
 
 
 Handler: TypeAlias = Callable[[Context, Request], Reply]
@@ -112,9 +112,10 @@ class Fault:
         reply: Answer this in place of the operation; nothing is executed.
         drop: Close the connection ``"before"`` the operation is executed, or ``"after"`` it was, its answer lost.
         corrupt: Changes the bytes of the answer, for example cuts them.
+        rule_id, kind: For the journal: the rule that gave it, and its word for what goes wrong.
     """
 
-    __slots__ = ("corrupt", "delay_seconds", "drop", "reply")
+    __slots__ = ("corrupt", "delay_seconds", "drop", "kind", "reply", "rule_id")
 
     def __init__(
         self,
@@ -122,8 +123,12 @@ class Fault:
         reply: Reply | None = None,
         drop: str | None = None,
         corrupt: Callable[[bytes], bytes] | None = None,
+        rule_id: str = "",
+        kind: str = "",
     ) -> None:
         self.delay_seconds = delay_seconds
         self.reply = reply
         self.drop = drop
         self.corrupt = corrupt
+        self.rule_id = rule_id
+        self.kind = kind

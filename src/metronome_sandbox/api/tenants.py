@@ -9,6 +9,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Protocol
 
 from metronome_sandbox.api.errors import NOT_RETRIED, Refusal
+from metronome_sandbox.api.faults import Faults
 from metronome_sandbox.api.idempotency import IdempotencyKeys
 from metronome_sandbox.api.journal import Journal
 from metronome_sandbox.api.requests import Fault
@@ -56,6 +57,7 @@ class Tenant:
         context, clock, catch_up: Of the current world.
         journal: Outlives a reset, so that a test can read what it did.
         idempotency: Answers to repeat; forgotten on a reset.
+        faults: What goes wrong on purpose; forgotten on a reset.
         next_fault: Decides whether the next call of an operation is disturbed. None, most of the time.
     """
 
@@ -64,6 +66,7 @@ class Tenant:
         "catch_up",
         "clock",
         "context",
+        "faults",
         "idempotency",
         "journal",
         "name",
@@ -75,6 +78,7 @@ class Tenant:
         self.name = name
         self.journal = Journal(settings.journal_size)
         self.idempotency = IdempotencyKeys(settings.max_idempotency_keys)
+        self.faults = Faults()
         self._make_world = make_world
         self.begin(settings.scenario)
 
@@ -88,6 +92,7 @@ class Tenant:
         self.context = world.context
         self.clock = world.clock
         self.catch_up = world.catch_up
+        self.faults.clear()
         self.next_fault: Callable[[Operation], Fault | None] | None = None
         self.idempotency.clear()
 
@@ -129,6 +134,11 @@ class Tenants:
             self.by_header[b"Bearer " + token.encode("latin-1", "replace")] = tenant
         return tenant
 
+    def forget(self, token: str) -> None:
+        """Forget a tenant with its world, if there is one; its token would begin anew."""
+        if self._by_token.pop(token, None) is not None:
+            del self.by_header[b"Bearer " + token.encode("latin-1", "replace")]
+
     def all(self) -> dict[str, Tenant]:
         """Every tenant by token, oldest first, for saving them. A token is a secret: never show one."""
         return dict(self._by_token)
@@ -144,6 +154,7 @@ class Server:
         worlds: Makes worlds from scenarios and snapshots.
         started_at: Reading of ``time.monotonic`` at the start, in seconds.
         contract_breaks: The last answers of ours that broke the contract. Anything in here is a bug; tests look.
+        operation_ids: Of the billing API, those that work.
     """
 
     def __init__(self, settings: Settings, tenants: Tenants, worlds: Worlds) -> None:
@@ -152,6 +163,7 @@ class Server:
         self.worlds = worlds
         self.started_at = monotonic()
         self.contract_breaks: deque[str] = deque(maxlen=KEPT_BREAKS)
+        self.operation_ids: set[str] = set()
 
     @property
     def uptime_seconds(self) -> float:

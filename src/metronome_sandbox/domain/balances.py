@@ -1,4 +1,4 @@
-"""Commits and credits: what a customer has paid for or was given, and the order in which it is spent.
+"""Commits and credits: what a customer has paid for or was given.
 
 The API calls the two together *balances*. A prepaid commit and a credit make usage free until they are spent; a
 postpaid commit counts usage that is billed as it happens.
@@ -7,15 +7,13 @@ postpaid commit counts usage that is billed as it happens.
 from __future__ import annotations
 
 import sys
-from collections.abc import Collection, Hashable, Mapping
+from collections.abc import Collection, Hashable
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 
 import msgspec
 
-from metronome_sandbox.domain.amounts import ZERO
-from metronome_sandbox.domain.catalog import Product
 from metronome_sandbox.domain.hierarchies import AccessType, ChildAccess, all_children_of
 from metronome_sandbox.domain.ids import (
     BalanceId,
@@ -139,7 +137,6 @@ class InvoiceSchedule(msgspec.Struct, frozen=True, gc=False):
 
 DEFAULT_PRIORITY = Decimal(100)
 """Assumed from samples (Q23).  [A-default-priority]"""
-
 
 ENDLESS = sys.maxsize
 """Sorts after every count."""
@@ -287,116 +284,3 @@ class Balance(msgspec.Struct, frozen=True, gc=False):
         if not self.applicable_product_ids and not self.applicable_product_tags:
             return True
         return has_any(target.product, self.applicable_product_ids, self.applicable_product_tags)
-
-
-def product_applicability(balance: Balance, products: Collection[Product]) -> int:
-    """Return how many products a balance names; endless when it names none.
-
-    Assumed: tags are expanded to the products that carry them now (Q24).  [A-product-applicability]
-    """
-    if balance.specifiers:
-        if not any(specifier.product_id or specifier.product_tags for specifier in balance.specifiers):
-            return ENDLESS
-        named = {
-            product.id
-            for product in products
-            for specifier in balance.specifiers
-            if (specifier.product_id or specifier.product_tags)
-            and (specifier.product_id in (None, product.id))
-            and all(tag in product.tags for tag in specifier.product_tags)
-        }
-        return len(named)
-    if not balance.applicable_product_ids and not balance.applicable_product_tags:
-        return ENDLESS
-    ids = set(balance.applicable_product_ids)
-    tagged = {product.id for product in products if any(tag in product.tags for tag in balance.applicable_product_tags)}
-    return len(ids | tagged)
-
-
-def usage_applicability(balance: Balance) -> int:
-    """Return how many specifiers of a balance name group values; none without specifiers.
-
-    Source: guide "Understand prioritization rules".
-    Assumed: a specifier counts whether or not it names a product as well; the guide's worked order (its commits C and
-    D) asks for it.  [A-usage-applicability]
-    """
-    return sum(
-        1 for specifier in balance.specifiers if specifier.pricing_group_values or specifier.presentation_group_values
-    )
-
-
-class OpenSegment(msgspec.Struct, frozen=True, gc=False):
-    """A segment with what is left of it."""
-
-    balance: Balance
-    segment: Segment
-    remaining: Decimal
-
-    def covers(self, target: Target) -> bool:
-        """Whether it may pay this usage."""
-        return self.balance.covers(target) and self.segment.is_for(target)
-
-
-SpendingOrder = tuple[int, bool, Decimal, bool, int, int, datetime, datetime, int, int, str]
-
-
-def spending_order(candidate: OpenSegment, products: Collection[Product]) -> SpendingOrder:
-    """Return the key that sorts segments into the order in which they are spent.
-
-    Source: guide "Understand prioritization rules".
-    Assumed: contract level before customer level is the last of the published steps (Q25); creation breaks what is
-    still a tie, so that the order is total and a run repeats; segments of one commit go by end, then start. A balance
-    that a hierarchy shares counts its contract and its children, so that a child's own balances come before.
-    [A-spending-order]
-    """
-    balance, segment = candidate.balance, candidate.segment
-    is_postpaid = balance.type is BalanceType.POSTPAID
-    is_rolled_over = balance.rolled_over_from is not None
-    return (
-        0 if is_rolled_over else 2 if is_postpaid else 1,
-        is_rolled_over and not is_postpaid,  # of rollovers the postpaid ones first
-        balance.priority,  # lower first
-        balance.is_paid,  # free before paid; a rollover is never paid
-        product_applicability(balance, products),  # narrow before broad
-        usage_applicability(balance) if is_rolled_over or not is_postpaid else 0,
-        segment.ending_before,
-        segment.starting_at,
-        balance.contracts_open_to,
-        balance.sequence,
-        segment.id,
-    )
-
-
-def rolling_over(balance: Balance, segment: Segment, drawn: Decimal) -> Decimal:
-    """Return what of a segment goes to the contract that renews this one, or would go if it were renewed now.
-
-    Args:
-        drawn: What invoices took from the segment, drafts included.
-
-    Source: guide "Manage the customer lifecycle": what is left, at most the fraction of the original amount.
-    Assumed: manual entries count for what is left and not for the original amount (Q27); without a fraction nothing
-    rolls over, and neither does what rolled over before.  [A-rollover-amount]
-    """
-    fraction = balance.rollover_fraction
-    if fraction is None or balance.rolled_over_from is not None or balance.is_withdrawn:
-        return ZERO
-    return max(min(balance.worth(segment) - drawn, fraction * segment.amount), ZERO)
-
-
-def with_rolled_amounts(balance: Balance, source: Balance, drawn: Mapping[SegmentId, Decimal]) -> Balance:
-    """Return a rolled-over balance with the amounts that its source leaves to it.
-
-    Args:
-        drawn: What invoices took from the source's segments, drafts included.
-
-    Assumed: the amount follows the old contract's invoices, whenever one of them changes.  [A-rollover-follows]
-    """
-    amounts = {
-        rollover.new_segment_id: rolling_over(source, segment, drawn.get(segment.id, ZERO))
-        for rollover in source.rollovers
-        if rollover.new_balance_id == balance.id and (segment := source.segment(rollover.segment_id)) is not None
-    }
-    segments = tuple(
-        msgspec.structs.replace(segment, amount=amounts.get(segment.id, ZERO)) for segment in balance.segments
-    )
-    return msgspec.structs.replace(balance, segments=segments)

@@ -15,13 +15,13 @@ from itertools import pairwise
 import msgspec
 
 from metronome_sandbox.domain.amounts import ONE, ZERO
-from metronome_sandbox.domain.balances import OpenSegment
 from metronome_sandbox.domain.catalog import Product, ProductType
 from metronome_sandbox.domain.contracts import Contract
 from metronome_sandbox.domain.ids import CreditTypeId, ProductId
 from metronome_sandbox.domain.periods import BoundedPeriod
 from metronome_sandbox.domain.rate_cards import flat, slices
 from metronome_sandbox.domain.rating import Part, PriceBook, Rank, cuts, list_price, on_offer, rate_usage
+from metronome_sandbox.domain.spending_order import OpenSegment
 from metronome_sandbox.domain.targeting import Target, has_any
 from metronome_sandbox.domain.usage import UsageLine, WindowQuantity, total
 

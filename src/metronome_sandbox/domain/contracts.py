@@ -26,6 +26,7 @@ from metronome_sandbox.domain.reseller_royalties import ResellerRoyalty
 from metronome_sandbox.domain.scheduled_charges import Discount, ProfessionalService, ScheduledCharge, ServiceCharge
 from metronome_sandbox.domain.seat_grants import SeatsAdded, next_seat_grant, next_seats
 from metronome_sandbox.domain.subscriptions import Occupancy, Subscription
+from metronome_sandbox.domain.thresholds import PrepaidThreshold, SpendThreshold
 from metronome_sandbox.domain.usage_filters import UsageFilter
 
 
@@ -75,6 +76,7 @@ class Contract(msgspec.Struct, frozen=True, gc=False):
         package_id: The package that its terms came from.
         child_of: The parent in a hierarchy, which a contract has from the start or never.
         invoice_consolidation: Of a contract that was made as a parent.
+        next_check_at: When time alone may next change what an enabled threshold sees; None when never.
     """
 
     id: ContractId
@@ -115,11 +117,20 @@ class Contract(msgspec.Struct, frozen=True, gc=False):
     charges_known_until: datetime | None = None
     child_of: Membership | None = None
     invoice_consolidation: InvoiceConsolidation | None = None
+    spend_threshold: SpendThreshold | None = None
+    prepaid_threshold: PrepaidThreshold | None = None
+    next_check_at: datetime | None = None
 
     @property
     def parent_id(self) -> ContractId | None:
         """Its parent in a hierarchy."""
         return None if self.child_of is None else self.child_of.parent.contract_id
+
+    @property
+    def is_watched(self) -> bool:
+        """Whether one of its thresholds is enabled."""
+        configured = (self.spend_threshold, self.prepaid_threshold)
+        return self.archived_at is None and any(one is not None and one.is_enabled for one in configured)
 
     @property
     def period(self) -> Period:

@@ -15,14 +15,7 @@ from operator import itemgetter
 import msgspec
 
 from metronome_sandbox.domain.amounts import DUST, ZERO, quotient
-from metronome_sandbox.domain.balances import (
-    Balance,
-    OpenSegment,
-    Segment,
-    SpendingOrder,
-    SpendingRate,
-    spending_order,
-)
+from metronome_sandbox.domain.balances import Balance, Segment, SpendingRate
 from metronome_sandbox.domain.contracts import Contract
 from metronome_sandbox.domain.ids import SegmentId
 from metronome_sandbox.domain.overrides import (
@@ -36,6 +29,7 @@ from metronome_sandbox.domain.overrides import (
 from metronome_sandbox.domain.periods import BoundedPeriod
 from metronome_sandbox.domain.rate_cards import Price, TierSlice, slices
 from metronome_sandbox.domain.rating import Part, PriceBook, Rank
+from metronome_sandbox.domain.spending_order import OpenSegment, SpendingOrder, spending_order
 
 
 class Cover(msgspec.Struct, frozen=True, gc=False):

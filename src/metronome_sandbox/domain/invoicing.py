@@ -14,7 +14,6 @@ from itertools import chain
 import msgspec
 
 from metronome_sandbox.domain.amounts import ZERO
-from metronome_sandbox.domain.balances import OpenSegment, SpendingOrder
 from metronome_sandbox.domain.composite import CompositeOffer, rate_composites
 from metronome_sandbox.domain.contracts import Contract
 from metronome_sandbox.domain.conversions import conversion_line, converted_parts, units_converted
@@ -32,6 +31,7 @@ from metronome_sandbox.domain.invoices import (
 from metronome_sandbox.domain.periods import BoundedPeriod
 from metronome_sandbox.domain.rate_cards import TierSlice
 from metronome_sandbox.domain.rating import Part, PriceBook, rate_usage
+from metronome_sandbox.domain.spending_order import OpenSegment, SpendingOrder
 from metronome_sandbox.domain.subscription_billing import inside
 from metronome_sandbox.domain.subscriptions import Share, SubscribedPart
 from metronome_sandbox.domain.trace import Pricing, QueuedSegment, Trace

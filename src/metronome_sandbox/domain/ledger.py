@@ -10,9 +10,10 @@ from enum import StrEnum
 import msgspec
 
 from metronome_sandbox.domain.amounts import ZERO
-from metronome_sandbox.domain.balances import Balance, BalanceType, Segment, rolling_over
+from metronome_sandbox.domain.balances import Balance, BalanceType, Segment
 from metronome_sandbox.domain.ids import ContractId, InvoiceId, SegmentId
 from metronome_sandbox.domain.invoices import Draw
+from metronome_sandbox.domain.rollovers import rolling_over
 
 
 class EntryKind(StrEnum):

@@ -8,10 +8,8 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from decimal import Decimal
-from enum import StrEnum
 
 import msgspec
-from dateutil.relativedelta import relativedelta
 
 from metronome_sandbox.domain.aliases import Alias
 from metronome_sandbox.domain.amounts import USD_CENTS
@@ -20,40 +18,11 @@ from metronome_sandbox.domain.ids import CreditTypeId, PackageId, ProductId, Rat
 from metronome_sandbox.domain.overrides import Override, Prioritization
 from metronome_sandbox.domain.periods import Frequency, StatementDay
 from metronome_sandbox.domain.recurring import Recurring
+from metronome_sandbox.domain.relative_dates import RelativeDate
 from metronome_sandbox.domain.targeting import Specifier
+from metronome_sandbox.domain.thresholds import PrepaidThreshold, SpendThreshold
 
 UNDATED = datetime(1970, 1, 1, tzinfo=UTC)
-
-
-class RelativeUnit(StrEnum):
-    """Source: schema ``RelativeDate``."""
-
-    DAYS = "DAYS"
-    WEEKS = "WEEKS"
-    MONTHS = "MONTHS"
-    YEARS = "YEARS"
-
-
-STEPS = {
-    RelativeUnit.DAYS: relativedelta(days=1),
-    RelativeUnit.WEEKS: relativedelta(weeks=1),
-    RelativeUnit.MONTHS: relativedelta(months=1),
-    RelativeUnit.YEARS: relativedelta(years=1),
-}
-
-
-class RelativeDate(msgspec.Struct, frozen=True, gc=False):
-    """A length of time by the calendar."""
-
-    value: int
-    unit: RelativeUnit
-
-    def after(self, instant: datetime) -> datetime:
-        """Return the instant that lies this long after another one, at the same time of day.
-
-        Source: reference, pricing section 4.17: 3 MONTHS after 2025-10-01 is 2026-01-01.
-        """
-        return instant + STEPS[self.unit] * self.value
 
 
 class SegmentTemplate(msgspec.Struct, frozen=True, gc=False):
@@ -194,4 +163,6 @@ class Package(msgspec.Struct, frozen=True, gc=False):
     prioritization: Prioritization = Prioritization.LOWEST_MULTIPLIER
     scheduled_charges: tuple[ChargeTemplate, ...] = ()
     charges_on_usage_invoices: bool = False
+    spend_threshold: SpendThreshold | None = None
+    prepaid_threshold: PrepaidThreshold | None = None
     archived_at: datetime | None = None

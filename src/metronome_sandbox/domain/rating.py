@@ -15,7 +15,6 @@ from itertools import pairwise
 import msgspec
 
 from metronome_sandbox.domain.amounts import USD_CENTS, ZERO, CreditType
-from metronome_sandbox.domain.balances import OpenSegment
 from metronome_sandbox.domain.catalog import Product, ProductType
 from metronome_sandbox.domain.contracts import Contract
 from metronome_sandbox.domain.errors import InvalidRequest
@@ -33,6 +32,7 @@ from metronome_sandbox.domain.rate_cards import (
     TierSlice,
     slices,
 )
+from metronome_sandbox.domain.spending_order import OpenSegment
 from metronome_sandbox.domain.subscriptions import SubscribedPart
 from metronome_sandbox.domain.targeting import Target
 from metronome_sandbox.domain.trace import Unbilled, UnbilledUsage

@@ -11,12 +11,12 @@ from enum import StrEnum
 
 import msgspec
 
-from metronome_sandbox.domain.balances import SpendingOrder
 from metronome_sandbox.domain.catalog import QuantityConversion, QuantityRounding
 from metronome_sandbox.domain.ids import BalanceId, GroupValues, ProductId, RateCardId, SegmentId
 from metronome_sandbox.domain.overrides import Choice
 from metronome_sandbox.domain.periods import BoundedPeriod
 from metronome_sandbox.domain.rate_cards import Price, Rate
+from metronome_sandbox.domain.spending_order import SpendingOrder
 from metronome_sandbox.domain.subscriptions import Share
 
 

@@ -1,14 +1,14 @@
-"""Commits and credits: created on a contract or for a customer, listed with what is left of them."""
+"""Commits and credits: created on a contract or for a customer, and the rules that they are held against."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
 
 import msgspec
 
-from metronome_sandbox.domain.amounts import USD_CENTS, ZERO
+from metronome_sandbox.domain.amounts import USD_CENTS
 from metronome_sandbox.domain.balances import (
     DEFAULT_PRIORITY,
     Balance,
@@ -23,7 +23,6 @@ from metronome_sandbox.domain.contracts import Contract
 from metronome_sandbox.domain.errors import ContractNotFound, InvalidRequest, NotFound, NotImitated, UniquenessKeyTaken
 from metronome_sandbox.domain.hierarchies import ChildAccess
 from metronome_sandbox.domain.ids import BalanceId, ContractId, CreditTypeId, CustomerId, ProductId, SegmentId
-from metronome_sandbox.domain.ledger import LedgerEntry, PostedDraw, balance_at, ledger
 from metronome_sandbox.domain.payment_gates import PaymentGate
 from metronome_sandbox.domain.payment_schedules import Payment
 from metronome_sandbox.domain.periods import require_hour, require_year
@@ -32,11 +31,8 @@ from metronome_sandbox.services.charges import reschedule
 from metronome_sandbox.services.context import Context
 from metronome_sandbox.services.credit_types import active_credit_type, require_currency
 from metronome_sandbox.services.customers import active_customer
-from metronome_sandbox.services.drafts import drafts_of
-from metronome_sandbox.services.hierarchies import check_child_access, relatives
+from metronome_sandbox.services.hierarchies import check_child_access
 from metronome_sandbox.services.passage import catch_up
-from metronome_sandbox.services.rollovers import as_it_stands
-from metronome_sandbox.services.true_ups import posted_true_ups
 
 
 class NewSegment(msgspec.Struct, frozen=True):
@@ -286,152 +282,19 @@ def make(context: Context, new: NewBalance, customer_id: CustomerId, contract_id
     )
 
 
-class BalanceFilter(msgspec.Struct, frozen=True):
-    """What a list of balances may be narrowed by; the conditions are ANDed.
-
-    Attributes:
-        types: None is all of them.
-        covering_date: A segment holds it.
-        starting_at: A segment ends after it.
-        effective_before: A segment starts before it.
-    """
-
-    types: Collection[BalanceType] | None = None
-    id: BalanceId | None = None
-    covering_date: datetime | None = None
-    starting_at: datetime | None = None
-    effective_before: datetime | None = None
-    include_contract_balances: bool = False
-    include_archived: bool = False
-    exclude_zero_balances: bool = False
-
-    def admits(self, balance: Balance) -> bool:
-        """Whether a balance passes, but for ``exclude_zero_balances``.
-
-        Assumed: the date filters follow the half-open reading of the reference, section 4.2.  [A-balance-filters]
-        """
-        if self.types is not None and balance.type not in self.types:
-            return False
-        if self.id is not None and balance.id != self.id:
-            return False
-        if balance.contract_id is not None and not self.include_contract_balances:
-            return False
-        if balance.archived_at is not None and not self.include_archived:
-            return False
-        if self.covering_date is not None and not any(self.covering_date in item.period for item in balance.segments):
-            return False
-        if self.starting_at is not None and not any(item.ending_before > self.starting_at for item in balance.segments):
-            return False
-        before = self.effective_before
-        return before is None or any(item.starting_at < before for item in balance.segments)
-
-
-def list_balances(context: Context, customer_id: CustomerId, chosen: BalanceFilter) -> list[Balance]:
-    """Return a customer's commits and credits in the order of creation; none for a customer that does not exist.
-
-    Assumed: an unknown customer has no balances, as no 404 is declared (Q30).  [A-unknown-customer-balances]
-    """
-    store = context.store
-    found = [store.balances[balance_id] for balance_id in store.balances_of.ids(customer_id)]
-    admitted = [balance for balance in found if chosen.admits(balance)]
-    if not chosen.exclude_zero_balances:
-        return admitted
-    return [balance for balance in admitted if balance_now(context, balance)]
-
-
-def drawn_by_drafts(context: Context, customer_id: CustomerId) -> dict[SegmentId, Decimal]:
-    """Return what the drafts of a customer and its relatives take from each segment."""
-    sums: dict[SegmentId, Decimal] = {}
-    for relative in relatives(context, customer_id):
-        for invoice in drafts_of(context, relative):
-            for draw in invoice.draws:
-                sums[draw.segment_id] = sums.get(draw.segment_id, ZERO) + draw.amount
-    return sums
-
-
-def current(context: Context, balance: Balance, *, with_drafts: bool = True) -> Balance:
-    """Return a balance with the amounts that it has now; only those of a rolled-over one ever change by themselves."""
-    if balance.rolled_over_from is None:
-        return balance
-    return as_it_stands(context, balance, drawn_by_drafts(context, balance.customer_id) if with_drafts else {})
-
-
-def drawn_from(context: Context, balance: Balance, *, with_drafts: bool = True) -> Mapping[SegmentId, Decimal]:
-    """Return what invoices took from each segment of a balance."""
-    drafts = drawn_by_drafts(context, balance.customer_id) if with_drafts else {}
-    drawn = context.store.drawn
-    return {segment.id: drawn.get(segment.id, ZERO) + drafts.get(segment.id, ZERO) for segment in balance.segments}
-
-
-def balance_now(context: Context, balance: Balance, *, with_drafts: bool = True) -> Decimal:
-    """Return what can be spent now, in units of the balance."""
-    balance = current(context, balance, with_drafts=with_drafts)
-    return balance_at(balance, drawn_from(context, balance, with_drafts=with_drafts), context.now)
-
-
-def ledger_now(context: Context, balance: Balance) -> tuple[LedgerEntry, ...]:
-    """Return the ledger of a balance, with the deductions of drafts."""
-    store = context.store
-    finalized = (store.invoices[invoice_id] for invoice_id in store.invoices_drawing_on.ids(balance.id))
-    family = relatives(context, balance.customer_id)
-    drafts = (invoice for customer_id in family for invoice in drafts_of(context, customer_id))
-    posted = [
-        PostedDraw(invoice.id, invoice.contract_id, draw)
-        for invoice in (*finalized, *drafts)
-        for draw in invoice.draws
-        if draw.balance_id == balance.id
-    ]
-    return ledger(current(context, balance), posted, context.now, posted_true_ups(context, balance))
-
-
-class NetBalanceFilter(msgspec.Struct, frozen=True):
-    """Conditions that are ANDed; a request's filters are ORed. None means any."""
-
-    types: Collection[BalanceType] | None = None
-    ids: Collection[str] | None = None
-    custom_fields: Mapping[str, str] | None = None
-
-    def admits(self, balance: Balance) -> bool:
-        """Whether a balance meets all of the conditions."""
-        return (
-            (self.types is None or balance.type in self.types)
-            and (self.ids is None or balance.id in self.ids)
-            and (
-                self.custom_fields is None
-                or all(balance.custom_fields.get(key) == value for key, value in self.custom_fields.items())
-            )
-        )
-
-
-def get_net_balance(
-    context: Context,
-    customer_id: CustomerId,
-    credit_type_id: CreditTypeId,
-    filters: Sequence[NetBalanceFilter],
-    *,
-    with_drafts: bool,
-) -> Decimal:
-    """Return what a customer can spend now in one unit, contract level included.
+def find_balance(context: Context, customer_id: CustomerId, balance_id: BalanceId, *, is_credit: bool) -> Balance:
+    """Return a commit (or a credit) of a customer, archived or not.
 
     Raises:
-        InvalidRequest: There is no such customer.
-
-    Assumed: an unknown customer is a 400, the one error declared; postpaid obligations count (Q29).  [A-net-balance]
+        CustomerNotFound, NotFound: There is none; also when it is another customer's.
     """
-    store = context.store
-    if customer_id not in store.customers:
-        raise InvalidRequest("customer_id", f"no customer {customer_id} in this tenant")
-    now = context.now
-    drafts = drawn_by_drafts(context, customer_id) if with_drafts else {}
-    total = ZERO
-    for balance_id in store.balances_of.ids(customer_id):
-        balance = as_it_stands(context, store.balances[balance_id], drafts)
-        if balance.archived_at is not None or balance.credit_type_id != credit_type_id:
-            continue
-        if filters and not any(item.admits(balance) for item in filters):
-            continue
-        for segment in balance.segments:
-            if now in segment.period:
-                left = balance.worth(segment) - store.drawn.get(segment.id, ZERO) - drafts.get(segment.id, ZERO)
-                total += max(left, ZERO)
-    return total
+    active_customer(context, customer_id, "customer_id")
+    balance = context.store.balances.get(balance_id)
+    if balance is None or balance.customer_id != customer_id or (balance.type is BalanceType.CREDIT) is not is_credit:
+        raise NotFound("credit" if is_credit else "commit", balance_id)
+    return balance
+
+
+def kind_of(balance: Balance) -> str:
+    """Return the word for a balance in messages: ``credit`` or ``commit``."""
+    return "credit" if balance.type is BalanceType.CREDIT else "commit"

@@ -247,21 +247,25 @@ def reschedule_true_ups(context: Context, customer_id: CustomerId) -> None:
         reschedule(context, contract.id)
 
 
-def scheduled_drafts(context: Context, customer_id: CustomerId, taken: Mapping[SegmentId, Decimal]) -> list[Invoice]:
+def scheduled_drafts(
+    context: Context, customer_ids: Iterable[CustomerId], taken: Mapping[SegmentId, Decimal]
+) -> list[Invoice]:
     """Return the scheduled invoices ahead: one for each contract, date and currency.
 
     Args:
+        customer_ids: Whose; all that share balances, whichever of them comes first.
         taken: What usage drafts draw from each segment. They come first: each began before such an invoice is issued.
     """
     store = context.store
-    waiting: list[list[Charge]] = []
-    for contract_id in store.contracts_of.ids(customer_id):
-        alone = charges_alone(context, store.contracts[contract_id])
+    waiting: list[tuple[datetime, int, list[Charge]]] = []
+    for contract_id in (contract_id for each in customer_ids for contract_id in store.contracts_of.ids(each)):
+        contract = store.contracts[contract_id]
+        alone = charges_alone(context, contract)
         charges = [charge for each in alone if (charge := with_drafts(context, each, taken)).is_needed]
-        waiting += _grouped(charges)
+        waiting += ((together[0].timestamp, contract.sequence, together) for together in _grouped(charges))
     taken = dict(taken)
     found: list[Invoice] = []
-    for together in sorted(waiting, key=lambda charges: charges[0].timestamp):
+    for _, _, together in sorted(waiting, key=itemgetter(0, 1)):  # as they become final
         found.append(scheduled_invoice(context, together, taken))
         add_draws(taken, found[-1].draws)
     return found

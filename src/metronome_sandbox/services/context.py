@@ -30,13 +30,24 @@ class Context:
         grace_period: How long a usage invoice stays a draft after its period.
             Source: guide "How invoicing works"; 24 hours unless the vendor changes it (question Q5).
         drafts: Drafts by customer, kept by ``services/drafts.py`` while they hold.
+        checked_revision: Of the store when its thresholds were checked last.
         draft_owners: The customers of the drafts that were shown last.
         dues: What subscriptions bill, kept by ``services/subscription_charges.py`` while they are as they were.
         next_due: When something happens next, if ever, kept by ``services/passage.py``: the revision of the store that
             it holds for, and the instant.
     """
 
-    __slots__ = ("_now", "draft_owners", "drafts", "dues", "grace_period", "ids", "next_due", "store")
+    __slots__ = (
+        "_now",
+        "checked_revision",
+        "draft_owners",
+        "drafts",
+        "dues",
+        "grace_period",
+        "ids",
+        "next_due",
+        "store",
+    )
 
     def __init__(
         self, store: Store, now: Callable[[], datetime], ids: IdFactory, grace_period: timedelta = timedelta(hours=24)
@@ -46,9 +57,14 @@ class Context:
         self.grace_period = grace_period
         self.drafts: dict[CustomerId, Drafts] = {}
         self.draft_owners: dict[InvoiceId, CustomerId] = {}
+        self.checked_revision = NEVER
         self.next_due: tuple[int, datetime | None] = (NEVER, None)
         self.dues: dict[SubscriptionId, KnownDues] = {}
         self._now = now
+
+    def at(self, instant: datetime) -> Context:
+        """Return the same world as it is at another time, to be used inside of one transaction."""
+        return Context(self.store, lambda: instant, self.ids, self.grace_period)
 
     @property
     def now(self) -> datetime:

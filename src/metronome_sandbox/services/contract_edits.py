@@ -19,7 +19,9 @@ from metronome_sandbox.domain.ids import BalanceId, ContractId, CustomerId, Invo
 from metronome_sandbox.domain.invoices import Invoice, InvoiceStatus
 from metronome_sandbox.domain.periods import require_hour
 from metronome_sandbox.domain.scheduled_charges import ScheduledCharge, ServiceCharge
-from metronome_sandbox.services.balance_edits import BalanceChange, archive_balance, changed_schedule, edit_balance
+from metronome_sandbox.services.balance_changes import BalanceChange
+from metronome_sandbox.services.balance_edits import edit_balance
+from metronome_sandbox.services.balance_ends import archive_balance
 from metronome_sandbox.services.charges import reschedule, scheduled_invoice_of
 from metronome_sandbox.services.context import Context
 from metronome_sandbox.services.contract_ends import check_end, set_end
@@ -30,8 +32,10 @@ from metronome_sandbox.services.drafts import find_invoice
 from metronome_sandbox.services.passage import catch_up
 from metronome_sandbox.services.pricing import fiat_credit_type
 from metronome_sandbox.services.recurring_edits import RecurringChange, with_change
+from metronome_sandbox.services.schedule_edits import changed_schedule
 from metronome_sandbox.services.scheduled_charges import archived, billing_invoices
 from metronome_sandbox.services.subscriptions import SubscriptionChange, with_changed_subscriptions
+from metronome_sandbox.services.thresholds import ThresholdEdits, with_threshold_edits
 from metronome_sandbox.services.usage_filters import NewUsageFilter, with_usage_filter
 
 T = TypeVar("T")
@@ -71,6 +75,7 @@ class EditContract(msgspec.Struct, frozen=True, kw_only=True):
     archive_credits: tuple[BalanceId, ...] = ()
     archive_scheduled_charges: tuple[str, ...] = ()
     remove_overrides: tuple[OverrideId, ...] = ()
+    thresholds: ThresholdEdits = ThresholdEdits()
     updates: str = "{}"
 
 
@@ -112,6 +117,7 @@ def edit_contract(context: Context, new: EditContract) -> ContractEdit:
         contract = _with_changed_charges(context, contract, new.update_scheduled_charges)
         contract = _with_changed_recurring(context, contract, new)
         contract = with_changed_subscriptions(context, contract, new.update_subscriptions, "update_subscriptions")
+        contract = with_threshold_edits(context, contract, new.thresholds)
         contract = _with_plain_fields(contract, new)
         before = contract
         contract = with_terms(context, contract, new.add, edit_id, "add_")

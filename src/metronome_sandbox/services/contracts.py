@@ -17,6 +17,7 @@ from metronome_sandbox.domain.invoices import InvoiceStatus
 from metronome_sandbox.domain.overrides import Override, Prioritization, in_force, is_entitled, overridden, winner
 from metronome_sandbox.domain.periods import (
     Frequency,
+    Period,
     StatementDay,
     StatementSchedule,
     billing_periods,
@@ -27,6 +28,7 @@ from metronome_sandbox.domain.rate_cards import Price, Rate, RateCard, RateKey
 from metronome_sandbox.domain.reseller_royalties import RoyaltyChange
 from metronome_sandbox.domain.scheduled_charges import ProfessionalService
 from metronome_sandbox.domain.targeting import Target
+from metronome_sandbox.domain.thresholds import PrepaidThreshold, SpendThreshold
 from metronome_sandbox.services.balances import NewBalance
 from metronome_sandbox.services.charges import reschedule, reschedule_true_ups
 from metronome_sandbox.services.context import Context
@@ -41,6 +43,7 @@ from metronome_sandbox.services.rate_cards import active_rate_card, rate_card_by
 from metronome_sandbox.services.recurring import NewRecurring
 from metronome_sandbox.services.scheduled_charges import NewScheduledTerm
 from metronome_sandbox.services.subscriptions import NewSubscription
+from metronome_sandbox.services.thresholds import with_thresholds
 from metronome_sandbox.services.transitions import NewTransition, follow
 from metronome_sandbox.services.usage_filters import NewUsageFilter, with_usage_filter
 
@@ -95,6 +98,8 @@ class NewContract(msgspec.Struct, frozen=True):
     package_id: PackageId | None = None
     subscriptions: tuple[NewSubscription, ...] = ()
     hierarchy: NewHierarchy = NewHierarchy()
+    spend_threshold: SpendThreshold | None = None
+    prepaid_threshold: PrepaidThreshold | None = None
 
     @property
     def terms(self) -> NewTerms:
@@ -132,7 +137,9 @@ def create_contract(context: Context, new: NewContract) -> Contract:
     card = _rate_card(context, new)
     schedule = new_statement_schedule(new)
     _check_number_of_periods(context, new, schedule)
-    check_hierarchy(context, new.customer_id, new.hierarchy)
+    during, follows = Period(new.starting_at, new.ending_before), new.transition
+    replaces = None if follows is None else follows.from_contract_id
+    check_hierarchy(context, new.customer_id, new.hierarchy, during, replaces)
     with context.transaction():
         contract_id = ContractId(context.ids.next("contract"))
         contract = Contract(
@@ -162,6 +169,7 @@ def create_contract(context: Context, new: NewContract) -> Contract:
         contract = with_terms(context, contract.with_generated_until(first), new.terms, contract_id)
         if new.usage_filter is not None:
             contract = with_usage_filter(context, contract, new.usage_filter, "usage_filter.")
+        contract = with_thresholds(context, contract, new.spend_threshold, new.prepaid_threshold)
         store.contracts.put(contract_id, contract)
         if new.uniqueness_key is not None:
             store.uniqueness_keys.put(("contract", new.uniqueness_key), contract_id)

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from decimal import Decimal
-from itertools import islice
+from itertools import count, islice
 
 import msgspec
 
@@ -122,11 +122,12 @@ def _compute(context: Context, customer_id: CustomerId, now: datetime) -> dict[C
     """Return the drafts of a customer and of its relatives."""
     entries, valid_until = pending(context, customer_id, now)
     taken: dict[SegmentId, Decimal] = {}
-    usage = [price_pending(context, item, taken) for item in entries]
+    family = relatives(context, customer_id)
+    found = [price_pending(context, item, taken) for item in entries]
+    found += scheduled_drafts(context, family, taken)
     drafts: dict[CustomerId, Drafts] = {}
-    for each in relatives(context, customer_id):
-        own = [invoice for invoice in usage if invoice.customer_id == each]
-        own += scheduled_drafts(context, each, taken)
+    for each in family:
+        own = [invoice for invoice in found if invoice.customer_id == each]
         _remember_owner(context, each, own)
         in_order = tuple(sorted(own, key=lambda invoice: invoice.order))
         drafts[each] = Drafts(context.store.revision, now, valid_until, in_order)
@@ -305,7 +306,13 @@ def usage_invoice_id(
     generation = sum(1 for invoice_id in stored if store.invoices[invoice_id].period in (period, empty))
     kind = "invoice preview" if preview else "invoice"
     start, end = period.starting_at.isoformat(), period.ending_before.isoformat()
-    return InvoiceId(context.ids.derived(kind, contract_id, InvoiceType.USAGE, start, end, str(generation)))
+    derived = context.ids.derived
+    ids = (
+        InvoiceId(derived(kind, contract_id, InvoiceType.USAGE, start, end, str(number)))
+        for number in count(generation)
+    )
+    # A renewal at the start of a period leaves an empty invoice under the id that its draft had.
+    return next(invoice_id for invoice_id in ids if invoice_id not in store.invoices)
 
 
 def _metered(

@@ -33,6 +33,7 @@ def explain_invoice(context: Context, invoice_id: InvoiceId) -> Explanation:
             _overrides(context, contract),
             {balance_id: store.balances[balance_id] for each in family for balance_id in store.balances_of.ids(each)},
             {unit.id: unit.name for unit in store.credit_types.values()},
+            invoice.issued_at if invoice.period is None else invoice.period.starting_at,
         ),
     )
 

@@ -15,6 +15,7 @@ from metronome_sandbox.domain.hierarchies import (
     Payer,
 )
 from metronome_sandbox.domain.ids import ContractId, CustomerId
+from metronome_sandbox.domain.periods import Period
 from metronome_sandbox.services.context import Context
 
 
@@ -66,16 +67,22 @@ def payer(contract: Contract) -> ContractLink | None:
     return ContractLink(contract.id, contract.customer_id)
 
 
-def check_hierarchy(context: Context, customer_id: CustomerId, new: NewHierarchy) -> None:
+def check_hierarchy(
+    context: Context, customer_id: CustomerId, new: NewHierarchy, during: Period, replaces: ContractId | None = None
+) -> None:
     """Hold the hierarchy of a new contract against the rules.
+
+    Args:
+        during: When the new contract is in force.
+        replaces: The contract that ends where the new one starts.
 
     Raises:
         CustomerNotFound, ContractNotFound: There is no such parent.
         InvalidRequest: The parent is archived, the same customer's, or a child itself, or has all the children it may.
 
     Source: guide "Model hierarchical customer relationships".
-    Assumed: a contract that was not made as a parent may become one; archived contracts do not count among the ten; the
-    parent's dates do not bind its children.  [A-hierarchy-nodes]
+    Assumed: a contract that was not made as a parent may become one; of the ten only those count that are not archived
+    and in force together with the new one; the parent's dates do not bind its children.  [A-hierarchy-nodes]
     """
     if new.child_of is None:
         return
@@ -99,7 +106,8 @@ def check_hierarchy(context: Context, customer_id: CustomerId, new: NewHierarchy
             f"{path}.contract_id",
             f"contract {parent.id} is a child of {parent.child_of.parent.contract_id}; a hierarchy has one level",
         )
-    if len(children(context, parent.id)) + 1 >= MAX_CONTRACTS:
+    beside = [child for child in children(context, parent.id) if child.id != replaces and child.period.overlaps(during)]
+    if len(beside) + 1 >= MAX_CONTRACTS:
         raise InvalidRequest(
             f"{path}.contract_id",
             f"contract {parent.id} has {MAX_CONTRACTS - 1} children; a hierarchy has at most {MAX_CONTRACTS} contracts",

@@ -28,6 +28,7 @@ from metronome_sandbox.services.charges import store_invoice
 from metronome_sandbox.services.context import Context
 from metronome_sandbox.services.drafts import Pending, pending, price_pending, usage_invoice_id
 from metronome_sandbox.services.hierarchies import relatives
+from metronome_sandbox.services.passage import check_thresholds
 from metronome_sandbox.services.pricing import add_draws, fiat_credit_type, open_segments, price_book
 
 
@@ -87,6 +88,7 @@ def create_historical_invoices(context: Context, batch: Sequence[HistoricalInvoi
     if not preview:
         with context.transaction():
             priced = {index: store_invoice(context, invoice) for index, invoice in priced.items()}
+            check_thresholds(context)
     return [priced[index] for index in range(len(batch))]
 
 

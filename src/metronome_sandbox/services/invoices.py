@@ -33,6 +33,7 @@ from metronome_sandbox.services.drafts import (
     usage_invoice_id,
 )
 from metronome_sandbox.services.historical_invoices import overlapping
+from metronome_sandbox.services.passage import check_thresholds
 from metronome_sandbox.services.payment_gates import waiting_on
 
 
@@ -198,6 +199,7 @@ def void_invoice(context: Context, invoice_id: InvoiceId) -> Invoice:
     with context.transaction():
         voided = msgspec.structs.replace(invoice, status=InvoiceStatus.VOID)
         context.store.invoices.put(invoice.id, voided)
+        check_thresholds(context)
     return voided
 
 
@@ -237,6 +239,7 @@ def regenerate_invoice(context: Context, invoice_id: InvoiceId) -> Invoice:
             ),
         )
         settle(context, charges, regenerated.id)
+        check_thresholds(context)
     return regenerated
 
 

@@ -36,6 +36,7 @@ from metronome_sandbox.services.contracts import (
 from metronome_sandbox.services.rate_cards import active_rate_card, rate_card_by_alias
 from metronome_sandbox.services.recurring import NewRecurring
 from metronome_sandbox.services.scheduled_charges import NewScheduledTerm
+from metronome_sandbox.services.thresholds import with_thresholds
 from metronome_sandbox.services.transitions import NewTransition
 
 
@@ -112,6 +113,7 @@ def _check_terms(context: Context, new: Package) -> None:
         prioritization=new.prioritization,
     )
     checked_overrides(context, trial, terms.terms)
+    with_thresholds(context, trial, new.spend_threshold, new.prepaid_threshold)
     scheduled_charges.with_charges(context, trial, terms.scheduled_charges, "scheduled_charges", "")
 
 
@@ -326,6 +328,8 @@ def _terms(package: Package, customer_id: CustomerId, start: datetime) -> NewCon
         net_payment_terms_days=package.net_payment_terms_days,
         scheduled_charges=tuple(_charge(template, start) for template in package.scheduled_charges),
         charges_on_usage_invoices=package.charges_on_usage_invoices,
+        spend_threshold=package.spend_threshold,
+        prepaid_threshold=package.prepaid_threshold,
         recurring_commits=tuple(_recurring(template, start) for template in package.recurring_commits),
         recurring_credits=tuple(_recurring(template, start) for template in package.recurring_credits),
     )

@@ -33,6 +33,7 @@ from metronome_sandbox.services.context import Context
 from metronome_sandbox.services.drafts import draft, taken_before, usage_invoice_id, waiting_import
 from metronome_sandbox.services.recurring import grant_next
 from metronome_sandbox.services.subscription_charges import horizon, looking_further
+from metronome_sandbox.services.threshold_billing import check_customer
 from metronome_sandbox.services.true_ups import fulfil
 
 
@@ -50,12 +51,20 @@ class Event(msgspec.Struct, frozen=True, gc=False):
 
 def is_behind(context: Context) -> bool:
     """Whether something is due that has not happened yet. Cheap: it is kept while tables stand still."""
+    store = context.store
     revision, instant = context.next_due
-    if revision != context.store.revision:
+    if revision != store.revision:
+        if _is_unchecked(context):
+            return True
         due = _next_due(context)
         instant = None if due is None else due[0]
-        context.next_due = context.store.revision, instant
+        context.next_due = store.revision, instant
     return instant is not None and instant <= context.now
+
+
+def _is_unchecked(context: Context) -> bool:
+    """Whether something changed since thresholds were checked last, so that one may be reached."""
+    return context.checked_revision != context.store.revision and bool(context.store.watched.ids(""))
 
 
 def pass_time(context: Context) -> list[Event]:
@@ -63,12 +72,51 @@ def pass_time(context: Context) -> list[Event]:
     if not is_behind(context):
         return []
     with context.transaction():
-        return catch_up(context)
+        events = catch_up(context)
+    context.checked_revision = context.store.revision
+    return events
 
 
 def catch_up(context: Context) -> list[Event]:
-    """Do the work of :func:`pass_time` inside of an open transaction."""
+    """Do the work of :func:`pass_time` inside of an open transaction.
+
+    Assumed: thresholds are checked whenever something changed, at the latest when the next request comes, and at the
+    instants at which a balance begins or ends or a billing period begins; an invoice that is bought is due at once.
+    [A-threshold-checks]
+    """
     events: list[Event] = []
+    _let_happen(context, events)
+    return events + check_thresholds(context)
+
+
+def check_thresholds(context: Context) -> list[Event]:
+    """Let every threshold buy what it is due now, inside of an open transaction, and what that brings happen.
+
+    To be called by operations that change what is spent and do not catch up, so that time cannot pass in between.
+    """
+    events: list[Event] = []
+    store, now = context.store, context.now
+    watched = dict.fromkeys(store.contracts[contract_id].customer_id for contract_id in store.watched.ids(""))
+    bought = [event for customer_id in watched for event in _checked(context, customer_id, now)]
+    if bought:
+        events += bought
+        _let_happen(context, events)
+    return events
+
+
+def _checked(context: Context, customer_id: CustomerId, instant: datetime) -> list[Event]:
+    """Let a customer's thresholds buy, and return that they were reached, in the words of the vendor's webhooks."""
+    events: list[Event] = []
+    for purchase in check_customer(context, customer_id, instant):
+        about = (purchase.timestamp, purchase.customer_id, purchase.contract_id)
+        events.append(Event("payment_gate.threshold_reached", *about))
+        if purchase.invoice_id is not None:
+            events.append(Event("payment_gate.external_initiate", *about, purchase.invoice_id))
+    return events
+
+
+def _let_happen(context: Context, events: list[Event]) -> None:
+    """Let everything happen that is due, in the order of time, and note it."""
     now = context.now
     reached: datetime | None = None
     ahead: dict[ContractId, ChargesAhead] = {}
@@ -82,19 +130,23 @@ def catch_up(context: Context) -> list[Event]:
         else:
             ahead.clear()
             if kind == "grant":
-                grant_next(context, ContractId(identity))
+                granted = grant_next(context, ContractId(identity))
+                if granted is not None:
+                    events += _checked(context, granted.customer_id, instant)
+                continue
+            if kind == "check":
+                events += _checked(context, context.store.contracts[ContractId(identity)].customer_id, instant)
                 continue
             invoice = _FINALIZE[kind](context, identity)
         if invoice is not None:
             events.append(Event("invoice.finalized", instant, invoice.customer_id, invoice.contract_id, invoice.id))
-    return events
 
 
 def _next_due(context: Context) -> tuple[datetime, str, str] | None:
     """Return what is due first: its instant, its kind, and the contract or import that it is about.
 
     At one instant grants come first, then charges (a grant may bring one), then usage, then imports that waited for
-    their issue date.
+    their issue date, and thresholds last.
     """
     store = context.store
     found: list[tuple[datetime, int, str, str]] = []
@@ -110,6 +162,10 @@ def _next_due(context: Context) -> tuple[datetime, str, str] | None:
         period = store.contracts[contract_id].next_period
         if period is not None:
             found.append((period.ending_before + context.grace_period, 1, "usage", contract_id))
+    for contract_id in store.checks_due.ids("")[:1]:
+        check_at = store.contracts[contract_id].next_check_at
+        if check_at is not None:
+            found.append((check_at, 3, "check", contract_id))
     waiting = store.stored_drafts.ids("")[:1]
     found += [(store.invoices[invoice_id].issued_at, 2, "import", invoice_id) for invoice_id in waiting]
     if not found:
@@ -243,6 +299,7 @@ def travel(context: Context, after: datetime) -> list[Event]:
     balances = context.store.balances
     known = len(balances)
     begun = list(milestones(context, after, context.now))
-    passed = pass_time(context)
+    passed = pass_time(context.at(after)) if _is_unchecked(context) else []
+    passed += pass_time(context)
     granted = list(_segments(islice(balances.values(), known, None), after, context.now))
     return sorted(begun + passed + granted, key=lambda event: event.timestamp)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import msgspec
 
 from metronome_sandbox.domain.balances import Balance, BalanceType
@@ -17,9 +19,11 @@ from metronome_sandbox.domain.payment_gates import (
     TaxType,
     WorkflowType,
 )
-from metronome_sandbox.services.balances import NewBalance
 from metronome_sandbox.services.charges import scheduled_invoice_id, store_invoice
 from metronome_sandbox.services.context import Context
+
+if TYPE_CHECKING:
+    from metronome_sandbox.services.balances import NewBalance
 
 
 def check_gate(gate: PaymentGate, path: str = "payment_gate_config") -> None:

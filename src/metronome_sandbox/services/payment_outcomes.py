@@ -10,12 +10,14 @@ from metronome_sandbox.domain.payment_gates import Outcome, PaymentWorkflow
 from metronome_sandbox.services.charges import reschedule
 from metronome_sandbox.services.context import Context
 from metronome_sandbox.services.contract_history import remember
-from metronome_sandbox.services.passage import catch_up
+from metronome_sandbox.services.passage import catch_up, pass_time
 from metronome_sandbox.services.payment_gates import fail
+from metronome_sandbox.services.thresholds import disabled
 
 
 def list_waiting_payments(context: Context) -> list[PaymentWorkflow]:
     """Return the payments of a tenant that wait for their outcome, the oldest first."""
+    pass_time(context)
     store = context.store
     return [store.payment_workflows[workflow_id] for workflow_id in store.payments_waiting.ids("")]
 
@@ -40,8 +42,18 @@ def release_payment(context: Context, workflow_id: str, outcome: Outcome) -> Pay
             _pay(context, workflow)
         else:
             fail(context, workflow)
+            _disable(context, workflow)
         catch_up(context)
     return context.store.payment_workflows[workflow_id]
+
+
+def _disable(context: Context, workflow: PaymentWorkflow) -> None:
+    """Let the threshold that asked for the payment buy no more."""
+    contract = context.store.contracts[workflow.contract_id]
+    changed = disabled(contract, workflow.type)
+    if changed is not contract:
+        remember(context, contract)
+        context.store.contracts.put(contract.id, changed)
 
 
 def _pay(context: Context, workflow: PaymentWorkflow) -> None:
@@ -49,9 +61,7 @@ def _pay(context: Context, workflow: PaymentWorkflow) -> None:
     store = context.store
     contract = store.contracts[workflow.contract_id]
     remember(context, contract)
-    balance = msgspec.structs.replace(
-        workflow.balance, created_at=context.now, sequence=len(store.balances) + 1, archived_at=contract.archived_at
-    )
+    balance = msgspec.structs.replace(workflow.balance, created_at=context.now, sequence=len(store.balances) + 1)
     store.balances.put(balance.id, balance)
     store.contracts.put(contract.id, msgspec.structs.replace(contract, balance_ids=(*contract.balance_ids, balance.id)))
     invoice = store.invoices[workflow.invoice_id]

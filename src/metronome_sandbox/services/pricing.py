@@ -7,13 +7,13 @@ from decimal import Decimal
 from itertools import chain
 
 from metronome_sandbox.domain.amounts import USD_CENTS, ZERO
-from metronome_sandbox.domain.balances import OpenSegment
 from metronome_sandbox.domain.contracts import Contract
 from metronome_sandbox.domain.hierarchies import all_children_of
 from metronome_sandbox.domain.ids import CreditTypeId, SegmentId
 from metronome_sandbox.domain.invoices import Draw
 from metronome_sandbox.domain.periods import BoundedPeriod
 from metronome_sandbox.domain.rating import PriceBook, UnitConversion
+from metronome_sandbox.domain.spending_order import OpenSegment
 from metronome_sandbox.services.context import Context
 from metronome_sandbox.services.rollovers import as_it_stands
 

@@ -9,16 +9,10 @@ from decimal import Decimal
 import msgspec
 
 from metronome_sandbox.domain.amounts import ZERO
-from metronome_sandbox.domain.balances import (
-    Balance,
-    Origin,
-    Rollover,
-    Segment,
-    TrueUp,
-    with_rolled_amounts,
-)
+from metronome_sandbox.domain.balances import Balance, Origin, Rollover, Segment, TrueUp
 from metronome_sandbox.domain.contracts import Contract, TransitionType
 from metronome_sandbox.domain.ids import BalanceId, SegmentId
+from metronome_sandbox.domain.rollovers import with_rolled_amounts
 from metronome_sandbox.services.context import Context
 
 

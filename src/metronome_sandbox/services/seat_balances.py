@@ -16,10 +16,10 @@ from metronome_sandbox.domain.ids import ContractId, CreditTypeId, CustomerId, S
 from metronome_sandbox.domain.ledger import LedgerEntry
 from metronome_sandbox.domain.periods import Period
 from metronome_sandbox.domain.subscriptions import QuantityManagement, Subscription
-from metronome_sandbox.services.balances import drawn_from, ledger_now
 from metronome_sandbox.services.context import Context
 from metronome_sandbox.services.contract_history import own_balances
 from metronome_sandbox.services.contracts import get_contract
+from metronome_sandbox.services.ledgers import drawn_from, ledger_now
 
 
 class SeatBalanceQuery(msgspec.Struct, frozen=True):

@@ -8,7 +8,7 @@ from decimal import Decimal
 import msgspec
 
 from metronome_sandbox.domain.amounts import ONE, ZERO
-from metronome_sandbox.domain.balances import Balance, BalanceType, Segment, TrueUp, rolling_over
+from metronome_sandbox.domain.balances import Balance, BalanceType, Segment, TrueUp
 from metronome_sandbox.domain.charges import Charge
 from metronome_sandbox.domain.contracts import Contract
 from metronome_sandbox.domain.errors import InvalidRequest, NotAllowedNow
@@ -16,6 +16,7 @@ from metronome_sandbox.domain.ids import CustomerId, SegmentId
 from metronome_sandbox.domain.invoices import AppliedBalance, Invoice, InvoiceStatus, LineItem, LineType
 from metronome_sandbox.domain.ledger import PostedTrueUp
 from metronome_sandbox.domain.periods import BoundedPeriod
+from metronome_sandbox.domain.rollovers import rolling_over
 from metronome_sandbox.services.context import Context
 from metronome_sandbox.services.hierarchies import relatives
 

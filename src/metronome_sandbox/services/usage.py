@@ -8,6 +8,7 @@ from datetime import timedelta
 from metronome_sandbox.domain.errors import InvalidRequest
 from metronome_sandbox.domain.events import UsageEvent
 from metronome_sandbox.services.context import Context
+from metronome_sandbox.services.passage import check_thresholds
 
 OLDEST = timedelta(days=34)
 """Source: operation ``ingest-v1``."""
@@ -43,3 +44,4 @@ def ingest(context: Context, events: Sequence[UsageEvent]) -> None:
         for event in events:
             if event.transaction_id not in stored:
                 stored.put(event.transaction_id, event)
+        check_thresholds(context)

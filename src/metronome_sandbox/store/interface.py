@@ -122,6 +122,8 @@ class Store(Protocol):
     contract_histories: Table[ContractId, ContractHistory]
     charges_due: Index[ContractId]
     grants_due: Index[ContractId]
+    watched: Index[ContractId]
+    checks_due: Index[ContractId]
     settled: Table[str, InvoiceId]
     balances: Table[BalanceId, Balance]
     balances_of: Index[BalanceId]

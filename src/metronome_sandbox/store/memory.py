@@ -334,6 +334,16 @@ class MemoryStore:
             lambda row: ("",) if row.next_grant_at is not None and row.archived_at is None else (),
             lambda row: (row.next_grant_at, row.sequence),
         )
+        watched = SortedIndex[ContractId, Contract](
+            lambda row: row.id,
+            lambda row: ("", row.customer_id) if row.is_watched else (),
+            lambda row: (row.sequence,),
+        )
+        checks_due = SortedIndex[ContractId, Contract](
+            lambda row: row.id,
+            lambda row: ("",) if row.next_check_at is not None and row.is_watched else (),
+            lambda row: (row.next_check_at, row.sequence),
+        )
         invoices_of = SortedIndex[InvoiceId, Invoice](
             lambda row: row.id, lambda row: (row.customer_id,), lambda row: row.order
         )
@@ -374,6 +384,8 @@ class MemoryStore:
         self.true_ups_of: Index[BalanceId] = true_ups_of
         self.charges_due: Index[ContractId] = charges_due
         self.grants_due: Index[ContractId] = grants_due
+        self.watched: Index[ContractId] = watched
+        self.checks_due: Index[ContractId] = checks_due
         self.invoices_of: Index[InvoiceId] = invoices_of
         self.invoices_on: Index[InvoiceId] = invoices_on
         self.stored_drafts: Index[InvoiceId] = stored_drafts
@@ -389,7 +401,8 @@ class MemoryStore:
         self.rate_cards: Table[RateCardId, RateCard] = MemoryTable(undo)
         self.rate_schedules: Table[RateKey, RateSchedule] = MemoryTable(undo, [rate_keys])
         self.contracts: Table[ContractId, Contract] = MemoryTable(
-            undo, [contracts_of, contracts_from, children_of, contracts_due, charges_due, grants_due]
+            undo,
+            [contracts_of, contracts_from, children_of, contracts_due, charges_due, grants_due, watched, checks_due],
         )
         self.packages: Table[PackageId, Package] = MemoryTable(undo)
         self.contract_histories: Table[ContractId, ContractHistory] = MemoryTable(undo)

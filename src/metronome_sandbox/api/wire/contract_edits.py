@@ -11,13 +11,8 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from metronome_sandbox.api.wire import balances as balances_wire
-from metronome_sandbox.api.wire.balances import (
-    BalanceEdit,
-    BalanceInput,
-    PaymentScheduleChange,
-    balance_change,
-    new_balance,
-)
+from metronome_sandbox.api.wire.balance_edits import BalanceEdit, balance_change
+from metronome_sandbox.api.wire.balances import BalanceInput, new_balance
 from metronome_sandbox.api.wire.common import (
     JsonObject,
     WireType,
@@ -49,12 +44,24 @@ from metronome_sandbox.api.wire.recurring import (
     recurring_change,
     render_recurring,
 )
+from metronome_sandbox.api.wire.schedules import PaymentScheduleChange
 from metronome_sandbox.api.wire.subscriptions import (
     SubscriptionEdit,
     SubscriptionInput,
     new_subscriptions,
     render_subscription,
     subscription_changes,
+)
+from metronome_sandbox.api.wire.thresholds import (
+    PrepaidInput,
+    SpendInput,
+    ThresholdEdit,
+    new_prepaid,
+    new_spend,
+    render_change,
+    render_prepaid,
+    render_spend,
+    threshold_change,
 )
 from metronome_sandbox.domain.amounts import ONE, checked
 from metronome_sandbox.domain.balances import Balance
@@ -71,6 +78,7 @@ from metronome_sandbox.services.contract_edits import (
     ScheduledChargeChange,
 )
 from metronome_sandbox.services.contract_terms import NewTerms
+from metronome_sandbox.services.thresholds import ThresholdEdits
 from metronome_sandbox.services.usage_filters import NewUsageFilter
 
 
@@ -114,6 +122,10 @@ class EditBody(WireType):
     update_recurring_commits: list[RecurringEdit] = []
     update_recurring_credits: list[RecurringEdit] = []
     update_subscriptions: list[SubscriptionEdit] = []
+    add_spend_threshold_configuration: SpendInput | None = None
+    update_spend_threshold_configuration: ThresholdEdit | None = None
+    add_prepaid_balance_threshold_configuration: PrepaidInput | None = None
+    update_prepaid_balance_threshold_configuration: ThresholdEdit | None = None
     archive_commits: list[IdReference] = []
     archive_credits: list[IdReference] = []
     archive_scheduled_charges: list[IdReference] = []
@@ -121,10 +133,6 @@ class EditBody(WireType):
 
 
 LATER_EDITS = {
-    "add_spend_threshold_configuration": "threshold billing",
-    "update_spend_threshold_configuration": "threshold billing",
-    "add_prepaid_balance_threshold_configuration": "threshold billing",
-    "update_prepaid_balance_threshold_configuration": "threshold billing",
     "add_spend_trackers": "spend trackers",
     "archive_spend_trackers": "spend trackers",
     "add_billing_provider_configuration_update": "billing providers",
@@ -149,6 +157,7 @@ def parse_edit(body: bytes) -> EditContract:
             raise NotImitated(field, feature)
     wire = decode(_EDIT, body)
     end, terms = wire.update_contract_end_date, wire.update_net_payment_terms_days
+    thresholds = _thresholds(wire)
     return EditContract(
         customer_id=CustomerId(wire.customer_id.lower()),
         contract_id=ContractId(wire.contract_id.lower()),
@@ -207,7 +216,8 @@ def parse_edit(body: bytes) -> EditContract:
         archive_credits=tuple(BalanceId(item.id.lower()) for item in wire.archive_credits),
         archive_scheduled_charges=tuple(item.id.lower() for item in wire.archive_scheduled_charges),
         remove_overrides=tuple(OverrideId(item.id.lower()) for item in wire.remove_overrides),
-        updates=_TEXT.encode(_updates(fields)).decode(),
+        thresholds=thresholds,
+        updates=_TEXT.encode({**_updates(fields), **_threshold_updates(wire, thresholds)}).decode(),
     )
 
 
@@ -237,6 +247,30 @@ UPDATES = {
 
 HIDDEN = frozenset({*UPDATES.values(), "ending_before"})
 """What the history has no place for as null: the older names of ids, an end that was cleared."""
+
+
+def _thresholds(wire: EditBody) -> ThresholdEdits:
+    return ThresholdEdits(
+        new_spend(wire.add_spend_threshold_configuration, "add_spend_threshold_configuration"),
+        threshold_change(wire.update_spend_threshold_configuration, "update_spend_threshold_configuration"),
+        new_prepaid(wire.add_prepaid_balance_threshold_configuration, "add_prepaid_balance_threshold_configuration"),
+        threshold_change(
+            wire.update_prepaid_balance_threshold_configuration, "update_prepaid_balance_threshold_configuration"
+        ),
+    )
+
+
+def _threshold_updates(wire: EditBody, edits: ThresholdEdits) -> JsonObject:
+    """Return what the history shows of thresholds."""
+    spend, prepaid = wire.update_spend_threshold_configuration, wire.update_prepaid_balance_threshold_configuration
+    return present(
+        add_spend_threshold_configuration=None if edits.add_spend is None else render_spend(edits.add_spend),
+        update_spend_threshold_configuration=None if spend is None else _spelt(render_change(spend)),
+        add_prepaid_balance_threshold_configuration=(
+            None if edits.add_prepaid is None else render_prepaid(edits.add_prepaid)
+        ),
+        update_prepaid_balance_threshold_configuration=None if prepaid is None else _spelt(render_change(prepaid)),
+    )
 
 
 def _updates(fields: JsonObject) -> JsonObject:

@@ -9,9 +9,9 @@ from decimal import Decimal
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from metronome_sandbox.api.wire.balances import PaymentSchedule, new_payments, render_invoice_schedule
 from metronome_sandbox.api.wire.common import JsonObject, WireType, number, present, time, utc
 from metronome_sandbox.api.wire.products import render_short as render_product
+from metronome_sandbox.api.wire.schedules import PaymentSchedule, new_payments, render_invoice_schedule
 from metronome_sandbox.domain.amounts import checked
 from metronome_sandbox.domain.contracts import Contract, Transition
 from metronome_sandbox.domain.ids import ProductId

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from metronome_sandbox.api.wire import balances as balances_wire
-from metronome_sandbox.api.wire.balances import BalanceInput, SpecifierInput, new_balance, render_specifier, specifier
+from metronome_sandbox.api.wire.balances import BalanceInput, new_balance
 from metronome_sandbox.api.wire.common import (
     ACTOR,
     JsonObject,
@@ -48,7 +48,16 @@ from metronome_sandbox.api.wire.prices import WirePrice, new_price, render_price
 from metronome_sandbox.api.wire.products import render_short as render_product
 from metronome_sandbox.api.wire.rate_schedules import WireTaggedSelector
 from metronome_sandbox.api.wire.recurring import RecurringInput, new_recurring, render_recurring
+from metronome_sandbox.api.wire.specifiers import SpecifierInput, render_specifier, specifier
 from metronome_sandbox.api.wire.subscriptions import SubscriptionInput, new_subscriptions, render_subscriptions
+from metronome_sandbox.api.wire.thresholds import (
+    PrepaidInput,
+    SpendInput,
+    new_prepaid,
+    new_spend,
+    render_prepaid,
+    render_spend,
+)
 from metronome_sandbox.domain.amounts import USD_CENTS, checked
 from metronome_sandbox.domain.balances import Balance, BalanceType
 from metronome_sandbox.domain.contract_history import Amendment
@@ -175,6 +184,8 @@ class CreateContract(WireType):
     reseller_royalties: list[RoyaltyInput] = []
     usage_filter: UsageFilterInput | None = None
     transition: TransitionInput | None = None
+    spend_threshold_configuration: SpendInput | None = None
+    prepaid_balance_threshold_configuration: PrepaidInput | None = None
     net_payment_terms_days: Decimal | None = None
     custom_fields: dict[str, str] = {}
     netsuite_sales_order_id: str | None = None
@@ -185,8 +196,6 @@ class CreateContract(WireType):
 
 
 LATER_FEATURES = {
-    "spend_threshold_configuration": "threshold billing",
-    "prepaid_balance_threshold_configuration": "threshold billing",
     "spend_trackers": "spend trackers",
     "billing_provider_configuration": "billing providers",
     "revenue_system_configuration": "revenue systems",
@@ -249,6 +258,10 @@ def parse_create(body: bytes) -> NewContract | NewContractOnPackage:
         reseller_royalties=royalty_changes(wire.reseller_royalties, "reseller_royalties"),
         usage_filter=None if wire.usage_filter is None else new_usage_filter(wire.usage_filter),
         transition=None if wire.transition is None else _transition(wire.transition),
+        spend_threshold=new_spend(wire.spend_threshold_configuration, "spend_threshold_configuration"),
+        prepaid_threshold=new_prepaid(
+            wire.prepaid_balance_threshold_configuration, "prepaid_balance_threshold_configuration"
+        ),
         net_payment_terms_days=None if terms is None else checked(terms, "net_payment_terms_days"),
         custom_fields=wire.custom_fields,
         netsuite_sales_order_id=wire.netsuite_sales_order_id,
@@ -431,6 +444,7 @@ def _terms(
     """
     own = own_balances(context, contract) if balances is None else balances
     terms, value = contract.net_payment_terms_days, contract.total_contract_value
+    spend, prepaid = contract.spend_threshold, contract.prepaid_threshold
     return present(
         name=contract.name,
         rate_card_id=contract.rate_card_id,
@@ -446,6 +460,8 @@ def _terms(
         discounts=[render_scheduled_term(context, discount) for discount in contract.discounts] or None,
         professional_services=[render_service(service) for service in contract.professional_services] or None,
         hierarchy_configuration=render_hierarchy(context, contract),
+        spend_threshold_configuration=None if spend is None else render_spend(spend),
+        prepaid_balance_threshold_configuration=None if prepaid is None else render_prepaid(prepaid),
         transitions=[render_transition(transition) for transition in contract.transitions],
         usage_statement_schedule={
             "frequency": contract.statement_schedule.frequency.value,

@@ -107,4 +107,5 @@ def render_entry(entry: Entry) -> JsonObject:
             {"where": item.where, "rule": item.rule, "expected": item.expected, "received": item.received}
             for item in entry.findings
         ],
+        "fault": None if entry.fault is None else {"id": entry.fault.rule_id, "kind": entry.fault.kind},
     }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from metronome_sandbox.api.wire.common import JsonObject, WireType, decode, decoder
-from metronome_sandbox.domain.amounts import CreditType
+from metronome_sandbox.domain.amounts import USD_CENTS, CreditType
 from metronome_sandbox.domain.ids import CreditTypeId
 
 
@@ -31,6 +31,11 @@ def parse_create(body: bytes) -> str:
 def parse_archive(body: bytes) -> CreditTypeId:
     """Return the id."""
     return CreditTypeId(decode(_ARCHIVE, body).id.lower())
+
+
+def credit_type_or_usd(value: str | None) -> CreditTypeId:
+    """Return the unit that a request names; cents of USD where it names none."""
+    return USD_CENTS if value is None else CreditTypeId(value.lower())
 
 
 def render(credit_type: CreditType) -> JsonObject:

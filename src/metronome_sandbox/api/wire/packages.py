@@ -10,7 +10,6 @@ from typing import Any
 import msgspec
 from msgspec import field
 
-from metronome_sandbox.api.wire.balances import SpecifierInput, render_specifier, specifier
 from metronome_sandbox.api.wire.common import (
     ACTOR,
     JsonObject,
@@ -24,14 +23,26 @@ from metronome_sandbox.api.wire.common import (
     utc,
 )
 from metronome_sandbox.api.wire.contracts import OverrideInput, new_override, render_override
+from metronome_sandbox.api.wire.credit_types import credit_type_or_usd
 from metronome_sandbox.api.wire.credit_types import render_short as render_credit_type
 from metronome_sandbox.api.wire.products import render_short as render_product
 from metronome_sandbox.api.wire.recurring import RecurringInput, new_recurring, render_terms
-from metronome_sandbox.domain.amounts import USD_CENTS, checked
+from metronome_sandbox.api.wire.relative_dates import RelativeDateInput, offset, render_relative_date
+from metronome_sandbox.api.wire.relative_dates import duration as relative_duration
+from metronome_sandbox.api.wire.specifiers import SpecifierInput, render_specifier, specifier
+from metronome_sandbox.api.wire.thresholds import (
+    PrepaidInput,
+    SpendInput,
+    new_prepaid,
+    new_spend,
+    render_prepaid,
+    render_spend,
+)
+from metronome_sandbox.domain.amounts import checked
 from metronome_sandbox.domain.balances import DEFAULT_PRIORITY, BalanceType, SpendingRate
 from metronome_sandbox.domain.contracts import Contract
-from metronome_sandbox.domain.errors import InvalidRequest, NotImitated
-from metronome_sandbox.domain.ids import CreditTypeId, PackageId, ProductId, RateCardId
+from metronome_sandbox.domain.errors import NotImitated
+from metronome_sandbox.domain.ids import PackageId, ProductId, RateCardId
 from metronome_sandbox.domain.overrides import OverrideSpecifier, Prioritization
 from metronome_sandbox.domain.packages import (
     UNDATED,
@@ -43,8 +54,6 @@ from metronome_sandbox.domain.packages import (
     PaymentsTemplate,
     PaymentTemplate,
     RecurringTemplate,
-    RelativeDate,
-    RelativeUnit,
     SegmentTemplate,
     StatementTemplate,
 )
@@ -52,21 +61,6 @@ from metronome_sandbox.domain.periods import Frequency, StatementDay
 from metronome_sandbox.services.context import Context
 from metronome_sandbox.services.packages import ArchiveFilter
 from metronome_sandbox.store.interface import Store
-
-LONGEST = {
-    RelativeUnit.DAYS: 36525,
-    RelativeUnit.WEEKS: 5218,
-    RelativeUnit.MONTHS: 1200,
-    RelativeUnit.YEARS: 100,
-}
-"""A hundred years. Ours; the vendor states no bound."""
-
-
-class RelativeDateInput(WireType):
-    """An offset or a duration."""
-
-    value: int
-    unit: str
 
 
 class SegmentInput(WireType):
@@ -181,12 +175,12 @@ class CreatePackage(WireType):
     multiplier_override_prioritization: str = "LOWEST_MULTIPLIER"
     scheduled_charges: list[ChargeTemplateInput] = []
     scheduled_charges_on_usage_invoices: str | None = None
+    spend_threshold_configuration: SpendInput | None = None
+    prepaid_balance_threshold_configuration: PrepaidInput | None = None
 
 
 LATER_TEMPLATES = {
     "subscriptions": "subscriptions in packages",
-    "spend_threshold_configuration": "threshold billing",
-    "prepaid_balance_threshold_configuration": "threshold billing",
     "spend_trackers": "spend trackers",
     "billing_provider": "billing providers",
     "delivery_method": "billing providers",
@@ -218,7 +212,7 @@ def parse_create(body: bytes) -> Package:
         contract_name=wire.contract_name,
         uniqueness_key=wire.uniqueness_key,
         aliases=tuple(PackageAlias(one.name, _utc(one.starting_at), _utc(one.ending_before)) for one in wire.aliases),
-        duration=_duration(wire.duration, "duration"),
+        duration=relative_duration(wire.duration, "duration"),
         rate_card_id=None if wire.rate_card_id is None else RateCardId(wire.rate_card_id.lower()),
         rate_card_alias=wire.rate_card_alias,
         net_payment_terms_days=None if terms is None else checked(terms, "net_payment_terms_days"),
@@ -227,7 +221,7 @@ def parse_create(body: bytes) -> Package:
             canonical(statements.day, StatementDay),
             None
             if statements.invoice_generation_starting_at_offset is None
-            else _offset(
+            else offset(
                 statements.invoice_generation_starting_at_offset,
                 "usage_statement_schedule.invoice_generation_starting_at_offset",
             ),
@@ -255,28 +249,15 @@ def parse_create(body: bytes) -> Package:
             for index, item in enumerate(wire.scheduled_charges)
         ),
         charges_on_usage_invoices=wire.scheduled_charges_on_usage_invoices is not None,
+        spend_threshold=new_spend(wire.spend_threshold_configuration, "spend_threshold_configuration"),
+        prepaid_threshold=new_prepaid(
+            wire.prepaid_balance_threshold_configuration, "prepaid_balance_threshold_configuration"
+        ),
     )
 
 
 def _utc(instant: datetime | None) -> datetime | None:
     return None if instant is None else utc(instant)
-
-
-def _offset(wire: RelativeDateInput, path: str, least: int = 0) -> RelativeDate:
-    """Return an offset from the contract's start.
-
-    Assumed: none leads back before it, and a duration is at least one of its unit.  [A-package-offset]
-    """
-    unit = RelativeUnit(wire.unit)
-    if not least <= wire.value <= LONGEST[unit]:
-        raise InvalidRequest(
-            f"{path}.value", f"{wire.value} is not from {least} to {LONGEST[unit]}, as {unit} must be here"
-        )
-    return RelativeDate(wire.value, unit)
-
-
-def _duration(wire: RelativeDateInput | None, path: str) -> RelativeDate | None:
-    return None if wire is None else _offset(wire, path, 1)
 
 
 def _balance(wire: BalanceTemplateInput, path: str) -> BalanceTemplate:
@@ -291,7 +272,7 @@ def _balance(wire: BalanceTemplateInput, path: str) -> BalanceTemplate:
             _segment(item, f"{path}.access_schedule.schedule_items[{index}]")
             for index, item in enumerate(access.schedule_items)
         ),
-        _credit_type(access.credit_type_id),
+        credit_type_or_usd(access.credit_type_id),
         None if payments is None else _payments(payments, f"{path}.invoice_schedule"),
         wire.name,
         wire.description,
@@ -310,8 +291,8 @@ def _segment(wire: SegmentInput, path: str) -> SegmentTemplate:
     return SegmentTemplate(
         "",
         checked(wire.amount, f"{path}.amount"),
-        _offset(wire.starting_at_offset, f"{path}.starting_at_offset"),
-        _offset(wire.duration, f"{path}.duration", 1),
+        offset(wire.starting_at_offset, f"{path}.starting_at_offset"),
+        offset(wire.duration, f"{path}.duration", 1),
     )
 
 
@@ -321,25 +302,23 @@ def _payments(wire: PaymentsInput, path: str) -> PaymentsTemplate:
             "",
             checked(item.unit_price, f"{path}.schedule_items[{index}].unit_price"),
             checked(item.quantity, f"{path}.schedule_items[{index}].quantity"),
-            _offset(item.date_offset, f"{path}.schedule_items[{index}].date_offset"),
+            offset(item.date_offset, f"{path}.schedule_items[{index}].date_offset"),
         )
         for index, item in enumerate(wire.schedule_items)
     )
-    return PaymentsTemplate(items, _credit_type(wire.credit_type_id), wire.do_not_invoice)
-
-
-def _credit_type(value: str | None) -> CreditTypeId:
-    return USD_CENTS if value is None else CreditTypeId(value.lower())
+    return PaymentsTemplate(items, credit_type_or_usd(wire.credit_type_id), wire.do_not_invoice)
 
 
 def _recurring(wire: RecurringTemplateInput, path: str, *, is_credit: bool) -> RecurringTemplate:
     if wire.hierarchy_configuration is not None:
         raise NotImitated(f"{path}.hierarchy_configuration", "balances of packages that are shared in hierarchies")
+    if wire.subscription_config is not None:
+        raise NotImitated(f"{path}.subscription_config", "subscriptions in packages")
     new = new_recurring(wire, path, is_credit=is_credit)
     return RecurringTemplate(
         new.terms,
-        _offset(wire.starting_at_offset, f"{path}.starting_at_offset"),
-        _duration(wire.duration, f"{path}.duration"),
+        offset(wire.starting_at_offset, f"{path}.starting_at_offset"),
+        relative_duration(wire.duration, f"{path}.duration"),
         new.temporary_id,
     )
 
@@ -348,8 +327,8 @@ def _override(wire: OverrideTemplateInput, path: str) -> OverrideTemplate:
     terms = new_override(wire, path)
     return OverrideTemplate(
         msgspec.structs.replace(terms, product_id=None, applicable_product_tags=()),
-        _offset(wire.starting_at_offset, f"{path}.starting_at_offset"),
-        _duration(wire.duration, f"{path}.duration"),
+        offset(wire.starting_at_offset, f"{path}.starting_at_offset"),
+        relative_duration(wire.duration, f"{path}.duration"),
     )
 
 
@@ -393,6 +372,7 @@ def render(context: Context, package: Package) -> JsonObject:
     Source: observed for the prefix of the uniqueness key.
     """
     terms, duration = package.net_payment_terms_days, package.duration
+    spend, prepaid = package.spend_threshold, package.prepaid_threshold
     names = _template_ids(package)
     return present(
         id=package.id,
@@ -408,7 +388,7 @@ def render(context: Context, package: Package) -> JsonObject:
             for alias in package.aliases
         ],
         rate_card_id=package.rate_card_id,
-        duration=None if duration is None else _render_date(duration),
+        duration=None if duration is None else render_relative_date(duration),
         net_payment_terms_days=None if terms is None else number(terms),
         usage_statement_schedule={
             "frequency": package.statements.frequency.value,
@@ -431,6 +411,8 @@ def render(context: Context, package: Package) -> JsonObject:
             for template in package.scheduled_charges
         ],
         scheduled_charges_on_usage_invoices="ALL" if package.charges_on_usage_invoices else None,
+        spend_threshold_configuration=None if spend is None else render_spend(spend),
+        prepaid_balance_threshold_configuration=None if prepaid is None else render_prepaid(prepaid),
         created_at=time(package.created_at),
         created_by=ACTOR,
         archived_at=None if package.archived_at is None else time(package.archived_at),
@@ -443,10 +425,6 @@ def _template_ids(package: Package) -> dict[str, str]:
     recurring = (*package.recurring_commits, *package.recurring_credits)
     named += [(template.temporary_id, template.terms.id) for template in recurring]
     return {name: template_id for name, template_id in named if name is not None}
-
-
-def _render_date(date: RelativeDate) -> JsonObject:
-    return {"value": date.value, "unit": date.unit.value}
 
 
 def _render_balance(context: Context, template: BalanceTemplate) -> JsonObject:
@@ -465,8 +443,8 @@ def _render_balance(context: Context, template: BalanceTemplate) -> JsonObject:
                 {
                     "id": item.id,
                     "amount": number(item.amount),
-                    "starting_at_offset": _render_date(item.starting_at_offset),
-                    "duration": _render_date(item.duration),
+                    "starting_at_offset": render_relative_date(item.starting_at_offset),
+                    "duration": render_relative_date(item.duration),
                 }
                 for item in template.segments
             ],
@@ -490,7 +468,7 @@ def _render_payments(store: Store, payments: PaymentsTemplate) -> JsonObject:
                 "id": item.id,
                 "unit_price": number(item.unit_price),
                 "quantity": number(item.quantity),
-                "date_offset": _render_date(item.date_offset),
+                "date_offset": render_relative_date(item.date_offset),
             }
             for item in payments.items
         ],
@@ -502,8 +480,8 @@ def _render_recurring(context: Context, template: RecurringTemplate) -> JsonObje
     return {
         **render_terms(context, template.terms),
         **present(
-            starting_at_offset=_render_date(template.starting_at_offset),
-            duration=None if duration is None else _render_date(duration),
+            starting_at_offset=render_relative_date(template.starting_at_offset),
+            duration=None if duration is None else render_relative_date(duration),
         ),
     }
 
@@ -520,8 +498,8 @@ def _render_override(context: Context, template: OverrideTemplate, names: Mappin
         **rendered,
         **present(
             override_specifiers=[_render_specifier(item, names) for item in terms.specifiers],
-            starting_at_offset=_render_date(template.starting_at_offset),
-            duration=None if duration is None else _render_date(duration),
+            starting_at_offset=render_relative_date(template.starting_at_offset),
+            duration=None if duration is None else render_relative_date(duration),
         ),
     }
 
@@ -533,6 +511,7 @@ def _render_specifier(value: OverrideSpecifier, names: Mapping[str, str]) -> Jso
     return {
         **render_specifier(value.target),
         **present(
+            billing_frequency=value.billing_frequency and value.billing_frequency.value,
             commit_template_ids=identified(value.balance_ids),
             recurring_commit_template_ids=identified(value.recurring_ids),
         ),

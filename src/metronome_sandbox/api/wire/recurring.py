@@ -7,10 +7,11 @@ from decimal import Decimal
 
 from msgspec import UNSET, UnsetType, field
 
-from metronome_sandbox.api.wire.balances import SpecifierInput, render_seats, render_specifier, specifier
+from metronome_sandbox.api.wire.balances import render_seats
 from metronome_sandbox.api.wire.common import JsonObject, WireType, canonical, number, present, time, utc
 from metronome_sandbox.api.wire.hierarchies import BalanceHierarchyInput, child_access, render_child_access
 from metronome_sandbox.api.wire.products import render_short as render_product
+from metronome_sandbox.api.wire.specifiers import SpecifierInput, render_specifier, specifier
 from metronome_sandbox.domain.amounts import ONE, checked
 from metronome_sandbox.domain.balances import BalanceType, SpendingRate
 from metronome_sandbox.domain.contracts import Contract

@@ -1,4 +1,4 @@
-"""Aims generated requests at a seeded tenant: unknown ids become known ones, times become times when things happen.
+"""Aims generated requests at what a target has: unknown ids become known ones, times become times when things happen.
 
 Problem: a random UUID names nothing, a random instant lies in the year 4711 and a random contract wants everything at
 once, so nearly every request that fits its schema is refused at the first rule. Choice: in seven cases of eight a
@@ -13,38 +13,20 @@ from random import Random
 from typing import Any
 from zlib import crc32
 
-from hostile.tenant import Ids
 from schemathesis import Case
 from schemathesis.core import NotSet
 
+from metronome_sandbox.toolkit.suites.tenant import Ids
+from metronome_sandbox.toolkit.suites.times import Times
+
 UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 DATE_TIME = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)")
-
-STARTS = [f"2024-{month:02}-01T00:00:00Z" for month in (4, 5, 6, 6, 7, 8)] + ["2024-06-15T13:00:00+02:00"]
-ENDS = [f"2024-{month:02}-01T00:00:00Z" for month in (7, 8, 9, 12)] + ["2025-06-01T00:00:00Z"]
-MOMENTS = ["2024-07-31T23:59:59.999Z", "2024-08-01T00:00:00Z", "2024-08-14T12:00:00Z", "2024-08-15T00:00:00Z"]
-AHEAD = ["2024-08-15T00:00:00Z", "2024-09-01T00:00:00Z", "2024-09-02T00:00:00Z", "2025-06-01T12:34:56.789+05:30"]
-
-POOLS = {
-    "starting_at": STARTS,
-    "starting_on": STARTS,
-    "inclusive_start_date": ["2024-06-01T00:00:00Z"] + ["2024-07-01T00:00:00Z"] * 5,
-    "billing_anchor_date": STARTS,
-    "invoice_generation_starting_at": ["2024-06-01T00:00:00Z", "2024-08-01T00:00:00Z", "2024-09-01T00:00:00Z"],
-    "ending_before": ENDS,
-    "exclusive_end_date": ["2024-07-15T00:00:00Z"] + ["2024-08-01T00:00:00Z"] * 5,
-    "effective_before": ENDS,
-    "now": AHEAD,
-    "to": AHEAD,
-}
-"""Times by field; a time of another name is one of :data:`MOMENTS`."""
 
 TEXTS = {
     "next_page": ["", "", "no cursor"],
     "cursor": ["", "", "no cursor"],
     "by": ["P1M", "P14D", "PT36H", "P1Y", "P1W", "PT0S", "P0.5D"],
     "name_of_scenario": ["acme"],
-    "timestamp_of_event": MOMENTS,
     "customer_of_event": ["acme", "other", "nobody"],
     "status_of_invoice": ["DRAFT", "FINALIZED", "VOID"],
 }
@@ -127,23 +109,26 @@ class Aim:
     """Replaces what means nothing to a tenant.
 
     Args:
-        ids: As :func:`hostile.tenant.settle` returns them.
+        ids: As :func:`~metronome_sandbox.toolkit.suites.tenant.settle` returns them; a kind may be missing.
+        times: When things happen there.
         snapshot: The tenant's, parsed; what most restores restore.
     """
 
-    def __init__(self, ids: Ids, snapshot: Any) -> None:
+    def __init__(self, ids: Ids, times: Times, snapshot: Any = None) -> None:
         self._ids = ids
+        self._times = times
         self._known = {value for values in ids.values() for value in values}
         self._snapshot = snapshot
 
-    def at(self, case: Case, known: str = "") -> None:
+    def at(self, case: Case[Any], known: str = "") -> None:
         """Aim one case, in place.
 
         Args:
             known: Text with further ids that exist and are to stay, those that earlier steps made for example.
         """
         asked = repr((case.path, case.path_parameters, case.query, case.body))
-        shot = _Shot(self._ids, self._known, known, case, Random(crc32(asked.encode("utf-8", "surrogatepass"))))
+        random = Random(crc32(asked.encode("utf-8", "surrogatepass")))
+        shot = _Shot(self._ids, self._times, self._known, known, case, random)
         if case.path_parameters:
             case.path_parameters = shot.fields(case.path_parameters, "")
         if case.query:
@@ -157,8 +142,11 @@ class Aim:
 class _Shot:
     """The replacements in one case."""
 
-    def __init__(self, ids: Ids, known: set[str], more_known: str, case: Case, random: Random) -> None:
+    def __init__(
+        self, ids: Ids, times: Times, known: set[str], more_known: str, case: Case[Any], random: Random
+    ) -> None:
         self._ids = ids
+        self._times = times
         self._known = known
         self._more_known = more_known
         self._path = case.path
@@ -166,9 +154,11 @@ class _Shot:
         self.is_positive = case.meta is None or case.meta.generation.mode.is_positive
 
     def hits(self) -> bool:
+        """Whether this value is replaced."""
         return self._random.random() < 7 / 8
 
     def fields(self, fields: Any, parent: str) -> dict[str, Any]:
+        """Return an object with its values replaced."""
         return {
             name: self.value(value, name, parent)
             for name, value in fields.items()
@@ -179,6 +169,7 @@ class _Shot:
         return name in RARE and not (name == "package_id" and self._path.startswith("/v1/packages/"))
 
     def value(self, value: Any, field: str, parent: str) -> Any:
+        """Return what stands in for the value of a field."""
         if isinstance(value, dict):
             return self.fields(value, field)
         if isinstance(value, list):
@@ -192,7 +183,7 @@ class _Shot:
 
     def _candidates(self, value: str, field: str, parent: str) -> list[str]:
         if self._path == "/v1/ingest" and field in ("customer_id", "timestamp"):
-            return TEXTS["customer_of_event" if field == "customer_id" else "timestamp_of_event"]
+            return TEXTS["customer_of_event"] if field == "customer_id" else self._times.moments
         if self._path == "/sandbox/scenarios/{name}":
             return TEXTS["name_of_scenario"] if self.is_positive else []
         if "/invoices" in self._path and field == "status":
@@ -200,14 +191,14 @@ class _Shot:
         if field in TEXTS:
             return TEXTS[field]
         if DATE_TIME.fullmatch(value):
-            return POOLS.get(field, MOMENTS)
+            return self._times.by_field.get(field, self._times.moments)
         if not UUID.fullmatch(value):
             return []
         if field == "product_id" and (parent in ("commits", "credits") or (self._path in BALANCES and not parent)):
-            return self._ids["fixed products"]
+            return self._ids.get("fixed products", [])
         if field == "product_id" and parent == "subscription_rate":
-            return self._ids["subscription products"]
+            return self._ids.get("subscription products", [])
         kind = KINDS.get(field)
         if field == "id":
             kind = KINDS_WITHIN.get(parent) or KINDS_OF_ID.get(self._path)
-        return [] if kind is None else self._ids[kind]
+        return [] if kind is None else self._ids.get(kind, [])

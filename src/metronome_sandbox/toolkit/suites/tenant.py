@@ -1,11 +1,9 @@
-"""A tenant that has one of everything: what hostile requests are sent to."""
+"""A tenant that has one of everything: what generated requests are sent to."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
-
-from hostile.sandbox import Sandbox
+from typing import Any, Protocol
 
 USD = "2714e483-4ff1-48e4-9e25-ac732e8f24f2"
 
@@ -13,7 +11,14 @@ Ids = dict[str, list[str]]
 """Ids by kind, those first that most requests should name."""
 
 
-def settle(sandbox: Sandbox) -> Ids:
+class Callee(Protocol):
+    """Whoever can be called: a target, or a test's own sandbox."""
+
+    def call(self, method: str, path: str, body: Any = None, *, query: str = "") -> Any:
+        """Send JSON and return the JSON of an answer that has to be a 200."""
+
+
+def settle(sandbox: Callee) -> Ids:
     """Give a tenant that holds the scenario ``acme`` one of everything; return the ids by kind.
 
     The clock stands at 2024-08-15. Ids that most requests should get stand in their list more than once.
@@ -107,7 +112,7 @@ def settle(sandbox: Sandbox) -> Ids:
     listing = {"customer_id": acme, "include_contract_balances": True}
     balances = call("POST", "/v1/contracts/customerBalances/list", listing)["data"]
     segments = ids_of(item for commit in agreed["commits"] for item in commit["access_schedule"]["schedule_items"])
-    payments = ids_of(item for charge in agreed["scheduled_charges"] for item in charge["schedule"]["schedule_items"])
+    fees = ids_of(item for charge in agreed["scheduled_charges"] for item in charge["schedule"]["schedule_items"])
     return {
         "customers": [acme] * 9 + [other, archived],
         "contracts": [contract, terms],
@@ -133,8 +138,8 @@ def settle(sandbox: Sandbox) -> Ids:
         "professional_services": ids_of(agreed["professional_services"]),
         "recurring": ids_of(agreed["recurring_commits"]),
         "segments": segments,
-        "payments": payments,
-        "items": segments + payments,
+        "payments": fees,
+        "items": segments + fees,
         "scheduled drafts": ids_of(scheduled),
     }
 

@@ -1,0 +1,203 @@
+"""The pytest plugin ``metronome_sandbox``: a fresh tenant for each test that asks, and a word on what a failed one did.
+
+pytest imports this in every run of everybody who has the package installed, so it imports nothing but pytest: a sandbox
+is started when the first test asks for one, and each xdist worker has its own.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Generator, Iterator
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import pytest
+
+if TYPE_CHECKING:
+    from metronome_sandbox.toolkit.sandboxes import Sandbox
+    from metronome_sandbox.toolkit.target_option import TargetOption
+
+BASE_URL = "METRONOME_BASE_URL"
+BEARER_TOKEN = "METRONOME_BEARER_TOKEN"
+CONTROL_TOKEN = "METRONOME_SANDBOX_CONTROL_TOKEN"
+"""Of the environment; the first two are what the official SDKs read."""
+
+MARKER = "metronome"
+MARKER_HELP = (
+    "metronome(writes=True): what this test may do. writes=True lets it write at a target that is no sandbox; "
+    "writes=False is its word that it only reads, which a sandbox checks."
+)
+ALLOW_WRITES = "--metronome-allow-writes"
+
+OUR_SANDBOX = pytest.StashKey["Sandbox"]()
+OUR_TARGET = pytest.StashKey["TargetOption"]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the options."""
+    group = parser.getgroup("metronome-sandbox", "a sandbox of the Metronome billing API")
+    group.addoption(
+        "--metronome-target",
+        default="sandbox",
+        metavar="sandbox|URL|FILE.har",
+        help="What tests with the fixture metronome_sandbox talk to: a sandbox in this process (default), a sandbox or "
+        "the real API at a URL, or a recording.",
+    )
+    group.addoption(
+        ALLOW_WRITES,
+        default="",
+        metavar="WORDS",
+        help='Lets tests write where no sandbox answers. The words are "yes, write to HOST".',
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Register the marker, and look at the target before any test runs."""
+    config.addinivalue_line("markers", MARKER_HELP)
+    text = config.getoption("--metronome-target")
+    if text == "sandbox":
+        return
+    from metronome_sandbox.toolkit.target_option import TargetKind, WrongTarget, parse_target
+
+    try:
+        target = parse_target(text)
+    except WrongTarget as error:
+        raise pytest.UsageError(f"--metronome-target: {error}") from None
+    if target.kind is TargetKind.RECORDING:
+        raise pytest.UsageError(
+            f"--metronome-target {text}: this version cannot play recordings to tests yet; use sandbox or a URL"
+        )
+    config.stash[OUR_TARGET] = target
+
+
+def pytest_report_header(config: pytest.Config) -> str | None:
+    """Say what the tests talk to, when it is not the usual."""
+    target = config.stash.get(OUR_TARGET, None)
+    return None if target is None else f"metronome target: {target.where}"
+
+
+@pytest.fixture(scope="session")
+def _metronome_server() -> Iterator[Any]:
+    """The sandbox of this run; only what uses it starts it."""
+    from metronome_sandbox.toolkit.sandboxes import start_server
+
+    server = start_server()
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def _metronome_target_is_sandbox(pytestconfig: pytest.Config) -> bool:
+    """Whether the URL of ``--metronome-target`` is a sandbox. The vendor's hosts are not asked."""
+    from metronome_sandbox.toolkit.connection import CallFailed
+    from metronome_sandbox.toolkit.sandboxes import is_sandbox
+
+    target = pytestconfig.stash[OUR_TARGET]
+    try:
+        return not target.is_vendor and is_sandbox(target.where)
+    except CallFailed as error:
+        pytest.fail(f"--metronome-target {target.where}: {error}", pytrace=False)
+
+
+@pytest.fixture
+def metronome_sandbox(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sandbox]:
+    """A tenant of its own for this test, empty, and gone afterwards.
+
+    ``METRONOME_BASE_URL`` and ``METRONOME_BEARER_TOKEN`` name it, so that code with the official SDK needs no change.
+    """
+    writes = _writes(request.node)
+    target: TargetOption | None = request.config.stash.get(OUR_TARGET, None)
+    sandbox = _of_this_run(request, writes) if target is None else _at(target, request, writes)
+    request.node.stash[OUR_SANDBOX] = sandbox
+    monkeypatch.setenv(BASE_URL, sandbox.base_url)
+    monkeypatch.setenv(BEARER_TOKEN, sandbox.token)
+    if target is None:
+        _leave_out_proxies(monkeypatch)
+    yield sandbox
+    try:
+        if writes is False and sandbox.has_control:
+            _has_only_read(sandbox)
+    finally:
+        del request.node.stash[OUR_SANDBOX]
+        sandbox.close()
+
+
+def _of_this_run(request: pytest.FixtureRequest, writes: bool | None) -> Sandbox:
+    from metronome_sandbox.toolkit.sandboxes import Sandbox
+
+    return Sandbox.of(request.getfixturevalue("_metronome_server"), may_write=writes is not False)
+
+
+def _at(target: TargetOption, request: pytest.FixtureRequest, writes: bool | None) -> Sandbox:
+    """Return what a test talks to at a URL, if it may."""
+    from metronome_sandbox.toolkit.sandboxes import Sandbox
+
+    if request.getfixturevalue("_metronome_target_is_sandbox"):
+        return Sandbox.at(target.where, os.environ.get(CONTROL_TOKEN), may_write=writes is not False, unavailable=_skip)
+    if writes is None:
+        pytest.skip(f"{target.host} is no sandbox, and this test does not say what it may do; mark it: {MARKER_HELP}")
+    if writes and request.config.getoption(ALLOW_WRITES) != target.words:
+        pytest.fail(
+            f"this test writes, and {target.host} is no sandbox; if that is what you want, say {ALLOW_WRITES} "
+            f'"{target.words}", or choose those that only read: -m "{MARKER}(writes=False)"',
+            pytrace=False,
+        )
+    token = os.environ.get(BEARER_TOKEN)
+    if not token:
+        pytest.fail(f"--metronome-target {target.where} needs a bearer token in {BEARER_TOKEN}", pytrace=False)
+    return Sandbox(target.where, token, has_control=False, may_write=writes, unavailable=_skip)
+
+
+def _writes(item: pytest.Item) -> bool | None:
+    """Return what a test says about itself; None where it says nothing."""
+    marker = item.get_closest_marker(MARKER)
+    if marker is None:
+        return None
+    writes = marker.kwargs.get("writes")
+    if marker.args or marker.kwargs.keys() != {"writes"} or not isinstance(writes, bool):
+        said = ", ".join([*map(repr, marker.args), *(f"{name}={value!r}" for name, value in marker.kwargs.items())])
+        pytest.fail(
+            f"expected {MARKER}(writes=True) or {MARKER}(writes=False), received {MARKER}({said})", pytrace=False
+        )
+    return writes
+
+
+def _skip(why: str) -> NoReturn:
+    pytest.skip(why)
+
+
+def _leave_out_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep HTTP clients from asking a proxy for a port of this machine."""
+    for name in ("no_proxy", "NO_PROXY"):
+        known = os.environ.get(name, "")
+        if "127.0.0.1" not in known:
+            monkeypatch.setenv(name, f"{known},127.0.0.1" if known else "127.0.0.1")
+
+
+def _has_only_read(sandbox: Sandbox) -> None:
+    written = [f"{call.method} {call.path}" for call in sandbox.requests if call.is_write]
+    if written:
+        pytest.fail(f"this test says that it only reads, and it called {', '.join(written)}", pytrace=False)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Add to the report of a failing test what it asked the sandbox for and what that changed."""
+    report = yield
+    sandbox = item.stash.get(OUR_SANDBOX, None)
+    if report.failed and sandbox is not None and sandbox.has_control:
+        report.sections.extend(_story(sandbox))
+    return report
+
+
+def _story(sandbox: Sandbox) -> Iterator[tuple[str, str]]:
+    from metronome_sandbox.toolkit.connection import CallFailed
+    from metronome_sandbox.toolkit.journal import told
+
+    for title, lines in (
+        ("metronome: requests, oldest first", lambda: told(sandbox.requests)),
+        ("metronome: what this test changed", sandbox.difference),
+    ):
+        try:
+            yield title, "\n".join(lines()) or "nothing"
+        except CallFailed as error:  # the test has failed already; this is not why
+            yield title, f"cannot be told: {error}"

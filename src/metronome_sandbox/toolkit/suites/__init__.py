@@ -1,0 +1,1 @@
+"""What ``metronome-sandbox check`` asks a target: generated requests, sequences along the links, and workflows."""

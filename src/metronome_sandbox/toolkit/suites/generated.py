@@ -1,0 +1,350 @@
+"""Generated requests: Schemathesis makes them from the document and holds the answers to its checks and ours.
+
+A sandbox is put back before every request that follows a change, so a failure repeats by itself; so is it before every
+sequence along the document's links. Elsewhere things stay as they were left.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+import hypothesis
+import schemathesis
+from hypothesis.stateful import run_state_machine_as_test
+from schemathesis import Case, HookContext, Response
+from schemathesis.config import SchemathesisConfig
+from schemathesis.core.errors import NoLinksFound
+from schemathesis.core.failures import Failure as Complaint
+from schemathesis.core.failures import FailureGroup
+from schemathesis.engine import events, from_schema
+from schemathesis.engine.recorder import Interaction, ScenarioRecorder
+
+from metronome_sandbox.spec.document import Document
+from metronome_sandbox.spec.findings import Finding
+from metronome_sandbox.spec.operations import operations_of
+from metronome_sandbox.toolkit import checks
+from metronome_sandbox.toolkit.checks import Blame
+from metronome_sandbox.toolkit.report import Batch, Failure
+from metronome_sandbox.toolkit.suites.aim import Aim
+from metronome_sandbox.toolkit.suites.ids import collect
+from metronome_sandbox.toolkit.suites.judgement import READS, filter_of
+from metronome_sandbox.toolkit.suites.profiles import Profile
+from metronome_sandbox.toolkit.suites.smallest import smallest
+from metronome_sandbox.toolkit.suites.times import Times
+from metronome_sandbox.toolkit.target import TIMEOUT_SECONDS, Answer, CannotCheck, Exchange, Target
+
+METHODS = {"get", "put", "post", "delete", "options", "patch", "trace"}
+STEPS = 8
+SECRETS = frozenset(("authorization", "cookie", "set-cookie", "x-sandbox-control-token"))
+
+NO_PROXY = {"http": None, "https": None, "all": None}
+"""Whatever proxy the environment names, this machine is not behind it."""
+
+DOCUMENTED = frozenset(
+    (
+        "status_code_conformance",
+        "content_type_conformance",
+        "response_headers_conformance",
+        "response_schema_conformance",
+        "negative_data_rejection",
+        "allow_header_conformance",
+        "unsupported_method",
+        "missing_required_header",
+    )
+)
+"""Checks that hold the API to the document: where the API is the one that counts, the document is wrong."""
+
+
+def run(
+    target: Target, document: Document, now: datetime, profile: Profile, *, only: Collection[str] = ()
+) -> Iterator[Batch]:
+    """Ask generated requests; yield a batch for each operation, then one for the sequences.
+
+    Args:
+        only: Operations to ask; all that the profile allows, unless given.
+
+    Raises:
+        CannotCheck: The target stopped answering.
+    """
+    source = _Source(target, document, now, profile, only)
+    if not source.operations:
+        return
+    with source.hooked():
+        yield from source.single_requests()
+        if profile.sequences and target.may_write:
+            yield source.sequences()
+
+
+class _Source:
+    def __init__(
+        self, target: Target, document: Document, now: datetime, profile: Profile, only: Collection[str]
+    ) -> None:
+        self._target = target
+        self._profile = profile
+        self._aim = Aim(collect(target), Times(now))
+        self._snapshot = target.snapshot() if target.is_sandbox else b""
+        self._is_changed = False
+        self._made = ""
+        self._in_sequence = False
+        described = {one.operation_id: one for one in document.operations()}
+        self.operations = [
+            name
+            for name in described
+            if (not only or name in only)
+            and (name in only or name not in profile.leaves_out)
+            and (target.may_write or name.startswith(READS))
+        ]
+        checks.register()
+        self._document = document
+        self._operations = {operation.operation_id: operation for operation in operations_of(document)}
+
+    def _schema(self, *, in_sequences: bool) -> Any:
+        """Return the document as a source of requests, single ones or sequences."""
+        config = SchemathesisConfig.from_dict(self._config(in_sequences))
+        schema = schemathesis.openapi.from_dict(self._document.tree, config=config)
+        if self._target.app is not None:
+            schema.app = self._target.app
+        schema.hook(filter_of(self._differs_in_form if self._target.is_sandbox else None))
+        return schema
+
+    @contextmanager
+    def hooked(self) -> Iterator[None]:
+        """Aim every call and note what changed something, for as long as the block takes.
+
+        Schemathesis knows these hooks for all schemas at once only.
+        """
+
+        def before_call(context: HookContext, case: Case[Any], kwargs: dict[str, Any]) -> None:
+            kwargs["allow_redirects"] = False  # the token belongs to the address that was given
+            if self._target.is_near:
+                kwargs["proxies"] = NO_PROXY
+            if not self._in_sequence:
+                self._restore()
+            self._aim.at(case, known=self._made)
+
+        def after_call(context: HookContext, case: Case[Any], response: Response) -> None:
+            if response.status_code < 400 and not _operation_id(case).startswith(READS):
+                self._is_changed = True
+
+        hooks = (before_call, after_call)
+        for hook in hooks:
+            schemathesis.hook(hook)
+        try:
+            yield
+        finally:
+            for hook in hooks:
+                schemathesis.hooks.unregister(hook)
+
+    def _config(self, in_sequences: bool) -> dict[str, Any]:
+        target, profile, document = self._target, self._profile, self._document
+        config: dict[str, Any] = {
+            "seed": 1,
+            "workers": 1,
+            "base-url": target.base_url,
+            "request-timeout": TIMEOUT_SECONDS,
+            "headers": {"Authorization": f"Bearer {target.token}"},
+            "generation": {"deterministic": True, "database": "none", "max-examples": profile.examples},
+            "phases": {
+                "examples": {"enabled": False},
+                "coverage": {"enabled": profile.tries_every_field and target.may_write},
+                "fuzzing": {"enabled": True},
+                "stateful": {"enabled": in_sequences},
+            },
+            "checks": {
+                # Where an operation answers 501 its document says so, which status_code_conformance sees to.
+                "not_a_server_error": {"expected-statuses": ["2xx", "3xx", "4xx", "501"]},
+                "ignored_auth": {"enabled": False},  # a sandbox takes any token; a workflow asks without one
+            },
+            "operations": [
+                {**_described(document, one), "enabled": one.operation_id in self.operations}
+                for one in document.operations()
+            ],
+        }
+        if target.calls_per_second is not None:
+            config["rate-limit"] = f"{max(1, round(target.calls_per_second))}/s"
+        return config
+
+    # single requests
+
+    def single_requests(self) -> Iterator[Batch]:
+        for event in from_schema(self._schema(in_sequences=False)).execute():
+            if isinstance(event, events.ScenarioFinished):
+                yield self._batch(event.label or event.phase.value, event.recorder, event.elapsed_time)
+            elif isinstance(event, events.NonFatalError):
+                yield self._trouble(event)
+            elif isinstance(event, events.FatalError):
+                raise CannotCheck(f"Schemathesis stopped: {event.exception}")
+
+    def _batch(self, label: str, recorder: ScenarioRecorder, seconds: float) -> Batch:
+        batch = Batch("generated", label, seconds=seconds)
+        found: dict[str, tuple[int, Failure]] = {}
+        for case_id, interaction in recorder.interactions.items():
+            exchange = _exchange(interaction)
+            batch.exchanges.append(exchange)
+            for node in recorder.checks.get(case_id, ()):
+                if node.failure_info is None:
+                    continue
+                failure = self._failure(
+                    "generated", label, recorder.cases[case_id].value, node.name, node.failure_info.failure, (exchange,)
+                )
+                size = len(exchange.path) + len(exchange.body)
+                if node.name not in found or size < found[node.name][0]:
+                    found[node.name] = size, failure
+        for check, (_, failure) in found.items():
+            operation = self._operations.get(failure.operation_id)
+            if operation is None or not (self._target.is_sandbox or failure.operation_id.startswith(READS)):
+                batch.failures.append(failure)  # to ask again would leave things behind
+                continue
+            shown = smallest(self._target, operation, check, failure.exchanges[-1], self._begin_again)
+            batch.failures.append(replace(failure, exchanges=(shown,)))
+        return batch
+
+    def _trouble(self, event: events.NonFatalError) -> Batch:
+        """Return what Schemathesis could not do; a target that went away ends the run."""
+        import requests
+
+        if isinstance(event.value, requests.RequestException):
+            raise CannotCheck(f"{self._target.base_url} stopped answering: {type(event.value).__name__}")
+        text = " ".join(str(event.info).split())[:300]
+        finding = Finding("", "requests can be generated", text)
+        failure = Failure("generated", event.label, event.label, finding, Blame.DOCUMENT, ())
+        return Batch("generated", event.label, failures=[failure])
+
+    # sequences
+
+    def sequences(self) -> Batch:
+        source = self
+        batch = Batch("sequences", "along the links")
+        found: dict[tuple[str, str], Failure] = {}
+
+        class Sequences(self._schema(in_sequences=True).as_state_machine()):  # type: ignore[misc]
+            def setup(self) -> None:
+                super().setup()
+                source._begin_again()
+                source._made = ""
+                self.steps: list[Exchange] = []
+
+            def after_call(self, response: Response, case: Case[Any]) -> None:
+                super().after_call(response, case)
+                source._made += response.text
+                self.steps.append(_exchange_of(response))
+                batch.exchanges.append(self.steps[-1])
+
+            def validate_response(self, response: Response, case: Case[Any], **how: Any) -> None:
+                try:
+                    super().validate_response(response, case, **how)
+                except FailureGroup as group:
+                    for complaint in group.exceptions:
+                        name = complaint.checks[0] if complaint.checks else complaint.title
+                        failure = source._failure(
+                            "sequences", case.operation.label, case, name, complaint, tuple(self.steps)
+                        )
+                        known = found.get((name, case.operation.label))
+                        if known is None or len(failure.exchanges) < len(known.exchanges):
+                            found[name, case.operation.label] = failure
+
+        self._in_sequence = True
+        with suppress(NoLinksFound):  # the operations that are asked have no link to another
+            run_state_machine_as_test(
+                Sequences,
+                settings=hypothesis.settings(
+                    max_examples=self._profile.sequences,
+                    stateful_step_count=STEPS,
+                    deadline=None,
+                    derandomize=True,
+                    database=None,
+                    suppress_health_check=list(hypothesis.HealthCheck),
+                    print_blob=False,
+                ),
+            )
+        self._in_sequence = False
+        batch.failures += found.values()
+        return batch
+
+    # around each call
+
+    def _begin_again(self) -> None:
+        self._is_changed = True
+        self._restore()
+
+    def _restore(self) -> None:
+        if self._is_changed and self._snapshot:
+            self._target.restore(self._snapshot)
+            self._is_changed = False
+
+    def _differs_in_form(self) -> bool:
+        entries = self._target.call("GET", "/sandbox/requests", query={"limit": 1})["data"]
+        return bool(entries and entries[0].get("findings"))
+
+    def _failure(
+        self,
+        suite: str,
+        label: str,
+        case: Case[Any],
+        check: str,
+        complaint: Complaint,
+        exchanges: tuple[Exchange, ...],
+    ) -> Failure:
+        status = exchanges[-1].answer.status
+        if status in (401, 403, 429):
+            blame = Blame.CLIENT
+        elif check in DOCUMENTED and not self._target.is_sandbox and status < 500:
+            blame = Blame.DOCUMENT
+        else:
+            blame = Blame.SERVER
+        said = [line for line in complaint.message.splitlines() if line.strip()]
+        text = f"{complaint.title}: {' '.join(' '.join(said).split())[:300]}" if said else complaint.title
+        return Failure(suite, label, _operation_id(case), Finding("", check.replace("_", " "), text), blame, exchanges)
+
+
+def _described(document: Document, one: Any) -> dict[str, Any]:
+    """Return what is special about an operation, as Schemathesis wants to be told.
+
+    A path may have methods that the document does not describe but merely names: they answer 501, not 405, and the
+    ``Allow`` header lists them.
+    """
+    named = {other.method.lower() for other in document.not_imitated() if other.path == one.path}
+    return {
+        "include-operation-id": one.operation_id,
+        "phases": {"coverage": {"unexpected-methods": sorted(METHODS - named)}},
+        "checks": {"allow_header_conformance": {"enabled": not named}},
+    }
+
+
+def _operation_id(case: Case[Any]) -> str:
+    return str(case.operation.definition.raw["operationId"])
+
+
+def _exchange(interaction: Interaction) -> Exchange:
+    request, response = interaction.request, interaction.response
+    answer = Answer(0, {}, b"") if response is None else _answer(response)
+    return Exchange(request.method, _path(request.uri), _shown(request.headers), request.body or b"", answer)
+
+
+def _exchange_of(response: Response) -> Exchange:
+    request = response.request
+    raw = request.body.encode() if isinstance(request.body, str) else request.body
+    body = raw if isinstance(raw, bytes) else b""
+    headers = {name.lower(): str(value) for name, value in request.headers.items()}
+    return Exchange(str(request.method), _path(str(request.url)), _without_secrets(headers), body, _answer(response))
+
+
+def _answer(response: Response) -> Answer:
+    headers = {name.lower(): ", ".join(values) for name, values in response.headers.items()}
+    return Answer(response.status_code, _without_secrets(headers), response.content, response.elapsed)
+
+
+def _shown(headers: Any) -> dict[str, str]:
+    return _without_secrets({name.lower(): ", ".join(values) for name, values in headers.items()})
+
+
+def _without_secrets(headers: dict[str, str]) -> dict[str, str]:
+    return {name: value for name, value in headers.items() if name not in SECRETS}
+
+
+def _path(url: str) -> str:
+    return "/" + url.split("://", 1)[-1].partition("/")[2]
