@@ -84,6 +84,8 @@ class Upstream:
         self.base_url = base_url.rstrip("/")
         self.is_local = _is_loopback(parts.hostname or "")
         self.is_readable_on_the_way = parts.scheme == "http" and not self.is_local
+        # A proxy that the environment names sees nothing of what goes through it by TLS, and all of the rest.
+        self._trusts_environment = parts.scheme == "https" and not self.is_local
         self._url = httpx.URL(self.base_url)
         self._prefix = self._url.raw_path.rstrip(b"/")
 
@@ -97,7 +99,7 @@ class Upstream:
             timeout=httpx.Timeout(SILENCE_SECONDS, connect=CONNECT_SECONDS, pool=None),
             limits=httpx.Limits(max_connections=None),
             follow_redirects=False,
-            trust_env=not self.is_local,  # whatever proxy the environment names, this machine is not behind it
+            trust_env=self._trusts_environment,
         )
 
     def probe(self) -> None:
@@ -107,7 +109,7 @@ class Upstream:
             CannotProxy: Nothing does.
         """
         try:
-            with httpx.Client(timeout=CONNECT_SECONDS, trust_env=not self.is_local) as client:
+            with httpx.Client(timeout=CONNECT_SECONDS, trust_env=self._trusts_environment) as client:
                 client.head(self._url)
         except httpx.HTTPError as error:
             raise CannotProxy(self.why(error)) from None

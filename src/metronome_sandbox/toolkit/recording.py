@@ -14,6 +14,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Iterator, MutableMapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from pathlib import Path
@@ -36,6 +37,7 @@ NO_ANSWER = 501
 """What a request gets that was never recorded: no status that a test may expect of the API."""
 
 MAX_BODY = 64 * 1024 * 1024
+MAX_DEPTH = 100
 
 Key = tuple[str, str, str]
 """Operation with its path parameters, query, body: each in a form in which equal values are equal texts."""
@@ -65,20 +67,27 @@ def _canonical_number(number: Decimal) -> str:
 
 
 def _tree(body: bytes) -> Any:
-    """Return the value of a body with exact numbers; of one that is no JSON the text."""
+    """Return the value of a body with exact numbers; of one that is no JSON, or absurdly deep, the text."""
     if not body:
         return None
-    try:
-        return json.loads(body, parse_float=Decimal)
-    except (ValueError, RecursionError):
-        return {"not JSON": body.decode("latin-1")}
+    with suppress(ValueError, RecursionError):
+        tree = json.loads(body, parse_float=Decimal)
+        if _depth(tree) <= MAX_DEPTH:
+            return tree
+    return {"not JSON": body.decode("latin-1")}
+
+
+def _depth(tree: Any) -> int:
+    depth, level = 0, [tree]
+    while level and depth <= MAX_DEPTH:
+        depth += 1
+        inner = [one.values() if isinstance(one, dict) else one for one in level if isinstance(one, dict | list)]
+        level = [one for holder in inner for one in holder]
+    return depth
 
 
 def _body_form(body: bytes) -> str:
-    try:
-        return "" if not body else canonical(_tree(body))
-    except RecursionError:
-        return body.decode("latin-1")
+    return "" if not body else canonical(_tree(body))
 
 
 def _query_form(call: Call, query: str) -> str:
@@ -202,13 +211,17 @@ def _rooted(exchange: Exchange, contract: Contract) -> Exchange:
 class ReplayApp:
     """An ASGI application that answers from a recording. Each one begins with the first answers again.
 
+    Args:
+        say: Called with what was asked and never recorded, in words.
+
     Attributes:
-        refused: What was asked and never recorded, in words.
+        refused: All of it.
     """
 
-    def __init__(self, recording: Recording) -> None:
+    def __init__(self, recording: Recording, say: Callable[[str], None] | None = None) -> None:
         self.recording = recording
         self.refused: list[str] = []
+        self._say = say
         self._used: Counter[Key] = Counter()
 
     async def __call__(
@@ -253,6 +266,8 @@ class ReplayApp:
         if not same or (number >= len(same) and not is_read):
             why = why_not(self.recording, sent) if not same else _used_up(call, len(same))
             self.refused.append(why)
+            if self._say is not None:
+                self._say(why)
             headers = (("content-type", "application/json"), ("x-should-retry", "false"))
             return NO_ANSWER, headers, json.dumps({"message": why}).encode()
         self._used[key] += 1

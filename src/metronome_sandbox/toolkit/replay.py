@@ -20,11 +20,9 @@ def run(file: Path, listener: socket.socket) -> int:
     except BadRecording as error:
         _say(f"metronome-sandbox: {error}")
         return WRONG_USAGE
-    app = ReplayApp(recording)
+    app = ReplayApp(recording, lambda refused: print(_plain(refused), flush=True))
     _say(welcome(recording, listener))
     serve(app, listener)
-    for refused in dict.fromkeys(app.refused):
-        print(_plain(refused), flush=True)
     return FINDINGS if app.refused else FINE
 
 
