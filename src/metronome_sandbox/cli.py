@@ -283,6 +283,52 @@ def check(
     )
 
 
+@main.command()
+@click.option("--upstream", required=True, metavar="URL", help="Where the calls go: a sandbox or the real API.")
+@click.option(
+    "--port", default=4020, show_default=True, type=click.IntRange(0, 65535), help="TCP port; 0 takes a free one."
+)
+@click.option("--record", metavar="FILE.har", type=click.Path(dir_okay=False, path_type=Path), help="Write every call.")
+@click.option(
+    "--report", metavar="FILE.json", type=click.Path(dir_okay=False, path_type=Path), help="Write the findings."
+)
+@click.option(
+    "--keep-secrets",
+    is_flag=True,
+    help="Record secrets in bodies and queries as well. Credentials of the client never are.",
+)
+def proxy(upstream: str, port: int, record: Path | None, report: Path | None, keep_secrets: bool) -> None:
+    """Stand between a client and the API and tell what is wrong with their calls, until interrupted.
+
+    Every call is passed on as it is. Exit status 1 means that there are findings.
+    """
+    try:
+        from metronome_sandbox.toolkit import proxy as passing
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] != "httpx":
+            raise
+        click.echo('The proxy needs more packages: pip install "metronome-sandbox[toolkit]"', err=True)
+        raise SystemExit(2) from None
+    with _listen("127.0.0.1", port) as listener:
+        sys.exit(passing.run(upstream, listener, record=record, report=report, keeps_secrets=keep_secrets))
+
+
+@main.command()
+@click.argument("file", metavar="FILE.har", type=click.Path(dir_okay=False, path_type=Path))
+@click.option(
+    "--port", default=4030, show_default=True, type=click.IntRange(0, 65535), help="TCP port; 0 takes a free one."
+)
+def replay(file: Path, port: int) -> None:
+    """Answer calls from a recording, until interrupted.
+
+    Calls are matched by operation, parameters and body. Exit status 1 means that one was asked for that it has not.
+    """
+    from metronome_sandbox.toolkit import replay as replaying
+
+    with _listen("127.0.0.1", port) as listener:
+        sys.exit(replaying.run(file, listener))
+
+
 def _run(settings: Settings, listener: socket.socket, access_log: bool) -> None:
     import uvicorn
 

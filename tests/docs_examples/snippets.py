@@ -26,6 +26,7 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 NOT_RUN = "<!-- not run by the tests -->"
 BLOCK = re.compile(r"^(?P<mark><!-- [^\n]* -->\n)?```(?P<kind>\w*)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
 PORT = re.compile(r"\b40[0-9]{2}\b")
+SERVERS = tuple(f"metronome-sandbox {verb} " for verb in ("serve", "proxy", "replay"))
 BINARIES = Path(sys.executable).parent
 
 
@@ -91,6 +92,8 @@ class Reader:
             "PATH": f"{BINARIES}{os.pathsep}{os.environ['PATH']}",
             "NO_PROXY": "127.0.0.1",
             "METRONOME_SANDBOX_SERVE_PORT": self._here("4010"),
+            "METRONOME_SANDBOX_PROXY_PORT": self._here("4020"),
+            "METRONOME_SANDBOX_REPLAY_PORT": self._here("4030"),
             "PYTEST_PLUGINS": "" if IS_INSTALLED else PLUGIN,
         }
 
@@ -112,8 +115,8 @@ class Reader:
 
     def _run(self, snippet: Snippet, command: Command) -> None:
         text = self._here(command.text)
-        if text.startswith("metronome-sandbox serve"):
-            self._serve(text)
+        if f"{text} ".startswith(SERVERS):
+            self._serve(snippet, text, command.output)
             return
         done = subprocess.run(
             text,
@@ -127,15 +130,31 @@ class Reader:
         assert done.returncode == 0, f"{snippet}: {text}\n{done.stdout}{done.stderr}"
         assert says(command.output, done.stdout), f"{snippet}: {text}\nprinted {done.stdout}\nnot {command.output}"
 
-    def _serve(self, text: str) -> None:
-        """Start the server, wait until it says that it listens, and end it when the page is read."""
-        process = subprocess.Popen(
-            shlex.split(text), cwd=self._folder, env=self._environment, stderr=subprocess.PIPE, encoding="utf-8"
-        )
+    def _serve(self, snippet: Snippet, text: str, output: str) -> None:
+        """Start a server, wait until it says that it listens, and end it when the page is read.
+
+        Only then it has printed what the page shows below it.
+        """
+        printed = self._folder / f"printed_{snippet.line}.txt"
+        with printed.open("w", encoding="utf-8") as out:
+            process = subprocess.Popen(
+                shlex.split(text),
+                cwd=self._folder,
+                env=self._environment,
+                stdout=out,
+                stderr=subprocess.PIPE,
+                encoding="utf-8",
+            )
+        self._stack.callback(self._has_printed, snippet, printed, output)
         self._stack.enter_context(process)
         self._stack.callback(process.terminate)
         assert process.stderr is not None
         assert any("curl" in line for line in process.stderr), f"{text}: the server ended"
+
+    @staticmethod
+    def _has_printed(snippet: Snippet, file: Path, output: str) -> None:
+        printed = file.read_text(encoding="utf-8")
+        assert says(output, printed), f"{snippet}\nprinted {printed}\nnot {output}"
 
     def _python(self, snippet: Snippet, output: str | None) -> None:
         text = self._here(snippet.text)
