@@ -11,6 +11,8 @@ import os
 import signal
 import socket
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from ipaddress import ip_address
 from pathlib import Path
@@ -27,6 +29,8 @@ MEBIBYTE = 1024 * 1024
 BACKLOG = 2048
 """Connections that wait while the server starts or is busy."""
 
+SANDBOX_URL = "http://127.0.0.1:4010"
+FILE = click.Path(dir_okay=False, path_type=Path)
 SHUTDOWN_SECONDS = 3
 """How long calls that are under way may take once the server is told to stop."""
 
@@ -190,6 +194,54 @@ def explain(invoice: str, base_url: str, token: str, control_token: str | None, 
     from metronome_sandbox import explain as explanation
 
     sys.exit(explanation.run(invoice, base_url=base_url, token=token, control_token=control_token, as_json=as_json))
+
+
+@main.command("check-assumptions")
+@click.option("--base-url", default=SANDBOX_URL, show_default=True, metavar="URL", envvar="METRONOME_BASE_URL")
+@click.option("--token", default="demo", metavar="TOKEN", envvar="METRONOME_BEARER_TOKEN", help="Bearer token.")
+@click.option("--control-token", metavar="TOKEN", envvar="METRONOME_SANDBOX_CONTROL_TOKEN", help="Of that sandbox.")
+@click.option("--only", multiple=True, metavar="A-MARK", help="Check this assumption; may be given again.")
+@click.option("--yes-write-to", metavar="HOST", help="Write to this host although it is no sandbox.")
+@click.option("--json", "json_file", metavar="FILE", type=FILE, help="Report to send; it holds no token.")
+@click.option("--html", "html_file", metavar="FILE", type=FILE, help="The same to read.")
+def check_assumptions(
+    base_url: str,
+    token: str,
+    control_token: str | None,
+    only: tuple[str, ...],
+    yes_write_to: str | None,
+    json_file: Path | None,
+    html_file: Path | None,
+) -> None:
+    """Ask an API whether it does what docs/assumptions.md says it does.
+
+    Each assumption is a few calls with figures that are known before. What they make is archived afterwards. Exit
+    status 1 means that a rule differs.
+    """
+    with _toolkit():
+        from metronome_sandbox.toolkit.probes import command
+    status = command.run(
+        base_url,
+        token,
+        control_token=control_token,
+        only=only,
+        yes_write_to=yes_write_to,
+        json_file=json_file,
+        html_file=html_file,
+    )
+    sys.exit(status)
+
+
+@contextmanager
+def _toolkit() -> Iterator[None]:
+    """Say what is missing when the toolkit is not installed."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        if (error.name or "").startswith("metronome_sandbox"):
+            raise
+        click.echo(f'This needs {error.name}: pip install "metronome-sandbox[toolkit]"', err=True)
+        raise SystemExit(2) from None
 
 
 def _run(settings: Settings, listener: socket.socket, access_log: bool) -> None:
