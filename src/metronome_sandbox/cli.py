@@ -232,6 +232,79 @@ def check_assumptions(
     sys.exit(status)
 
 
+@main.group()
+def spec() -> None:
+    """Compare OpenAPI documents: two of them, or the sandbox's with the vendor's."""
+
+
+@spec.command("diff")
+@click.argument("old", type=FILE)
+@click.argument("new", type=FILE)
+@click.option("--coverage", metavar="FILE", type=FILE, help="What a client uses; tells which changes hit it.")
+@click.option("--json", "json_file", metavar="FILE", type=FILE, help="Write all changes here.")
+@click.option("--all", "shows_all", is_flag=True, help="Print additive changes as well.")
+def spec_diff(old: Path, new: Path, coverage: Path | None, json_file: Path | None, shows_all: bool) -> None:
+    """Tell what changed from OLD to NEW: breaking, risky or additive. Both are OpenAPI 3 in JSON.
+
+    Exit status 1 means that something is breaking or risky; with --coverage, that it hits the client.
+    """
+    with _toolkit():
+        from metronome_sandbox.toolkit import spec_command
+    sys.exit(spec_command.diff(old, new, coverage=coverage, json_file=json_file, shows_all=shows_all))
+
+
+@spec.command("drift")
+@click.option("--vendor", metavar="FILE", type=FILE, help="The vendor's document, instead of the installed SDK.")
+@click.option("--json", "json_file", metavar="FILE", type=FILE, help="Write the differences here.")
+def spec_drift(vendor: Path | None, json_file: Path | None) -> None:
+    """Tell where the sandbox's document and the vendor's differ in names, enum values and types.
+
+    The vendor's is the installed metronome-sdk, unless a file is given. Exit status 1 means that they differ.
+    """
+    with _toolkit():
+        from metronome_sandbox.toolkit import spec_command
+    sys.exit(spec_command.drift(vendor, json_file=json_file))
+
+
+@main.command()
+@click.option("--base-url", default=SANDBOX_URL, show_default=True, metavar="URL", envvar="METRONOME_BASE_URL")
+@click.option("--token", default="demo", metavar="TOKEN", envvar="METRONOME_BEARER_TOKEN", help="Bearer token.")
+@click.option("--control-token", metavar="TOKEN", envvar="METRONOME_SANDBOX_CONTROL_TOKEN", help="Of that sandbox.")
+@click.option("--har", metavar="FILE", type=FILE, multiple=True, help="Read a recording; may be given again.")
+@click.option("--document", metavar="FILE", type=FILE, help="Count against this document, instead of our own.")
+@click.option("--test", metavar="NAME", help="The test that made these calls.")
+@click.option("--out", metavar="FILE", type=FILE, default="coverage.json", show_default=True, help="Where to write it.")
+@click.option("--html", metavar="FILE", type=FILE, help="The same to read.")
+def coverage(
+    base_url: str,
+    token: str,
+    control_token: str | None,
+    har: tuple[Path, ...],
+    document: Path | None,
+    test: str | None,
+    out: Path,
+    html: Path | None,
+) -> None:
+    """Write which operations, fields, enum values and error codes a client uses.
+
+    They come from the journal of a sandbox, or from recordings (HAR). Values are kept only where the document lists
+    them, so the file holds nothing of a customer.
+    """
+    with _toolkit():
+        from metronome_sandbox.toolkit import spec_command
+    status = spec_command.coverage(
+        base_url=base_url,
+        token=token,
+        control_token=control_token,
+        har=har,
+        document=document,
+        test=test,
+        out=out,
+        html=html,
+    )
+    sys.exit(status)
+
+
 @contextmanager
 def _toolkit() -> Iterator[None]:
     """Say what is missing when the toolkit is not installed."""
