@@ -11,6 +11,8 @@ import os
 import signal
 import socket
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from ipaddress import ip_address
 from pathlib import Path
@@ -27,6 +29,8 @@ MEBIBYTE = 1024 * 1024
 BACKLOG = 2048
 """Connections that wait while the server starts or is busy."""
 
+SANDBOX_URL = "http://127.0.0.1:4010"
+FILE = click.Path(dir_okay=False, path_type=Path)
 SHUTDOWN_SECONDS = 3
 """How long calls that are under way may take once the server is told to stop."""
 
@@ -253,13 +257,8 @@ def check(
 
     Exit status: 0 when nothing was found, 1 with findings, 2 when the API could not be asked.
     """
-    try:
+    with _toolkit():
         from metronome_sandbox.toolkit import checking
-    except ModuleNotFoundError as error:
-        if (error.name or "").partition(".")[0] not in ("httpx", "hypothesis", "requests", "schemathesis"):
-            raise
-        click.echo('The checks need more packages: pip install "metronome-sandbox[toolkit]"', err=True)
-        raise SystemExit(2) from None
     app = None
     if base_url is None:
         from metronome_sandbox.api.app import create_app
@@ -302,13 +301,8 @@ def proxy(upstream: str, port: int, record: Path | None, report: Path | None, ke
 
     Every call is passed on as it is. Exit status 1 means that there are findings.
     """
-    try:
+    with _toolkit():
         from metronome_sandbox.toolkit import proxy as passing
-    except ModuleNotFoundError as error:
-        if (error.name or "").partition(".")[0] != "httpx":
-            raise
-        click.echo('The proxy needs more packages: pip install "metronome-sandbox[toolkit]"', err=True)
-        raise SystemExit(2) from None
     with _listen("127.0.0.1", port) as listener:
         sys.exit(passing.run(upstream, listener, record=record, report=report, keeps_secrets=keep_secrets))
 
@@ -327,6 +321,127 @@ def replay(file: Path, port: int) -> None:
 
     with _listen("127.0.0.1", port) as listener:
         sys.exit(replaying.run(file, listener))
+
+
+@main.command("check-assumptions")
+@click.option("--base-url", default=SANDBOX_URL, show_default=True, metavar="URL", envvar="METRONOME_BASE_URL")
+@click.option("--token", default="demo", metavar="TOKEN", envvar="METRONOME_BEARER_TOKEN", help="Bearer token.")
+@click.option("--control-token", metavar="TOKEN", envvar="METRONOME_SANDBOX_CONTROL_TOKEN", help="Of that sandbox.")
+@click.option("--only", multiple=True, metavar="A-MARK", help="Check this assumption; may be given again.")
+@click.option("--yes-write-to", metavar="HOST", help="Write to this host although it is no sandbox.")
+@click.option("--json", "json_file", metavar="FILE", type=FILE, help="Report to send; it holds no token.")
+@click.option("--html", "html_file", metavar="FILE", type=FILE, help="The same to read.")
+def check_assumptions(
+    base_url: str,
+    token: str,
+    control_token: str | None,
+    only: tuple[str, ...],
+    yes_write_to: str | None,
+    json_file: Path | None,
+    html_file: Path | None,
+) -> None:
+    """Ask an API whether it does what docs/assumptions.md says it does.
+
+    Each assumption is a few calls with figures that are known before. What they make is archived afterwards. Exit
+    status 1 means that a rule differs.
+    """
+    with _toolkit():
+        from metronome_sandbox.toolkit.probes import command
+    status = command.run(
+        base_url,
+        token,
+        control_token=control_token,
+        only=only,
+        yes_write_to=yes_write_to,
+        json_file=json_file,
+        html_file=html_file,
+    )
+    sys.exit(status)
+
+
+@main.group()
+def spec() -> None:
+    """Compare OpenAPI documents: two of them, or the sandbox's with the vendor's."""
+
+
+@spec.command("diff")
+@click.argument("old", type=FILE)
+@click.argument("new", type=FILE)
+@click.option("--coverage", metavar="FILE", type=FILE, help="What a client uses; tells which changes hit it.")
+@click.option("--json", "json_file", metavar="FILE", type=FILE, help="Write all changes here.")
+@click.option("--all", "shows_all", is_flag=True, help="Print additive changes as well.")
+def spec_diff(old: Path, new: Path, coverage: Path | None, json_file: Path | None, shows_all: bool) -> None:
+    """Tell what changed from OLD to NEW: breaking, risky or additive. Both are OpenAPI 3 in JSON.
+
+    Exit status 1 means that something is breaking or risky; with --coverage, that it hits the client.
+    """
+    with _toolkit():
+        from metronome_sandbox.toolkit import spec_command
+    sys.exit(spec_command.diff(old, new, coverage=coverage, json_file=json_file, shows_all=shows_all))
+
+
+@spec.command("drift")
+@click.option("--vendor", metavar="FILE", type=FILE, help="The vendor's document, instead of the installed SDK.")
+@click.option("--json", "json_file", metavar="FILE", type=FILE, help="Write the differences here.")
+def spec_drift(vendor: Path | None, json_file: Path | None) -> None:
+    """Tell where the sandbox's document and the vendor's differ in names, enum values and types.
+
+    The vendor's is the installed metronome-sdk, unless a file is given. Exit status 1 means that they differ.
+    """
+    with _toolkit():
+        from metronome_sandbox.toolkit import spec_command
+    sys.exit(spec_command.drift(vendor, json_file=json_file))
+
+
+@main.command()
+@click.option("--base-url", default=SANDBOX_URL, show_default=True, metavar="URL", envvar="METRONOME_BASE_URL")
+@click.option("--token", default="demo", metavar="TOKEN", envvar="METRONOME_BEARER_TOKEN", help="Bearer token.")
+@click.option("--control-token", metavar="TOKEN", envvar="METRONOME_SANDBOX_CONTROL_TOKEN", help="Of that sandbox.")
+@click.option("--har", metavar="FILE", type=FILE, multiple=True, help="Read a recording; may be given again.")
+@click.option("--document", metavar="FILE", type=FILE, help="Count against this document, instead of our own.")
+@click.option("--test", metavar="NAME", help="The test that made these calls.")
+@click.option("--out", metavar="FILE", type=FILE, default="coverage.json", show_default=True, help="Where to write it.")
+@click.option("--html", metavar="FILE", type=FILE, help="The same to read.")
+def coverage(
+    base_url: str,
+    token: str,
+    control_token: str | None,
+    har: tuple[Path, ...],
+    document: Path | None,
+    test: str | None,
+    out: Path,
+    html: Path | None,
+) -> None:
+    """Write which operations, fields, enum values and error codes a client uses.
+
+    They come from the journal of a sandbox, or from recordings (HAR). Values are kept only where the document lists
+    them, so the file holds nothing of a customer.
+    """
+    with _toolkit():
+        from metronome_sandbox.toolkit import spec_command
+    status = spec_command.coverage(
+        base_url=base_url,
+        token=token,
+        control_token=control_token,
+        har=har,
+        document=document,
+        test=test,
+        out=out,
+        html=html,
+    )
+    sys.exit(status)
+
+
+@contextmanager
+def _toolkit() -> Iterator[None]:
+    """Say what is missing when the toolkit is not installed."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        if (error.name or "").startswith("metronome_sandbox"):
+            raise
+        click.echo(f'This needs {error.name}: pip install "metronome-sandbox[toolkit]"', err=True)
+        raise SystemExit(2) from None
 
 
 def _run(settings: Settings, listener: socket.socket, access_log: bool) -> None:

@@ -1,0 +1,362 @@
+"""Probes of customers, products, rate cards, units and events: what is taken and what is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from metronome_sandbox.toolkit.probes.lab import JULY, JUNE, USD, Figure, Shop
+from metronome_sandbox.toolkit.probes.table import Table
+
+TABLE = Table()
+probe = TABLE.probe
+
+PRODUCTS = "/v1/contract-pricing/products"
+CARDS = "/v1/contract-pricing/rate-cards"
+METRICS = "/v1/billable-metrics/create"
+
+
+def _product(shop: Shop, **terms: Any) -> int:
+    """Return the status of a product's creation."""
+    return shop.lab.status(f"{PRODUCTS}/create", {"name": shop.called("X"), **terms})
+
+
+@probe("A-archived-customer")
+def archived_customer(shop: Shop) -> Iterator[Figure]:
+    """A contract of a customer that is archived."""
+    shop.product("P", 10)
+    shop.lab.archive(shop.customer)
+
+    yield Figure("a contract", 400, shop.lab.status("/v1/contracts/create", shop.contract_body()))
+    read = shop.lab.sender.send("GET", f"/v1/customers/{shop.customer}")
+    yield Figure("to read it", 200, read.status)
+
+
+@probe("A-rate-card-alias")
+def rate_card_alias(shop: Shop) -> Iterator[Figure]:
+    """A rate card by id and by alias at once."""
+    alias = shop.lab.name("alias").replace(" ", "-")
+    card = shop.new_card(aliases=[{"name": alias}])
+    body = {**shop.contract_body(), "rate_card_id": card, "rate_card_alias": alias}
+
+    yield Figure("both", 400, shop.lab.status("/v1/contracts/create", body))
+    del body["rate_card_id"]
+    yield Figure("the alias", 200, shop.lab.status("/v1/contracts/create", body))
+
+
+@probe("A-alias-unknown")
+def alias_unknown(shop: Shop) -> Iterator[Figure]:
+    """An alias that nothing has."""
+    body = {**shop.contract_body(), "rate_card_alias": f"{shop.lab.prefix}-nobody"}
+    del body["rate_card_id"]
+
+    yield Figure("a contract", 400, shop.lab.status("/v1/contracts/create", body))
+
+
+@probe("A-metric-fields")
+def metric_fields(shop: Shop) -> Iterator[Figure]:
+    """Metrics with neither sql nor an aggregation type, and with a key beside COUNT."""
+    name = shop.lab.name("metric")
+    key = {"aggregation_type": "COUNT", "aggregation_key": "quantity"}
+
+    yield Figure("neither", 400, shop.lab.status(METRICS, {"name": name}))
+    yield Figure("a key with COUNT", 400, shop.lab.status(METRICS, {"name": name, **key}))
+
+
+@probe("A-product-fields")
+def product_fields(shop: Shop) -> Iterator[Figure]:
+    """A FIXED product with a metric, and with composite tags."""
+    metric = shop.metric()
+
+    yield Figure("a metric", 400, _product(shop, type="FIXED", billable_metric_id=metric))
+    yield Figure("composite tags", 400, _product(shop, type="FIXED", composite_tags=["a"]))
+    yield Figure("a written-out false", 200, _product(shop, type="FIXED", exclude_free_usage=False))
+
+
+@probe("A-product-without-metric")
+def product_without_metric(shop: Shop) -> Iterator[Figure]:
+    """A USAGE product without a metric."""
+    yield Figure("its creation", 400, _product(shop, type="USAGE"))
+
+
+@probe("A-conversion-factor")
+def conversion_factor(shop: Shop) -> Iterator[Figure]:
+    """Conversions by 0, by -1 and by a half."""
+    metric = shop.metric()
+    for factor, expected in ((0, 400), (-1, 400), (0.5, 200)):
+        conversion = {"conversion_factor": factor, "operation": "MULTIPLY"}
+        status = _product(shop, type="USAGE", billable_metric_id=metric, quantity_conversion=conversion)
+        yield Figure(f"a factor of {factor}", expected, status)
+
+
+@probe("A-archived-catalog")
+def archived_catalog(shop: Shop) -> Iterator[Figure]:
+    """A rate of a product that is archived."""
+    product = shop.product("P")
+    shop.lab.archive(product)
+
+    yield Figure("a rate", 400, shop.lab.status(f"{CARDS}/addRate", shop.rate_body(product, 10)))
+
+
+@probe("A-pro-service")
+def pro_service(shop: Shop) -> Iterator[Figure]:
+    """A product of the type PROFESSIONAL_SERVICE."""
+    product = shop.lab.make(f"{PRODUCTS}/create", {"name": shop.called("X"), "type": "PROFESSIONAL_SERVICE"})
+
+    yield Figure("its type", "PRO_SERVICE", shop.lab.post(f"{PRODUCTS}/get", {"id": product})["data"]["type"])
+
+
+@probe("A-initial-state")
+def initial_state(shop: Shop) -> Iterator[Figure]:
+    """What a new product says of its first state."""
+    found = shop.lab.post(f"{PRODUCTS}/get", {"id": shop.product("P")})["data"]
+
+    yield Figure("starting_at of initial", False, "starting_at" in found["initial"])
+
+
+@probe("A-unit-names")
+def unit_names(shop: Shop) -> Iterator[Figure]:
+    """Two custom units with one name."""
+    body = {"name": shop.lab.name("unit")}
+
+    found = [shop.lab.status("/v1/credit-types/create", body) for _ in range(2)]
+
+    yield Figure("both", [200, 200], found)
+
+
+@probe("A-aliases-replaced")
+def aliases_replaced(shop: Shop) -> Iterator[Figure]:
+    """A card with one alias that is updated with another one."""
+    old, new = (shop.lab.name(one).replace(" ", "-") for one in ("old", "new"))
+    card = shop.new_card(aliases=[{"name": old}])
+    shop.lab.post(f"{CARDS}/update", {"rate_card_id": card, "aliases": [{"name": new}]})
+
+    found = shop.lab.post(f"{CARDS}/get", {"id": card})["data"]["aliases"]
+
+    yield Figure("its aliases", [new[-3:]], [alias["name"][-3:] for alias in found])
+
+
+@probe("A-archived-cards-listed")
+def archived_cards_listed(shop: Shop) -> Iterator[Figure]:
+    """An archived rate card in the list."""
+    card = shop.new_card()
+    shop.lab.archive(card)
+
+    found = shop.lab.post(f"{CARDS}/list?limit=100", {})
+    while (listed := any(one["id"] == card for one in found["data"])) is False and found.get("next_page"):
+        found = shop.lab.post(f"{CARDS}/list?limit=100&next_page={found['next_page']}", {})
+
+    yield Figure("it is listed", True, listed)
+
+
+def _names_on_an_invoice(shop: Shop, contract: str, products: list[str]) -> list[str]:
+    return [line[0] for line in shop.lines(shop.preview(contract, [(product, 1) for product in products]))]
+
+
+@probe("A-product-order")
+def product_order(shop: Shop) -> Iterator[Figure]:
+    """A card of three products that is ordered by its last one only."""
+    products = [shop.product(short, 10) for short in "ABC"]
+    shop.lab.post(f"{CARDS}/setRateCardProductsOrder", {"rate_card_id": shop.card, "product_order": [products[2]]})
+
+    yield Figure("the lines", ["C", "A", "B"], _names_on_an_invoice(shop, shop.contract(), products))
+
+
+@probe("A-product-moves")
+def product_moves(shop: Shop) -> Iterator[Figure]:
+    """The first of three products moved to 1, then to 9."""
+    products = [shop.product(short, 10) for short in "ABC"]
+    contract = shop.contract()
+    for position, expected in ((1, ["B", "A", "C"]), (9, ["B", "C", "A"])):
+        moves = [{"product_id": products[0], "position": position}]
+        shop.lab.post(f"{CARDS}/moveRateCardProducts", {"rate_card_id": shop.card, "product_moves": moves})
+        yield Figure(f"the lines after a move to {position}", expected, _names_on_an_invoice(shop, contract, products))
+
+
+@probe("A-unused-price-fields")
+def unused_price_fields(shop: Shop) -> Iterator[Figure]:
+    """A FLAT rate with tiers."""
+    product = shop.product("P")
+    body = shop.rate_body(product, 10, starting_at=JUNE)
+
+    status = shop.lab.status(f"{CARDS}/addRate", {**body, "tiers": [{"price": 7}]})
+
+    yield Figure("the status", 200, status)
+    yield Figure("a unit of it", 10, shop.preview(shop.contract(), [(product, 1)])["total"])
+
+
+@probe("A-default-rate-unit")
+def default_rate_unit(shop: Shop) -> Iterator[Figure]:
+    """A rate without a unit on a card in euros."""
+    types = shop.lab.ask("GET", "/v1/credit-types/list?limit=100")["data"]
+    euro = next(one["id"] for one in types if one["name"] == "EUR")
+    shop.__dict__["card"] = shop.new_card(fiat_credit_type_id=euro)
+    shop.product("P", 10)
+
+    body = {"rate_card_id": shop.card, "at": JUNE}
+    [found] = shop.lab.post(f"{CARDS}/getRates", body)["data"]
+
+    yield Figure("its unit", "EUR", found["rate"]["credit_type"]["name"])
+
+
+@probe("A-ingest-batch")
+def ingest_batch(shop: Shop) -> Iterator[Figure]:
+    """A good event and one of 35 days ago in one batch."""
+    product = shop.product("P", 10)
+    shop.running()
+    good = {**shop.event(product, 0, 1), "customer_id": shop.customer}
+    old = {**shop.event(product, 0, 1), "customer_id": shop.customer, "timestamp": shop.at(-24 * 40)}
+
+    answer = shop.lab.sender.send("POST", "/v1/ingest", [good, old])
+
+    yield Figure("the status", 400, answer.status)
+    draft = next(one for one in shop.invoices("USAGE") if one["status"] == "DRAFT")
+    yield Figure("what is due of the good one", 0, draft["total"])
+
+
+@probe("A-numeric-properties")
+def numeric_properties(shop: Shop) -> Iterator[Figure]:
+    """1.5 as a number and as text."""
+    product = shop.product("P", 10)
+    contract = shop.running()
+    events = [shop.event(product, 0, 0), shop.event(product, 0, "1.5")]
+    events[0]["properties"]["quantity"] = 1.5
+
+    found = shop.lab.post(f"/v1/customers/{shop.customer}/previewEvents", {"events": events, "mode": "replace"})["data"]
+
+    yield Figure("what both come to", [30], [one["total"] for one in found if one.get("contract_id") == contract])
+
+
+@probe("A-preview-events")
+def preview_events(shop: Shop) -> Iterator[Figure]:
+    """A preview of an event of last year."""
+    product = shop.product("P", 10)
+    shop.running()
+    event = {**shop.event(product, 0, 1), "timestamp": shop.at(-24 * 365)}
+    path = f"/v1/customers/{shop.customer}/previewEvents"
+
+    yield Figure("the status", 400, shop.lab.status(path, {"events": [event], "mode": "replace"}))
+
+
+@probe("A-package-alias-unknown")
+def package_alias_unknown(shop: Shop) -> Iterator[Figure]:
+    """A contract of a package alias that nothing has."""
+    body = {"customer_id": shop.customer, "package_alias": f"{shop.lab.prefix}-nobody", "starting_at": JUNE}
+
+    yield Figure("a contract", 400, shop.lab.status("/v1/contracts/create", body))
+
+
+@probe("A-package-offset")
+def package_offset(shop: Shop) -> Iterator[Figure]:
+    """A package with a credit whose access begins a day before the contract."""
+    item = {
+        "amount": 100,
+        "starting_at_offset": {"unit": "DAYS", "value": -1},
+        "duration": {"unit": "MONTHS", "value": 1},
+    }
+    credit = {"product_id": shop.commitment, "access_schedule": {"credit_type_id": USD, "schedule_items": [item]}}
+    body = {"name": shop.lab.name("package"), "rate_card_id": shop.card, "credits": [credit]}
+
+    yield Figure("an offset of -1", 400, shop.lab.status("/v1/packages/create", body))
+
+
+@probe("A-gated-commit")
+def gated_commit(shop: Shop) -> Iterator[Figure]:
+    """A commit with a payment gate and two payments."""
+    payments = {"schedule_items": [{"timestamp": date, "amount": 50} for date in (JUNE, "2024-07-01T00:00:00Z")]}
+    gate = {"payment_gate_type": "EXTERNAL", "tax_type": "NONE"}
+    commit = shop.prepaid("C", 100, invoice_schedule=payments, payment_gate_config=gate)
+
+    yield Figure("its creation", 400, shop.lab.status("/v1/contracts/create", shop.contract_body(commits=[commit])))
+
+
+@probe("A-hierarchy-defaults")
+def hierarchy_defaults(shop: Shop) -> Iterator[Figure]:
+    """A child that names its parent only."""
+    parent = {"customer_id": shop.customer, "contract_id": shop.contract()}
+    shop.customer = shop.lab.make("/v1/customers", {"name": shop.lab.name("child")})
+    child = shop.contract(hierarchy_configuration={"parent": parent})
+
+    body = {"customer_id": shop.customer, "contract_id": child}
+    found = shop.lab.post("/v2/contracts/get", body)["data"]["hierarchy_configuration"]
+
+    yield Figure("payer", "SELF", found.get("payer"))
+    yield Figure("usage_statement_behavior", "SEPARATE", found.get("usage_statement_behavior"))
+
+
+@probe("A-pro-service-terms")
+def pro_service_terms(shop: Shop) -> Iterator[Figure]:
+    """Professional services of a FIXED, a PRO_SERVICE and a USAGE product, and one with a negative price."""
+    service = shop.lab.make(f"{PRODUCTS}/create", {"name": shop.called("X"), "type": "PRO_SERVICE"})
+    usage = shop.product("P", 10)
+
+    def status(product: str, unit_price: int = 100) -> int:
+        terms = {"product_id": product, "unit_price": unit_price, "quantity": 1, "max_amount": 100}
+        return shop.lab.status("/v1/contracts/create", shop.contract_body(professional_services=[terms]))
+
+    yield Figure("FIXED", 200, status(shop.commitment))
+    yield Figure("PRO_SERVICE", 200, status(service))
+    yield Figure("USAGE", 400, status(usage))
+    yield Figure("a negative price", 400, status(service, -100))
+
+
+@probe("A-group-values-whole")
+def group_values_whole(shop: Shop) -> Iterator[Figure]:
+    """Rates with one and with both of two pricing group keys."""
+    product = shop.product("P", keys=("region", "cloud"), pricing_group_key=["region", "cloud"])
+
+    def status(**values: str) -> int:
+        return shop.lab.status(f"{CARDS}/addRate", shop.rate_body(product, 10, pricing_group_values=values))
+
+    yield Figure("one key", 400, status(region="eu"))
+    yield Figure("both keys", 200, status(region="eu", cloud="x"))
+
+
+@probe("A-group-key-filter")
+def group_key_filter(shop: Shop) -> Iterator[Figure]:
+    """Metrics with a group key whose property has filters of several kinds."""
+
+    def status(**property_filter: Any) -> int:
+        filters = [{"name": "quantity", "exists": True}]
+        if property_filter:
+            filters.append({"name": "region", **property_filter})
+        body = {
+            "name": shop.lab.name("metric"),
+            "aggregation_type": "SUM",
+            "aggregation_key": "quantity",
+            "property_filters": filters,
+            "group_keys": [["region"]],
+        }
+        return shop.lab.status(METRICS, body)
+
+    yield Figure("exists", 200, status(exists=True))
+    yield Figure("in_values", 200, status(in_values=["eu"]))
+    yield Figure("no filter", 400, status())
+    yield Figure("exists: false", 400, status(exists=False))
+
+
+@probe("A-transition")
+def transition(shop: Shop) -> Iterator[Figure]:
+    """A contract with an unspent commit that another one supersedes on July 1."""
+    shop.product("P", 10)
+    first = shop.contract(commits=[shop.prepaid("C", 100, rollover_fraction=1)])
+    second = shop.contract(starting_at=JULY, transition={"type": "SUPERSEDE", "from_contract_id": first})
+
+    def read(contract: str) -> Any:
+        return shop.lab.post("/v2/contracts/get", {"customer_id": shop.customer, "contract_id": contract})["data"]
+
+    yield Figure("the end of the first one", JULY[:10], read(first)["ending_before"][:10])
+    yield Figure("what rolls over", [], read(second).get("commits", []))
+
+
+@probe("A-current-state")
+def current_state(shop: Shop) -> Iterator[Figure]:
+    """What a product says of its current state after an update."""
+    product = shop.product("P")
+    change = {"product_id": product, "starting_at": JULY, "name": shop.called("Q")}
+    shop.lab.post(f"{PRODUCTS}/update", change)
+
+    found = shop.lab.post(f"{PRODUCTS}/get", {"id": product})["data"]["current"]
+
+    yield Figure("its name", "Q", shop.short(found["name"]))
+    yield Figure("its start", JULY[:10], (found.get("starting_at") or "")[:10])

@@ -1,0 +1,31 @@
+"""The assumptions that no probe asks about, and why. A test holds both tables against ``docs/assumptions.md``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+CLOCK = "needs a clock"
+NOT_YET = "not written yet"
+NO_DIFFERENCE = "shows in no answer that two accounts could be compared by"
+
+_BY_REASON: Mapping[str, tuple[str, ...]] = {
+    CLOCK: (
+        *("A-invoice-id", "A-subscription-quantity", "A-subscription-changes", "A-quantity-history"),
+        *("A-postpaid-end", "A-true-up", "A-true-up-without-invoice", "A-seat-increases"),
+        *("A-rollover-follows", "A-transaction-ids", "A-as-of-date", "A-balance-history", "A-recurring-change"),
+    ),
+    NOT_YET: (
+        *("A-payer", "A-composite-subscriptions", "A-subscription-breakdown", "A-pro-service-invoice", "A-rate-key"),
+        *("A-product-names", "A-metric-change", "A-composite-circle", "A-composite-minimum", "A-override-minimum"),
+        *("A-tags-counted", "A-child-access", "A-seat-grants", "A-seat-segments", "A-seat-balances", "A-grant-payment"),
+        *("A-rollover-terms", "A-early-end-terms", "A-alias-move", "A-idempotency-scope", "A-group-key-cover"),
+        *("A-rate-group-keys", "A-archived-unit", "A-alias-takeover", "A-rate-selectors", "A-ingest-ahead"),
+        *("A-event-fractions", "A-edit-order", "A-amendment", "A-usage-filter-key", "A-usage-filter-order"),
+        *("A-usage-filter-history", "A-reseller-royalty", "A-royalty-change", "A-package-check", "A-payment-gate"),
+        *("A-gated-invoice", "A-payment-outcome", "A-archive-waiting-payment", "A-hierarchy-nodes"),
+    ),
+    NO_DIFFERENCE: ("A-currency-ids", "A-created-by"),
+}
+
+NOT_PROBED: Mapping[str, str] = {slug: reason for reason, slugs in _BY_REASON.items() for slug in slugs}
+"""The reason for each."""

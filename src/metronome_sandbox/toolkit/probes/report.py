@@ -1,0 +1,149 @@
+"""What a run of probes tells: lines for a terminal, JSON and HTML to keep or to send.
+
+A report holds figures that the probes made themselves. The token, ids and addresses of mail are taken out of what a
+target says, and its address is not in it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from decimal import Decimal
+from html import escape
+from typing import Any
+
+from metronome_sandbox import __version__
+from metronome_sandbox.toolkit.probes import Outcome, Verdict
+from metronome_sandbox.toolkit.probes.lab import Figure
+from metronome_sandbox.toolkit.probes.not_probed import NOT_PROBED
+
+FORMAT = "metronome-sandbox assumptions 1"
+SHOWN = 300
+ID = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}", re.IGNORECASE)
+MAIL = re.compile(r"[^\s@<>]+@[^\s@<>]+\.[a-z]+", re.IGNORECASE)
+
+Scrub = Mapping[str, str]
+
+
+def lines_of(outcome: Outcome) -> Iterator[str]:
+    """Yield what a terminal shows of an outcome."""
+    verdict = outcome.verdict.value
+    yield f"{outcome.slug:<34} {verdict}{f' ({outcome.reason})' if outcome.reason else ''}"
+    for figure in outcome.differences:
+        yield f"    {figure.what}: expected {shown(figure.expected)}, got {shown(figure.got)}"
+
+
+def summary(outcomes: Sequence[Outcome]) -> str:
+    """Return the last line of a run."""
+    counted = Counter(outcome.verdict for outcome in outcomes)
+    words = ", ".join(f"{counted[verdict]} {verdict.value}" for verdict in Verdict)
+    left = sum(outcome.left_behind for outcome in outcomes)
+    behind = f"; {left} things could not be archived, their names begin with msbx-" if left else ""
+    return f"{words}; {len(NOT_PROBED)} assumptions have no probe{behind}"
+
+
+def shown(value: Any) -> str:
+    """Return a value for people, shortened."""
+    return _cut(_text(value))
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, Decimal):
+        return f"{value:f}"
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(_text(one) for one in value) + "]"
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{name}: {_text(one)}" for name, one in value.items()) + "}"
+    return "nothing" if value is None else str(value)
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= SHOWN else text[:SHOWN] + "…"
+
+
+def tree(outcomes: Sequence[Outcome], *, is_sandbox: bool, at: datetime, token: str) -> dict[str, Any]:
+    """Return the report as JSON to be.
+
+    Args:
+        at: When it was run.
+        token: What must not be in it.
+    """
+
+    def clean(text: str) -> str:
+        without = text.replace(token, "<token>") if token else text
+        return _cut(MAIL.sub("<mail>", ID.sub("<id>", without)))
+
+    def figure(one: Figure) -> dict[str, Any]:
+        values = {"expected": clean(_text(one.expected)), "got": clean(_text(one.got))}
+        return {"what": one.what, **values, "agrees": one.agrees}
+
+    rules = [
+        {
+            "assumption": outcome.slug,
+            "question": outcome.question,
+            "verdict": outcome.verdict.value,
+            **({"reason": clean(outcome.reason)} if outcome.reason else {}),
+            "figures": [figure(one) for one in outcome.figures],
+        }
+        for outcome in outcomes
+    ]
+    counted = Counter(outcome.verdict for outcome in outcomes)
+    return {
+        "format": FORMAT,
+        "version": __version__,
+        "target": "sandbox" if is_sandbox else "another host",
+        "run_at": at.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "summary": {verdict.value: counted[verdict] for verdict in Verdict},
+        "rules": rules,
+        "not_probed": dict(sorted(NOT_PROBED.items())),
+    }
+
+
+STYLE = """
+body { font: 15px/1.5 system-ui, sans-serif; max-width: 70rem; margin: 2rem auto; padding: 0 1rem; }
+table { border-collapse: collapse; width: 100%; } td, th { border-bottom: 1px solid #8884; padding: .4rem; }
+td, th { text-align: left; vertical-align: top; } .differs { color: #b00020; font-weight: bold; }
+@media (prefers-color-scheme: dark) { body { background: #111; color: #eee; } .differs { color: #ff8a80; } }
+"""
+
+
+def page(report: Mapping[str, Any]) -> str:
+    """Return a report as HTML that needs no network."""
+    counted = ", ".join(f"{number} {verdict}" for verdict, number in report["summary"].items())
+    rows = "\n".join(_row(rule) for rule in report["rules"])
+    others = "\n".join(
+        f"<tr><td>{escape(slug)}</td><td>{escape(reason)}</td></tr>" for slug, reason in report["not_probed"].items()
+    )
+    return f"""<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><title>Assumptions of metronome-sandbox</title><style>{STYLE}</style></head>
+<body><h1>How true the sandbox is</h1>
+<p>metronome-sandbox {escape(report["version"])} against {escape(report["target"])}, {escape(report["run_at"])}:
+{escape(counted)}.</p>
+<table><thead><tr><th>Assumption</th><th>Question</th><th>Verdict</th><th>Figures</th></tr></thead>
+<tbody>
+{rows}
+</tbody></table>
+<h2>Without a probe</h2>
+<table><thead><tr><th>Assumption</th><th>Why</th></tr></thead><tbody>
+{others}
+</tbody></table></body></html>
+"""
+
+
+def _row(rule: Mapping[str, Any]) -> str:
+    figures = "<br>".join(_figure(one) for one in rule["figures"])
+    verdict = escape(rule["verdict"]) + (f"<br>{escape(rule['reason'])}" if "reason" in rule else "")
+    kind = "differs" if rule["verdict"] == Verdict.DIFFERS.value else ""
+    return (
+        f"<tr><td>{escape(rule['assumption'])}</td><td>{escape(rule['question'])}</td>"
+        f'<td class="{kind}">{verdict}</td><td>{figures}</td></tr>'
+    )
+
+
+def _figure(one: Mapping[str, Any]) -> str:
+    if one["agrees"]:
+        return f"{escape(one['what'])}: {escape(one['got'])}"
+    differs = f"expected {escape(one['expected'])}, got {escape(one['got'])}"
+    return f'{escape(one["what"])}: <span class="differs">{differs}</span>'
