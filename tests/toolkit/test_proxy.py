@@ -192,9 +192,20 @@ def test_what_is_too_long_to_look_at_is_passed_on_and_not_kept(monkeypatch: pyte
 
     assert upstream.requests[0][2] == body
     assert proxied.found == [
-        "unchecked: ingest-v1 request: body: too long to look at; passed on, neither checked nor kept"
+        "unchecked: ingest-v1 request: body: too long, or packed in an unknown way; passed on, neither checked nor kept"
     ]
     assert record.stat().st_size < 10_000
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "br"])
+def test_a_request_that_cannot_be_unpacked_is_passed_on_and_told(encoding: str):
+    upstream = answering(b"null")
+    headers = {"Content-Encoding": encoding, "Content-Type": "application/json"}
+    with Live(upstream) as live, Proxied(live.url) as proxied, proxied.client() as client:
+        client.post("/v1/ingest", content=b"no gzip at all", headers=headers)
+
+    assert upstream.requests[0][2] == b"no gzip at all"
+    assert [found.split(":")[0] for found in proxied.found] == ["unchecked"]
 
 
 # --- the token
@@ -258,6 +269,19 @@ def test_no_path_leads_to_another_host(path: str):
 
     assert received.startswith(b"HTTP/1.1 200"), received
     assert len(upstream.requests) == 1
+
+
+def test_a_proxy_of_the_environment_sees_no_token_in_plain_http(monkeypatch: pytest.MonkeyPatch):
+    nosy = answering(EMPTY_PAGE)
+    with Live(nosy) as live:
+        for name in ("http_proxy", "HTTP_PROXY", "ALL_PROXY"):
+            monkeypatch.setenv(name, live.url)
+        for name in ("no_proxy", "NO_PROXY"):
+            monkeypatch.delenv(name, raising=False)
+        with Proxied("http://billing.invalid") as proxied, proxied.client() as client:
+            assert client.get("/v1/customers").status_code == 502
+
+    assert nosy.requests == []
 
 
 # --- upstreams that misbehave

@@ -204,6 +204,16 @@ def test_equal_texts_are_equal_values_only():
     assert canonical(["1", 1]) == '["1",1e0]'
 
 
+@pytest.mark.parametrize("depth", [99, 200, 5000, 100_000])
+def test_absurdly_deep_bodies_are_compared_too(depth: int):
+    deep, deeper = b"[" * depth + b"]" * depth, b"[" * (depth + 1) + b"]" * (depth + 1)
+    app = replay(exchange("POST", "/v1/customers", deep, 1))
+
+    assert answers(app, "POST", "/v1/customers", deeper)[0] == 501
+    assert answers(app, "POST", "/v1/customers", deep) == (200, 1)
+    assert mutation_score(app.recording).answered == 0
+
+
 # --- which answer
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from metronome_sandbox.spec.document import Document
 from metronome_sandbox.toolkit.bodies import meant
 from metronome_sandbox.toolkit.contract import packaged
 from metronome_sandbox.toolkit.exchanges import Answered, Exchange, Sent
@@ -354,3 +355,17 @@ def test_deep_and_odd_bodies_are_survived():
         watch = Watch()
         watch.see(exchange("POST", "/v1/contracts/customerCommits/create", body))
         assert watch.calls == 1
+
+
+def test_nothing_is_noted_about_the_requests_that_the_document_shows():
+    document = Document.load()
+    shown = 0
+    for operation in document.operations():
+        body = document.resolve(operation.node.get("requestBody")) or {}
+        media = body.get("content", {}).get("application/json", {})
+        examples = [document.resolve(one)["value"] for one in media.get("examples", {}).values()]
+        examples += [media["example"]] if "example" in media else []
+        for example in examples:
+            shown += 1
+            assert noted(exchange(operation.method, operation.path.format(customer_id=ID), example)) == []
+    assert shown > 60

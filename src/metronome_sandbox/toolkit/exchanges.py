@@ -19,7 +19,7 @@ class Sent:
         path: As it was sent, percent-encoded, without its query.
         query: Without its question mark.
         body: Unpacked, if it was packed.
-        is_whole: Whether the body was kept; one that is too long to look at is passed on only.
+        is_whole: Whether the body was kept; one that is too long, or packed in an unknown way, is passed on only.
     """
 
     method: str

@@ -127,7 +127,7 @@ def entry_of(exchange: Exchange, base_url: str) -> JsonObject:
         "text": text,
     } | ({} if encoding is None else {"encoding": encoding})
     if not answered.is_whole:
-        content["comment"] = "too long to be kept"
+        content["comment"] = "not kept"
     return {
         "startedDateTime": exchange.started_at.isoformat(),
         "time": milliseconds,

@@ -78,9 +78,11 @@ class Reader:
         if operation.takes_body and sent.is_whole:
             found += self._of_body(known, sent)
         elif not sent.is_whole:
-            found.append(Finding("", UNCHECKED, "too long to look at; passed on, neither checked nor kept"))
+            found.append(
+                Finding("", UNCHECKED, "too long, or packed in an unknown way; passed on, neither checked nor kept")
+            )
         found += _near_headers(sent)
-        if not known.is_read and _needs_key(known, sent):
+        if sent.is_whole and not known.is_read and _needs_key(known, sent):
             found.append(_no_key(known))
         return found
 
