@@ -82,7 +82,7 @@ LINKED = ("createCustomer-v1", "getCustomer-v1", "setCustomerName-v1")
 
 @pytest.mark.parametrize("fault", [Fault, NotMadeYet])
 def test_sequences_along_the_links_reach_what_an_earlier_call_made(fault: type[Fault]) -> None:
-    profile = replace(PROFILES["full"], examples=1, tries_every_field=False)
+    profile = replace(PROFILES["full"], examples=1, tries_every_field=False, sequences=12)
     with Target(app=Broken(fault()), token=OWN_TOKEN) as target:
         target.connect()
         found = check(target, profile, DOCUMENT, only=LINKED, suites=("generated",))
