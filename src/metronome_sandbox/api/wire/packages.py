@@ -22,9 +22,9 @@ from metronome_sandbox.api.wire.common import (
     time,
     utc,
 )
-from metronome_sandbox.api.wire.contracts import OverrideInput, new_override, render_override
 from metronome_sandbox.api.wire.credit_types import credit_type_or_usd
 from metronome_sandbox.api.wire.credit_types import render_short as render_credit_type
+from metronome_sandbox.api.wire.overrides import OverrideInput, new_override, render_override
 from metronome_sandbox.api.wire.products import render_short as render_product
 from metronome_sandbox.api.wire.recurring import RecurringInput, new_recurring, render_terms
 from metronome_sandbox.api.wire.relative_dates import RelativeDateInput, offset, render_relative_date
