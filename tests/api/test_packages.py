@@ -21,6 +21,7 @@ from metronome_sandbox.api.wire.packages import (
     RecurringTemplateInput,
 )
 from metronome_sandbox.api.wire.relative_dates import LONGEST
+from metronome_sandbox.api.wire.subscription_templates import SubscriptionTemplateInput
 from metronome_sandbox.domain.errors import AlreadyArchived, InvalidRequest, NotFound, NotImitated
 from metronome_sandbox.services.context import Context
 from metronome_sandbox.services.credit_types import seed
@@ -30,6 +31,13 @@ from metronome_sandbox.spec.operations import Operation, operations_of
 from metronome_sandbox.store.memory import MemoryStore
 
 NOBODY = "00000000-0000-5000-8000-000000000000"
+USD = "2714e483-4ff1-48e4-9e25-ac732e8f24f2"
+SEATS: dict[str, Any] = {
+    "subscription_rate": {"product_id": NOBODY, "billing_frequency": "MONTHLY"},
+    "collection_schedule": "ADVANCE",
+    "proration": {},
+    "initial_quantity": 1,
+}
 Call = Callable[..., Any]
 
 
@@ -76,6 +84,7 @@ def access(amount: float = 100) -> dict[str, Any]:
         ("CommitTemplateInput", set(BalanceTemplateInput.__struct_fields__)),
         ("RecurringCommitTemplateInput", set(RecurringTemplateInput.__struct_fields__)),
         ("OverrideTemplateInput", set(OverrideTemplateInput.__struct_fields__)),
+        ("SubscriptionTemplateInput", set(SubscriptionTemplateInput.__struct_fields__)),
     ],
 )
 def test_every_field_is_read_or_refused(schema: str, read: set[str]) -> None:
@@ -120,6 +129,114 @@ def test_overrides_name_templates_where_the_request_named_temporary_ids(call: Ca
     ]
     assert (made["starting_at_offset"], made["multiplier"], made["target"]) == (months(1), 0.5, "LIST_RATE")
     assert not {"duration", "starting_at", "ending_before", "created_at"} & made.keys()
+
+
+def subscribed(call: Call, **others: Any) -> dict[str, Any]:
+    """A package with a subscription at 2000 a month, ``others`` beside what that needs."""
+    product = call("createProduct-v1", name="Seat", type="SUBSCRIPTION")["data"]["id"]
+    card = call("createRateCard-v1", name="List", aliases=[{"name": "list"}])["data"]["id"]
+    rate = {"product_id": product, "billing_frequency": "MONTHLY"}
+    start = {"starting_at": "2024-01-01T00:00:00Z", "entitled": True}
+    call("addRate-v1", rate_card_id=card, **rate, **start, rate_type="FLAT", price=2000)
+    seats = {
+        "subscription_rate": rate,
+        "collection_schedule": "arrears",
+        "proration": {"is_prorated": True, "rounding": {"rounding_method": "FLOOR", "decimal_places": -2}},
+        "temporary_id": "team",
+        **others.pop("seats", {"initial_quantity": 2.5}),
+    }
+    return {"name": "P", "rate_card_id": card, "subscriptions": [seats], **others}
+
+
+def test_a_subscription_of_a_package_reads_back_as_it_was_sent(call: Call) -> None:
+    sent = {
+        "name": "Seats",
+        "description": "Of the team",
+        "quantity_management_mode": "SEAT_BASED",
+        "seat_config": {"seat_group_key": "user", "initial_unassigned_seats": 3},
+        "billing_cycle_config": {"invoice_placement": "ON_SCHEDULED_INVOICE"},
+        "starting_at_offset": months(1),
+        "duration": {"value": 30, "unit": "DAYS"},
+        "custom_fields": {"tier": "one"},
+    }
+    package_id = call("createPackage-v1", **subscribed(call, seats=sent))["data"]["id"]
+
+    [made] = call("getPackage-v1", package_id=package_id)["data"]["subscriptions"]
+    assert {name: made[name] for name in sent} == {**sent, "seat_config": {"seat_group_key": "user"}}
+    assert made["subscription_rate"]["product"]["name"] == "Seat"
+    assert made["subscription_rate"]["billing_frequency"] == "MONTHLY"
+    assert (made["collection_schedule"], made["fiat_credit_type_id"]) == ("ARREARS", USD)
+    assert made["proration"] == {
+        "is_prorated": True,
+        "invoice_behavior": "BILL_ON_NEXT_COLLECTION_DATE",
+        "rounding": {"rounding_method": "FLOOR", "decimal_places": -2},
+    }
+    assert not {"initial_quantity", "custom_credit_type_id", "temporary_id"} & made.keys()
+
+
+def test_the_currency_of_a_subscription_is_unknown_where_an_alias_names_the_card(call: Call) -> None:
+    body = {**subscribed(call), "rate_card_alias": "list"}
+    del body["rate_card_id"]
+    package_id = call("createPackage-v1", **body)["data"]["id"]
+
+    [made] = call("getPackage-v1", package_id=package_id)["data"]["subscriptions"]
+    assert "fiat_credit_type_id" not in made
+    assert (made["initial_quantity"], made["quantity_management_mode"]) == (2.5, "QUANTITY_ONLY")
+
+
+def test_grants_for_seats_name_the_template_in_the_package_and_the_subscription_in_the_contract(
+    call: Call, product: str
+) -> None:
+    grant = {
+        "product_id": product,
+        "priority": 1,
+        "starting_at_offset": months(0),
+        "commit_duration": {"value": 1},
+        "access_amount": {"unit_price": 10, "credit_type_id": USD},
+        "subscription_config": {
+            "subscription_id": "team",
+            "allocation": "POOLED",
+            "apply_seat_increase_config": {"is_prorated": False},
+        },
+    }
+    body = subscribed(call, recurring_credits=[grant], recurring_commits=[grant])
+    package_id = call("createPackage-v1", **body)["data"]["id"]
+    package = call("getPackage-v1", package_id=package_id)["data"]
+    template = package["subscriptions"][0]["id"]
+    for field in ("recurring_credits", "recurring_commits"):
+        [made] = package[field]
+        assert made["subscription_config"] == {
+            "subscription_template_id": template,
+            "allocation": "POOLED",
+            "apply_seat_increase_config": {"is_prorated": False},
+        }
+        assert "quantity" not in made["access_amount"]
+
+    customer = call("createCustomer-v1", name="Acme")["data"]["id"]
+    start = "2024-08-01T00:00:00Z"
+    new = call("createContract-v1", customer_id=customer, starting_at=start, package_id=package_id)["data"]["id"]
+    contract = call("getContract-v2", customer_id=customer, contract_id=new)["data"]
+    [subscription] = contract["subscriptions"]
+    assert subscription["id"] != template
+    assert contract["recurring_credits"][0]["subscription_config"]["subscription_id"] == subscription["id"]
+    # 10 for each of 2.5.
+    assert [each["access_schedule"]["schedule_items"][0]["amount"] for each in contract["credits"]] == [25]
+
+
+def test_a_grant_for_seats_has_no_quantity_of_its_own(call: Call, product: str) -> None:
+    grant = {
+        "product_id": product,
+        "priority": 1,
+        "starting_at_offset": months(0),
+        "commit_duration": {"value": 1},
+        "access_amount": {"unit_price": 10, "quantity": 1, "credit_type_id": USD},
+        "subscription_config": {"subscription_id": "team", "apply_seat_increase_config": {"is_prorated": False}},
+    }
+
+    with pytest.raises(InvalidRequest) as refused:
+        call("createPackage-v1", **subscribed(call, recurring_credits=[grant]))
+
+    assert refused.value.path == "recurring_credits[0].access_amount.quantity"
 
 
 def test_lists_are_paged_and_filtered(call: Call) -> None:
@@ -180,6 +297,8 @@ def test_nothing_else_may_stand_beside_a_package(call: Call, field: str, value: 
     [
         ("duration.value", {"duration": months(0)}),
         ("duration.value", {"duration": {"value": LONGEST["YEARS"] + 1, "unit": "YEARS"}}),  # type: ignore[index]
+        ("subscriptions[0].starting_at_offset.value", {"subscriptions": [{**SEATS, "starting_at_offset": months(-1)}]}),
+        ("subscriptions[0].duration.value", {"subscriptions": [{**SEATS, "duration": months(0)}]}),
         (
             "usage_statement_schedule.invoice_generation_starting_at_offset.value",
             {"usage_statement_schedule": {"frequency": "MONTHLY", "invoice_generation_starting_at_offset": months(-1)}},

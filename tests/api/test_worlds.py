@@ -23,9 +23,13 @@ from metronome_sandbox.domain.packages import (
     Package,
     PackageAlias,
     SegmentTemplate,
+    SubscriptionTemplate,
 )
 from metronome_sandbox.domain.payment_gates import GateType, PaymentGate
+from metronome_sandbox.domain.rate_cards import BillingFrequency
+from metronome_sandbox.domain.recurring import Rounding, RoundingMethod
 from metronome_sandbox.domain.relative_dates import RelativeDate, RelativeUnit
+from metronome_sandbox.domain.subscriptions import Collection, QuantityManagement
 from metronome_sandbox.domain.thresholds import FieldCondition, PrepaidThreshold, ThresholdCommit
 from metronome_sandbox.services import contract_edits, contracts, packages
 from metronome_sandbox.services.contract_edits import EditContract
@@ -73,10 +77,23 @@ def full() -> World:
     edit = EditContract(customer_id=final.customer_id, contract_id=final.contract_id, add=add)
     contract_edits.edit_contract(played.context, edit)
     month = RelativeDate(1, RelativeUnit.MONTHS)
+    seats = SubscriptionTemplate(
+        "",
+        played.subscribable("Seat", "0.1"),
+        BillingFrequency.MONTHLY,
+        Collection.ADVANCE,
+        duration=month,
+        seat_group_key="user",
+        unassigned_seats=Decimal(2),
+        management=QuantityManagement.SEAT_BASED,
+        rounding=Rounding(RoundingMethod.FLOOR, -2),
+    )
     package = Package(
         PackageId(""),
         "Starter",
         UNDATED,
+        rate_card_id=played.card,
+        subscriptions=(seats,),
         aliases=(PackageAlias("starter"),),
         duration=month,
         prepaid_threshold=PrepaidThreshold(

@@ -113,14 +113,6 @@ def call(path: str) -> Ask:
     return lambda post, ids: post(path, {})
 
 
-def subscription(ids: Any) -> dict[str, Any]:
-    return {
-        "collection_schedule": "ADVANCE",
-        "proration": {},
-        "subscription_rate": {"product_id": ids["products"]["Prepaid usage"], "billing_frequency": "MONTHLY"},
-    }
-
-
 TRACKER: dict[str, Any] = {
     "alias": "a",
     "credit_type_id": "2714e483-4ff1-48e4-9e25-ac732e8f24f2",
@@ -193,9 +185,6 @@ NOT_YET: dict[str, list[Ask]] = {
         rate({"type": "COMPOSITE", "composite_scope": "CUSTOMER"}, "PERCENTAGE"),
     ],
     "Some terms beside custom units": [minimum_beside_units, postpaid_in_units],
-    "Subscriptions in packages": [
-        lambda post, ids: post("/v1/packages/create", {"name": "New", "subscriptions": [subscription(ids)]}),
-    ],
     "Spend trackers": [
         made("spend_threshold_configuration", capped),
         made(

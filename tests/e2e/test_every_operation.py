@@ -479,6 +479,18 @@ def create_package(acme: Acme, *, with_credits: bool = True) -> Any:
         "recurrence_frequency": "MONTHLY",
         "temporary_id": "grant",
     }
+    rate: Any = {"product_id": add_subscription_rate(acme), "billing_frequency": "MONTHLY"}
+    follows: Any = {
+        "subscription_id": "team",
+        "allocation": "INDIVIDUAL",
+        "apply_seat_increase_config": {"is_prorated": True},
+    }
+    for_seats: Any = {
+        **grant,
+        "access_amount": {"unit_price": 10, "credit_type_id": USD},
+        "subscription_config": follows,
+        "temporary_id": "of each seat",
+    }
     return acme.client.v1.packages.create(
         name="Starter 2024",
         contract_name="Starter",
@@ -506,7 +518,7 @@ def create_package(acme: Acme, *, with_credits: bool = True) -> Any:
         ],
         credits=[{"product_id": acme.prepaid_usage, "access_schedule": access}] if with_credits else [],
         recurring_commits=[{**grant, "invoice_amount": {"unit_price": 5, "quantity": 1, "credit_type_id": USD}}],
-        recurring_credits=[{**grant, "temporary_id": "gift"}],
+        recurring_credits=[{**grant, "temporary_id": "gift"}, for_seats],
         overrides=[
             {
                 "starting_at_offset": offset(0, "DAYS"),
@@ -519,6 +531,27 @@ def create_package(acme: Acme, *, with_credits: bool = True) -> Any:
         ],
         scheduled_charges=[{"product_id": acme.prepaid_usage, "name": "Set-up", "schedule": payments}],
         scheduled_charges_on_usage_invoices="ALL",
+        subscriptions=[
+            {
+                "subscription_rate": rate,
+                "name": "Platform",
+                "collection_schedule": "ADVANCE",
+                "proration": {"is_prorated": True, "invoice_behavior": "BILL_IMMEDIATELY"},
+                "billing_cycle_config": {"invoice_placement": "ON_SCHEDULED_INVOICE"},
+                "initial_quantity": 5,
+                "starting_at_offset": offset(2, "WEEKS"),
+                "duration": offset(3),
+            },
+            {
+                "subscription_rate": rate,
+                "name": "Seats",
+                "collection_schedule": "ARREARS",
+                "proration": {},
+                "quantity_management_mode": "SEAT_BASED",
+                "seat_config": {"seat_group_key": "user", "initial_unassigned_seats": 2},
+                "temporary_id": "team",
+            },
+        ],
         spend_threshold_configuration={
             "is_enabled": True,
             "threshold_amount": 500,
@@ -894,6 +927,22 @@ def test_subscriptions_are_in_every_answer_that_may_have_them(acme: Acme):
     assert billed == {each.id for each in contract.subscriptions or []}
     rates = acme.client.v1.contracts.retrieve_rate_schedule(**of_this).data
     assert [rate.billing_frequency for rate in rates if rate.product_name == "Seat"] == ["MONTHLY"]
+
+
+def test_subscriptions_of_a_package_are_those_of_its_contracts(acme: Acme):
+    package = acme.client.v1.packages.retrieve(package_id=create_package(acme, with_credits=False).data.id).data
+    first, second = package.subscriptions or []
+    assert (first.starting_at_offset and first.starting_at_offset.value, first.initial_quantity) == (2, 5)
+    linked = [each.subscription_config for each in package.recurring_credits or [] if each.subscription_config]
+    assert [each.subscription_template_id for each in linked] == [second.id]
+
+    made = acme.client.v1.contracts.create(customer_id=acme.customer_id, starting_at=JULY, package_id=package.id)
+    contract = acme.client.v1.contracts.retrieve(customer_id=acme.customer_id, contract_id=made.data.id).data
+    platform, seats = contract.subscriptions or []
+    # From July 1: two weeks later, and three months from there.
+    assert str(platform.starting_at) == "2024-07-15 00:00:00+00:00"
+    assert str(platform.ending_before) == "2024-10-15 00:00:00+00:00"
+    assert [each.quantity for each in seats.quantity_schedule] == [2]
 
 
 def test_no_operation_is_left_out():

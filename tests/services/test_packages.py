@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
 import pytest
 from builders import number, utc
+from msgspec.structs import replace
 from worlds import World, headline, shown_time
 
 from metronome_sandbox.domain.amounts import USD_CENTS
@@ -20,7 +22,7 @@ from metronome_sandbox.domain.errors import (
     NotFound,
     UniquenessKeyTaken,
 )
-from metronome_sandbox.domain.ids import BalanceId, OverrideId, PackageId, RecurringId
+from metronome_sandbox.domain.ids import BalanceId, OverrideId, PackageId, RecurringId, SubscriptionId
 from metronome_sandbox.domain.overrides import Override, OverrideSpecifier, OverrideType
 from metronome_sandbox.domain.packages import (
     UNDATED,
@@ -34,11 +36,13 @@ from metronome_sandbox.domain.packages import (
     RecurringTemplate,
     SegmentTemplate,
     StatementTemplate,
+    SubscriptionTemplate,
 )
 from metronome_sandbox.domain.periods import Frequency, StatementDay
-from metronome_sandbox.domain.rate_cards import RateCardAlias
-from metronome_sandbox.domain.recurring import Recurring, UnitAmount
+from metronome_sandbox.domain.rate_cards import BillingFrequency, RateCardAlias
+from metronome_sandbox.domain.recurring import Allocation, Recurring, SeatGrant, UnitAmount
 from metronome_sandbox.domain.relative_dates import RelativeDate, RelativeUnit
+from metronome_sandbox.domain.subscriptions import Collection, QuantityManagement
 from metronome_sandbox.domain.targeting import Specifier
 from metronome_sandbox.services import packages, rate_cards
 from metronome_sandbox.services.packages import ArchiveFilter, NewContractOnPackage
@@ -87,7 +91,23 @@ def multiplier(factor: str, *, only_for: str | None = None, **others: Any) -> Ov
     return OverrideTemplate(terms, others.pop("offset", AT_ONCE), **others)
 
 
-def recurring(world: World, amount: str, **others: Any) -> RecurringTemplate:
+def subscription(world: World, quantity: str | None = None, **others: Any) -> SubscriptionTemplate:
+    """A subscription at 3000 a month, in advance."""
+    others.setdefault("quantity", None if quantity is None else number(quantity))
+    product = world.products.get("Seat") or world.subscribable("Seat", "3000")
+    return SubscriptionTemplate("", product, BillingFrequency.MONTHLY, Collection.ADVANCE, **others)
+
+
+def seated(world: World, unassigned: str, **others: Any) -> SubscriptionTemplate:
+    """A SEAT_BASED one, whose seats have no names."""
+    mode = QuantityManagement.SEAT_BASED
+    return subscription(world, management=mode, seat_group_key="seat", unassigned_seats=number(unassigned), **others)
+
+
+def recurring(
+    world: World, amount: str, *, of: str | None = None, individual: bool = False, **others: Any
+) -> RecurringTemplate:
+    allocation = Allocation.INDIVIDUAL if individual else Allocation.POOLED
     terms = Recurring(
         RecurringId(""),
         BalanceType.CREDIT,
@@ -97,6 +117,7 @@ def recurring(world: World, amount: str, **others: Any) -> RecurringTemplate:
         UNDATED,
         1,
         name="R",
+        seats=None if of is None else SeatGrant(SubscriptionId(of), allocation, is_prorated=True),
     )
     return RecurringTemplate(terms, others.pop("offset", AT_ONCE), **others)
 
@@ -203,6 +224,105 @@ def test_a_recurring_credit_stops_after_its_duration(world: World) -> None:
         "2025-11-01..2025-12-01",
         "2025-12-01..2026-01-01",
     ]
+
+
+def test_a_subscription_is_billed_from_its_offset_on_for_its_duration(world: World) -> None:
+    made = package(world, subscriptions=(subscription(world, "2", starting_at_offset=after(1), duration=after(2)),))
+    contract = sell(world, package_id=made.id)
+    world.travel("2026-03-15")
+
+    # From November to January, 2 * 3000 each month; in advance it stands on the usage invoice of the month before.
+    [one] = contract.subscriptions
+    assert shown(one) == "2025-11-01..2026-01-01"
+    billed = [each for each in world.invoices() if "Seat" in str(world.lines(each))]
+    assert [f"{headline(each)}: {'; '.join(world.lines(each))}" for each in billed] == [
+        "USAGE 2025-10 FINALIZED 2025-11-02 6000: P 0 @ 100 = 0; (2025-11) Seat 2 @ 3000 = 6000",
+        "USAGE 2025-11 FINALIZED 2025-12-02 6000: P 0 @ 100 = 0; (2025-12) Seat 2 @ 3000 = 6000",
+    ]
+
+
+def test_without_dates_a_subscription_lasts_as_long_as_its_contract(world: World) -> None:
+    made = package(world, duration=after(2), subscriptions=(subscription(world, "1"),))
+    contract = sell(world, package_id=made.id)
+    world.travel("2026-03-15")
+
+    assert [shown_time(each.starting_at) for each in contract.subscriptions] == ["2025-10-01"]
+    billed = [line for each in world.invoices() for line in world.lines(each) if "Seat" in line]
+    assert billed == ["(2025-10) Seat 1 @ 3000 = 3000", "(2025-11) Seat 1 @ 3000 = 3000"]
+
+
+def test_a_duration_without_an_offset_counts_from_the_start_of_the_contract(world: World) -> None:
+    made = package(world, subscriptions=(subscription(world, "1", duration=after(10, "DAYS")),))
+
+    [one] = sell(world, "2025-10-05", package_id=made.id).subscriptions
+    assert shown(one) == "2025-10-05..2025-10-15"
+
+
+def test_recurring_credits_follow_the_seats_of_the_subscription_of_their_own_contract(world: World) -> None:
+    made = package(
+        world,
+        subscriptions=(subscription(world, "9"), seated(world, "2", temporary_id="team")),
+        recurring_credits=(recurring(world, "100", of="team"),),
+    )
+    contracts = [sell(world, customer=name, package_id=made.id) for name in ("Acme", "Hooli")]
+
+    # 100 for each of 2 seats; nothing for the 9 of the other subscription.
+    assert [one.segments[0].amount for one in world.store.balances.values()] == [200, 200]
+    linked = [each.recurring[0].seats for each in contracts]
+    assert [each and each.subscription_id for each in linked] == [each.subscriptions[1].id for each in contracts]
+    assert (
+        len({*(each.id for one in contracts for each in one.subscriptions), *(t.id for t in made.subscriptions)}) == 6
+    )
+
+
+@pytest.mark.parametrize(
+    ("path", "terms"),
+    [
+        ("subscriptions[0].initial_quantity", lambda world: {"subscriptions": (subscription(world),)}),
+        (
+            "subscriptions[0].seat_config.initial_unassigned_seats",
+            lambda world: {"subscriptions": (seated(world, "0.5"),)},
+        ),
+        ("subscriptions[0].subscription_rate", lambda world: {"subscriptions": (yearly(world),)}),
+        (
+            "subscriptions[1].starting_at_offset.value",
+            lambda world: {
+                "duration": after(2),
+                "subscriptions": (subscription(world, "1"), subscription(world, "1", starting_at_offset=after(2))),
+            },
+        ),
+        (
+            "recurring_credits[0].subscription_config.subscription_id",
+            lambda world: {
+                "subscriptions": (subscription(world, "1", temporary_id="team"),),
+                "recurring_credits": (recurring(world, "1", of="crew"),),
+            },
+        ),
+        (
+            "recurring_credits[0].subscription_config.allocation",
+            lambda world: {
+                "subscriptions": (subscription(world, "1", temporary_id="team"),),
+                "recurring_credits": (recurring(world, "1", of="team", individual=True),),
+            },
+        ),
+    ],
+)
+def test_subscriptions_that_no_contract_could_have_are_refused_at_once(
+    world: World, path: str, terms: Callable[[World], dict[str, Any]]
+) -> None:
+    asked = terms(world)
+    before = world.dump()
+
+    with pytest.raises(InvalidRequest) as refused:
+        package(world, **asked)
+
+    assert refused.value.path == path
+    assert world.dump() == before
+
+
+def yearly(world: World) -> SubscriptionTemplate:
+    """One whose frequency has no rate."""
+    return replace(subscription(world, "1"), frequency=BillingFrequency.ANNUAL)
 
 
 def test_an_override_for_a_commit_of_the_package_names_that_of_the_contract(world: World) -> None:

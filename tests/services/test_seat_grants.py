@@ -20,6 +20,7 @@ from metronome_sandbox.services import contract_edits, manual_entries
 from metronome_sandbox.services.contract_edits import EditContract
 from metronome_sandbox.services.manual_entries import NewManualEntry
 from metronome_sandbox.services.recurring import NewRecurring
+from metronome_sandbox.services.recurring_edits import RecurringChange
 from metronome_sandbox.services.seat_balances import SeatBalanceQuery, list_seat_balances
 from metronome_sandbox.services.subscriptions import NewSubscription, QuantityUpdate, SeatUpdates, SubscriptionChange
 
@@ -210,6 +211,62 @@ def test_a_wrong_subscription_is_refused(world: World, terms: dict[str, Any], pa
         start(world, world.subscribed("Seat", "2", temporary_id="team"), per_seat(world, "100", **terms))
 
     assert refused.value.path == path
+
+
+def names(number: int) -> list[str]:
+    return [f"seat {place}" for place in range(number)]
+
+
+def refusal(world: World, *updates: QuantityUpdate, **fields: Any) -> str:
+    """The path of what a change of the subscription is refused for; it leaves nothing behind."""
+    before = world.dump()
+    with pytest.raises(InvalidRequest, match="at most 1000") as refused:
+        change(world, *updates, **fields)
+    assert world.dump() == before
+    return refused.value.path
+
+
+def test_no_more_than_a_thousand_seats_have_balances_of_their_own(world: World) -> None:
+    team = world.subscribed("Seat", seats=names(800), unassigned="200", temporary_id="team")
+    start(world, team, per_seat(world, "100", individual=True))
+    one_more = QuantityChange(utc("2024-06-16"), unassigned=number("1"))
+
+    # Ada takes one of the 200 seats without a name; Grace and 199 more are one name too many for the 199 that are left.
+    change(world, seat_updates=seats(add_seat_ids=(named("2024-06-10", "ada"),)))
+    assert refusal(world, seat_updates=seats(add_unassigned_seats=(one_more,))) == (
+        "update_subscriptions[0].seat_updates.add_unassigned_seats[0]"
+    )
+    crowd = (named("2024-06-16", "grace"), named("2024-06-17", *(f"new {name}" for name in names(199))))
+    assert refusal(world, seat_updates=seats(add_seat_ids=crowd)) == (
+        "update_subscriptions[0].seat_updates.add_seat_ids[1]"
+    )
+    change(world, seat_updates=seats(remove_seat_ids=(gone("2024-06-15", "ada"),), add_unassigned_seats=(one_more,)))
+
+
+def test_a_thousand_and_one_seats_can_share_a_balance_but_not_have_one_each(world: World) -> None:
+    team = world.subscribed("Seat", seats=names(1001), temporary_id="team")
+    start(world, team, per_seat(world, "1"))
+    assert [shown(one) for one in grants(world)] == [["2024-06-01 1001"]]
+
+    with pytest.raises(InvalidRequest, match="leads to 1001 seats") as refused:
+        start(world, team, per_seat(world, "1", individual=True))
+    assert refused.value.path == "recurring_credits[0].subscription_config.allocation"
+
+
+def test_only_the_seats_of_its_own_time_count_for_a_recurring_credit(world: World) -> None:
+    team = world.subscribed("Seat", seats=names(2), temporary_id="team")
+    start(world, team, per_seat(world, "1", individual=True, ending_before=utc("2024-08-01")))
+    crowd = seats(add_seat_ids=(named("2024-08-01", *(f"new {name}" for name in names(999))),))
+    change(world, seat_updates=crowd)
+
+    contract = world.store.contracts[world.contracts["contract"]]
+    longer = RecurringChange(contract.recurring[0].id, ending_before=utc("2024-08-02"))
+    with pytest.raises(InvalidRequest, match="leads to 1001 seats") as refused:
+        contract_edits.edit_contract(
+            world.context,
+            EditContract(customer_id=contract.customer_id, contract_id=contract.id, update_recurring_credits=(longer,)),
+        )
+    assert refused.value.path == "update_recurring_credits[0].ending_before"
 
 
 # --- balances of seats

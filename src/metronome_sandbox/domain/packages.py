@@ -12,13 +12,15 @@ from decimal import Decimal
 import msgspec
 
 from metronome_sandbox.domain.aliases import Alias
-from metronome_sandbox.domain.amounts import USD_CENTS
+from metronome_sandbox.domain.amounts import USD_CENTS, ZERO
 from metronome_sandbox.domain.balances import DEFAULT_PRIORITY, BalanceType, SpendingRate
 from metronome_sandbox.domain.ids import CreditTypeId, PackageId, ProductId, RateCardId
 from metronome_sandbox.domain.overrides import Override, Prioritization
 from metronome_sandbox.domain.periods import Frequency, StatementDay
-from metronome_sandbox.domain.recurring import Recurring
+from metronome_sandbox.domain.rate_cards import BillingFrequency
+from metronome_sandbox.domain.recurring import Recurring, Rounding
 from metronome_sandbox.domain.relative_dates import RelativeDate
+from metronome_sandbox.domain.subscriptions import Collection, IncreaseBilling, InvoicePlacement, QuantityManagement
 from metronome_sandbox.domain.targeting import Specifier
 from metronome_sandbox.domain.thresholds import PrepaidThreshold, SpendThreshold
 
@@ -80,7 +82,7 @@ class RecurringTemplate(msgspec.Struct, frozen=True, gc=False):
     """A recurring commit or credit of each contract; without ``duration`` it goes on to the contract's end.
 
     Attributes:
-        terms: Undated; its id is the template's.
+        terms: Undated; its id is the template's, and it names a subscription by its temporary id.
     """
 
     terms: Recurring
@@ -123,6 +125,38 @@ class ChargeTemplate(msgspec.Struct, frozen=True, gc=False):
     custom_fields: dict[str, str] = {}
 
 
+class SubscriptionTemplate(msgspec.Struct, frozen=True, gc=False):
+    """A subscription of each contract. Source: schema ``SubscriptionTemplate``.
+
+    Attributes:
+        starting_at_offset: None is the start of the contract.
+        duration: From its own start; without it a subscription goes on to the contract's end.
+        quantity: What QUANTITY_ONLY needs.
+        seat_group_key: What SEAT_BASED needs.
+        unassigned_seats: Seats without a name at the start; names belong to each contract.
+        temporary_id: Name by which recurring commits and credits of the package call it.
+    """
+
+    id: str
+    product_id: ProductId
+    frequency: BillingFrequency
+    collection: Collection
+    starting_at_offset: RelativeDate | None = None
+    duration: RelativeDate | None = None
+    quantity: Decimal | None = None
+    seat_group_key: str | None = None
+    unassigned_seats: Decimal = ZERO
+    management: QuantityManagement = QuantityManagement.QUANTITY_ONLY
+    is_prorated: bool = False
+    increase_billing: IncreaseBilling = IncreaseBilling.BILL_ON_NEXT_COLLECTION_DATE
+    rounding: Rounding | None = None
+    placement: InvoicePlacement = InvoicePlacement.ON_USAGE_INVOICE
+    name: str | None = None
+    description: str | None = None
+    custom_fields: dict[str, str] = {}
+    temporary_id: str | None = None
+
+
 class StatementTemplate(msgspec.Struct, frozen=True, gc=False):
     """The billing periods of each contract. Source: schema ``UsageStatementScheduleTemplate``."""
 
@@ -163,6 +197,7 @@ class Package(msgspec.Struct, frozen=True, gc=False):
     prioritization: Prioritization = Prioritization.LOWEST_MULTIPLIER
     scheduled_charges: tuple[ChargeTemplate, ...] = ()
     charges_on_usage_invoices: bool = False
+    subscriptions: tuple[SubscriptionTemplate, ...] = ()
     spend_threshold: SpendThreshold | None = None
     prepaid_threshold: PrepaidThreshold | None = None
     archived_at: datetime | None = None

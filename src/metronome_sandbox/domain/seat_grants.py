@@ -5,13 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
+from itertools import zip_longest
 
 import msgspec
 
 from metronome_sandbox.domain.amounts import ZERO, quotient
+from metronome_sandbox.domain.errors import InvalidRequest
 from metronome_sandbox.domain.periods import BoundedPeriod, Period, StatementSchedule, boundary, number_at
 from metronome_sandbox.domain.recurring import Allocation, Grant, Recurring, next_grant
 from metronome_sandbox.domain.subscriptions import Occupancy, Subscription
+
+MAX_INDIVIDUAL_SEATS = 1000
+"""How many seats of a subscription can have balances of their own: the default of guide "Provision your customer"."""
 
 
 class SeatsAdded(msgspec.Struct, frozen=True, gc=False):
@@ -38,6 +43,29 @@ def seats_at(subscription: Subscription, instant: datetime) -> Occupancy:
             break
         found = step
     return found
+
+
+def check_number_of_seats(recurring: Recurring, subscription: Subscription, path: str) -> None:
+    """Hold the seats of a subscription against the limit, where each of them gets a balance of its own.
+
+    Raises:
+        InvalidRequest: There are more at some time of the recurring commit or credit. ``path`` names what leads to it.
+
+    Source: reference, pricing section 4.8.
+    Assumed: seats without a name count too, and only those that are there at the same time.  [A-seat-limit]
+    """
+    if recurring.seats is None or recurring.seats.allocation is not Allocation.INDIVIDUAL:
+        return
+    steps = subscription.occupancies()
+    for step, following in zip_longest(steps, steps[1:]):
+        is_over = following is not None and following.starting_at <= recurring.starting_at
+        is_later = recurring.ending_before is not None and step.starting_at >= recurring.ending_before
+        if not is_over and not is_later and step.quantity > MAX_INDIVIDUAL_SEATS:
+            raise InvalidRequest(
+                path,
+                f"leads to {step.quantity} seats from {step.starting_at.isoformat()} on, each with a balance of its "
+                f"own; at most {MAX_INDIVIDUAL_SEATS} can have one, send fewer or POOLED",
+            )
 
 
 def next_seat_grant(

@@ -69,9 +69,7 @@ def with_terms(context: Context, contract: Contract, new: NewTerms, source_id: s
         NotFound: A product, rate card or currency does not exist.
         InvalidRequest: A rule of the reference (pricing, section 6.3) is broken.
     """
-    known = len(contract.subscriptions)
-    contract = _with_subscriptions(context, contract, new.subscriptions, f"{prefix}subscriptions", source_id)
-    new = _with_seats_named(new, contract.subscriptions[known:])
+    contract, new = with_subscriptions(context, contract, new, source_id, prefix)
     checked = checked_overrides(context, contract, new, prefix)
     made: list[Balance] = []
     waiting: list[Balance] = []
@@ -127,14 +125,19 @@ def checked_overrides(context: Context, contract: Contract, new: NewTerms, prefi
     return checked
 
 
-def _with_subscriptions(
-    context: Context, contract: Contract, new: Sequence[NewSubscription], path: str, source_id: str
-) -> Contract:
-    for index, item in enumerate(new):
-        with errors_below(f"{path}[{index}]"):
+def with_subscriptions(
+    context: Context, contract: Contract, new: NewTerms, source_id: str, prefix: str = ""
+) -> tuple[Contract, NewTerms]:
+    """Return a contract with new subscriptions, and the terms, which name them by their ids.
+
+    Arguments and errors as for :func:`with_terms`.
+    """
+    for index, item in enumerate(new.subscriptions):
+        with errors_below(f"{prefix}subscriptions[{index}]"):
             check_subscription(context, contract, item)
-    made = made_subscriptions(context, contract, new, source_id)
-    return msgspec.structs.replace(contract, subscriptions=(*contract.subscriptions, *made))
+    made = made_subscriptions(context, contract, new.subscriptions, source_id)
+    contract = msgspec.structs.replace(contract, subscriptions=(*contract.subscriptions, *made))
+    return contract, _with_seats_named(new, made)
 
 
 def _with_seats_named(new: NewTerms, made: Sequence[Subscription]) -> NewTerms:

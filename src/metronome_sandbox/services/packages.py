@@ -21,12 +21,13 @@ from metronome_sandbox.domain.packages import (
     PaymentTemplate,
     RecurringTemplate,
     SegmentTemplate,
+    SubscriptionTemplate,
 )
 from metronome_sandbox.domain.payment_schedules import Payment
 from metronome_sandbox.services import scheduled_charges
 from metronome_sandbox.services.balances import NewBalance, NewPayments, NewSegment
 from metronome_sandbox.services.context import Context
-from metronome_sandbox.services.contract_terms import checked_overrides
+from metronome_sandbox.services.contract_terms import checked_overrides, with_subscriptions
 from metronome_sandbox.services.contracts import (
     NewContract,
     NewStatementSchedule,
@@ -36,6 +37,7 @@ from metronome_sandbox.services.contracts import (
 from metronome_sandbox.services.rate_cards import active_rate_card, rate_card_by_alias
 from metronome_sandbox.services.recurring import NewRecurring
 from metronome_sandbox.services.scheduled_charges import NewScheduledTerm
+from metronome_sandbox.services.subscriptions import NewSeats, NewSubscription
 from metronome_sandbox.services.thresholds import with_thresholds
 from metronome_sandbox.services.transitions import NewTransition
 
@@ -112,9 +114,22 @@ def _check_terms(context: Context, new: Package) -> None:
         rate_card_id=card_id,
         prioritization=new.prioritization,
     )
-    checked_overrides(context, trial, terms.terms)
+    _check_starts(new, terms)
+    trial, added = with_subscriptions(context, trial, terms.terms, "")
+    checked_overrides(context, trial, added)
     with_thresholds(context, trial, new.spend_threshold, new.prepaid_threshold)
     scheduled_charges.with_charges(context, trial, terms.scheduled_charges, "scheduled_charges", "")
+
+
+def _check_starts(new: Package, terms: NewContract) -> None:
+    """Refuse a subscription that begins when the contract is over, and name the field that says so."""
+    for index, (template, made) in enumerate(zip(new.subscriptions, terms.subscriptions, strict=True)):
+        offset, start, end = template.starting_at_offset, made.starting_at, terms.ending_before
+        if offset is not None and start is not None and end is not None and start >= end:
+            raise InvalidRequest(
+                f"subscriptions[{index}].starting_at_offset.value",
+                f"{offset.value} {offset.unit} lead to the end of the contract or beyond; send less than its duration",
+            )
 
 
 def _rate_card_id(context: Context, new: Package, start: datetime) -> RateCardId | None:
@@ -186,6 +201,10 @@ def _identified(context: Context, package: Package) -> Package:
                 one, id=identity("charge template", index), payments=payments(one.payments, "charge template", index)
             )
             for index, one in enumerate(package.scheduled_charges)
+        ),
+        subscriptions=tuple(
+            msgspec.structs.replace(one, id=identity("subscription template", index))
+            for index, one in enumerate(package.subscriptions)
         ),
     )
 
@@ -332,6 +351,7 @@ def _terms(package: Package, customer_id: CustomerId, start: datetime) -> NewCon
         prepaid_threshold=package.prepaid_threshold,
         recurring_commits=tuple(_recurring(template, start) for template in package.recurring_commits),
         recurring_credits=tuple(_recurring(template, start) for template in package.recurring_credits),
+        subscriptions=tuple(_subscription(template, start) for template in package.subscriptions),
     )
 
 
@@ -377,3 +397,26 @@ def _charge(template: ChargeTemplate, start: datetime) -> NewScheduledTerm:
 
 def _recurring(template: RecurringTemplate, start: datetime) -> NewRecurring:
     return NewRecurring(template.dated(start), template.temporary_id)
+
+
+def _subscription(template: SubscriptionTemplate, start: datetime) -> NewSubscription:
+    offset, duration, key = template.starting_at_offset, template.duration, template.seat_group_key
+    begins = None if offset is None else offset.after(start)
+    return NewSubscription(
+        product_id=template.product_id,
+        frequency=template.frequency,
+        collection=template.collection,
+        quantity=template.quantity,
+        seats=None if key is None else NewSeats(key, unassigned=template.unassigned_seats),
+        management=template.management,
+        starting_at=begins,
+        ending_before=None if duration is None else duration.after(begins or start),
+        is_prorated=template.is_prorated,
+        increase_billing=template.increase_billing,
+        rounding=template.rounding,
+        placement=template.placement,
+        name=template.name,
+        description=template.description,
+        custom_fields=template.custom_fields,
+        temporary_id=template.temporary_id,
+    )

@@ -20,7 +20,7 @@ from metronome_sandbox.domain.errors import InvalidRequest
 from metronome_sandbox.domain.ids import BalanceId, ContractId, RecurringId, SegmentId
 from metronome_sandbox.domain.periods import require_hour
 from metronome_sandbox.domain.recurring import Allocation, Grant, Recurring
-from metronome_sandbox.domain.seat_grants import SeatsAdded, pooled, shares
+from metronome_sandbox.domain.seat_grants import SeatsAdded, check_number_of_seats, pooled, shares
 from metronome_sandbox.domain.subscriptions import Occupancy, QuantityManagement
 from metronome_sandbox.services.charges import reschedule
 from metronome_sandbox.services.context import Context
@@ -90,6 +90,7 @@ def _check_seats(contract: Contract, terms: Recurring) -> None:
     is_number = subscription.management is QuantityManagement.QUANTITY_ONLY
     if terms.seats.allocation is Allocation.INDIVIDUAL and is_number:
         raise InvalidRequest(f"{path}.allocation", "INDIVIDUAL needs a SEAT_BASED subscription; send POOLED")
+    check_number_of_seats(terms, subscription, f"{path}.allocation")
 
 
 def _check_number(context: Context, contract: Contract) -> None:

@@ -15,6 +15,7 @@ from metronome_sandbox.domain.errors import InvalidRequest, NotFound
 from metronome_sandbox.domain.ids import RecurringId
 from metronome_sandbox.domain.periods import require_hour
 from metronome_sandbox.domain.recurring import Recurring, Rounding, UnitAmount, next_grant
+from metronome_sandbox.domain.seat_grants import check_number_of_seats
 from metronome_sandbox.services.context import Context
 
 
@@ -96,7 +97,10 @@ def _changed(context: Context, contract: Contract, recurring: Recurring, change:
     end = change.ending_before
     if end is not None and require_hour(end, "ending_before") <= recurring.starting_at:
         raise InvalidRequest("ending_before", f"{end.isoformat()} is not after {recurring.starting_at.isoformat()}")
-    return _without_missed(context, contract, msgspec.structs.replace(changed, ending_before=end))
+    changed = msgspec.structs.replace(changed, ending_before=end)
+    if changed.seats is not None:
+        check_number_of_seats(changed, contract.subscription(changed.seats.subscription_id), "ending_before")
+    return _without_missed(context, contract, changed)
 
 
 def _without_missed(context: Context, contract: Contract, recurring: Recurring) -> Recurring:

@@ -18,6 +18,7 @@ from metronome_sandbox.domain.ids import InvoiceId, ProductId, SubscriptionId
 from metronome_sandbox.domain.periods import require_hour
 from metronome_sandbox.domain.rate_cards import BillingFrequency, RateKey
 from metronome_sandbox.domain.recurring import Rounding
+from metronome_sandbox.domain.seat_grants import check_number_of_seats
 from metronome_sandbox.domain.subscription_billing import Due, dues
 from metronome_sandbox.domain.subscriptions import (
     Collection,
@@ -287,12 +288,15 @@ def _changed(context: Context, contract: Contract, before: Subscription, change:
         after = _with_seats(after, change.seat_group_key)
     done = billed(context, contract, before)
     last = dict(sorted(done))  # the highest number of each instant
+    linked = [each for each in contract.recurring if each.seats is not None and each.seats.subscription_id == before.id]
     for path, new in _quantity_changes(contract, after, change):
         added = replace(new, number=last.get(new.starting_at, -1) + 1)
         after = replace(after, changes=(*after.changes, added))
         lowest = min(step.quantity for step in after.occupancies())
         if lowest < 0:
             raise InvalidRequest(path, f"leads to a quantity of {lowest}, below 0")
+        for recurring in linked:
+            check_number_of_seats(recurring, after, path)
     now = {(due.starting_at, due.number): due.quantity for due in _dues_until(contract, after, max(last, default=None))}
     for key, item in done.items():
         if change.quantity_updates or change.seat_updates.groups:

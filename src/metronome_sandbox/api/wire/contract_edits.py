@@ -36,7 +36,7 @@ from metronome_sandbox.api.wire.contract_terms import (
     render_usage_filter,
     royalty_changes,
 )
-from metronome_sandbox.api.wire.contracts import OverrideInput, new_override, render_override
+from metronome_sandbox.api.wire.overrides import OverrideInput, new_override, render_override
 from metronome_sandbox.api.wire.recurring import (
     RecurringEdit,
     RecurringInput,

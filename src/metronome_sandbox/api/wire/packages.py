@@ -22,14 +22,20 @@ from metronome_sandbox.api.wire.common import (
     time,
     utc,
 )
-from metronome_sandbox.api.wire.contracts import OverrideInput, new_override, render_override
 from metronome_sandbox.api.wire.credit_types import credit_type_or_usd
 from metronome_sandbox.api.wire.credit_types import render_short as render_credit_type
+from metronome_sandbox.api.wire.overrides import OverrideInput, new_override, render_override
 from metronome_sandbox.api.wire.products import render_short as render_product
 from metronome_sandbox.api.wire.recurring import RecurringInput, new_recurring, render_terms
 from metronome_sandbox.api.wire.relative_dates import RelativeDateInput, offset, render_relative_date
 from metronome_sandbox.api.wire.relative_dates import duration as relative_duration
 from metronome_sandbox.api.wire.specifiers import SpecifierInput, render_specifier, specifier
+from metronome_sandbox.api.wire.subscription_templates import (
+    SubscriptionTemplateInput,
+    new_subscription_template,
+    render_seat_grant,
+    render_subscription_template,
+)
 from metronome_sandbox.api.wire.thresholds import (
     PrepaidInput,
     SpendInput,
@@ -175,12 +181,12 @@ class CreatePackage(WireType):
     multiplier_override_prioritization: str = "LOWEST_MULTIPLIER"
     scheduled_charges: list[ChargeTemplateInput] = []
     scheduled_charges_on_usage_invoices: str | None = None
+    subscriptions: list[SubscriptionTemplateInput] = []
     spend_threshold_configuration: SpendInput | None = None
     prepaid_balance_threshold_configuration: PrepaidInput | None = None
 
 
 LATER_TEMPLATES = {
-    "subscriptions": "subscriptions in packages",
     "spend_trackers": "spend trackers",
     "billing_provider": "billing providers",
     "delivery_method": "billing providers",
@@ -249,6 +255,9 @@ def parse_create(body: bytes) -> Package:
             for index, item in enumerate(wire.scheduled_charges)
         ),
         charges_on_usage_invoices=wire.scheduled_charges_on_usage_invoices is not None,
+        subscriptions=tuple(
+            new_subscription_template(item, f"subscriptions[{index}]") for index, item in enumerate(wire.subscriptions)
+        ),
         spend_threshold=new_spend(wire.spend_threshold_configuration, "spend_threshold_configuration"),
         prepaid_threshold=new_prepaid(
             wire.prepaid_balance_threshold_configuration, "prepaid_balance_threshold_configuration"
@@ -312,8 +321,6 @@ def _payments(wire: PaymentsInput, path: str) -> PaymentsTemplate:
 def _recurring(wire: RecurringTemplateInput, path: str, *, is_credit: bool) -> RecurringTemplate:
     if wire.hierarchy_configuration is not None:
         raise NotImitated(f"{path}.hierarchy_configuration", "balances of packages that are shared in hierarchies")
-    if wire.subscription_config is not None:
-        raise NotImitated(f"{path}.subscription_config", "subscriptions in packages")
     new = new_recurring(wire, path, is_credit=is_credit)
     return RecurringTemplate(
         new.terms,
@@ -373,7 +380,7 @@ def render(context: Context, package: Package) -> JsonObject:
     """
     terms, duration = package.net_payment_terms_days, package.duration
     spend, prepaid = package.spend_threshold, package.prepaid_threshold
-    names = _template_ids(package)
+    names, teams = _template_ids(package), _subscription_ids(package)
     return present(
         id=package.id,
         name=package.name,
@@ -396,8 +403,8 @@ def render(context: Context, package: Package) -> JsonObject:
         },
         commits=[_render_balance(context, template) for template in package.commits],
         credits=[_render_balance(context, template) for template in package.credits],
-        recurring_commits=[_render_recurring(context, template) for template in package.recurring_commits],
-        recurring_credits=[_render_recurring(context, template) for template in package.recurring_credits],
+        recurring_commits=[_render_recurring(context, template, teams) for template in package.recurring_commits],
+        recurring_credits=[_render_recurring(context, template, teams) for template in package.recurring_credits],
         overrides=[_render_override(context, template, names) for template in package.overrides],
         multiplier_override_prioritization=package.prioritization.value,
         scheduled_charges=[
@@ -411,6 +418,7 @@ def render(context: Context, package: Package) -> JsonObject:
             for template in package.scheduled_charges
         ],
         scheduled_charges_on_usage_invoices="ALL" if package.charges_on_usage_invoices else None,
+        subscriptions=[render_subscription_template(context, package, template) for template in package.subscriptions],
         spend_threshold_configuration=None if spend is None else render_spend(spend),
         prepaid_balance_threshold_configuration=None if prepaid is None else render_prepaid(prepaid),
         created_at=time(package.created_at),
@@ -425,6 +433,10 @@ def _template_ids(package: Package) -> dict[str, str]:
     recurring = (*package.recurring_commits, *package.recurring_credits)
     named += [(template.temporary_id, template.terms.id) for template in recurring]
     return {name: template_id for name, template_id in named if name is not None}
+
+
+def _subscription_ids(package: Package) -> dict[str, str]:
+    return {each.temporary_id: each.id for each in package.subscriptions if each.temporary_id is not None}
 
 
 def _render_balance(context: Context, template: BalanceTemplate) -> JsonObject:
@@ -475,11 +487,12 @@ def _render_payments(store: Store, payments: PaymentsTemplate) -> JsonObject:
     }
 
 
-def _render_recurring(context: Context, template: RecurringTemplate) -> JsonObject:
+def _render_recurring(context: Context, template: RecurringTemplate, names: Mapping[str, str]) -> JsonObject:
     duration = template.duration
     return {
         **render_terms(context, template.terms),
         **present(
+            subscription_config=render_seat_grant(template.terms, names),
             starting_at_offset=render_relative_date(template.starting_at_offset),
             duration=None if duration is None else render_relative_date(duration),
         ),

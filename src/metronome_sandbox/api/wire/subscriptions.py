@@ -20,10 +20,12 @@ from metronome_sandbox.api.wire.common import (
     time,
     utc,
 )
+from metronome_sandbox.api.wire.products import render_short as render_product
 from metronome_sandbox.api.wire.recurring import RoundingInput, new_rounding, render_rounding
 from metronome_sandbox.domain.amounts import checked
 from metronome_sandbox.domain.contracts import Contract
-from metronome_sandbox.domain.ids import ContractId, CustomerId, ProductId, SubscriptionId
+from metronome_sandbox.domain.ids import ContractId, CustomerId, ProductId, RateCardId, SubscriptionId
+from metronome_sandbox.domain.packages import SubscriptionTemplate
 from metronome_sandbox.domain.rate_cards import BillingFrequency, RateKey
 from metronome_sandbox.domain.subscriptions import (
     Collection,
@@ -243,13 +245,33 @@ def render_subscriptions(context: Context, contract: Contract) -> list[JsonObjec
 
 def render_subscription(context: Context, contract: Contract, subscription: Subscription) -> JsonObject:
     """Return a subscription, with its periods and its quantity seen from now."""
-    product = context.store.products[subscription.product_id].at(context.now)
-    end, seats = subscription.ending_before, subscription.seat_group_key
-    fiat = fiat_credit_type(context, contract)
+    end, fiat = subscription.ending_before, fiat_credit_type(context, contract)
+    return {
+        **render_terms(context, subscription),
+        **present(
+            billing_cycle_config={
+                "anchor_date": time(subscription.rhythm(contract.statement_schedule).anchor),
+                "invoice_placement": subscription.placement.value,
+            },
+            billing_periods=_periods(context, contract, subscription),
+            quantity_schedule=_quantities(context, contract, subscription),
+            starting_at=time(subscription.starting_at),
+            ending_before=None if end is None else time(end),
+            fiat_credit_type_id=fiat,
+            custom_credit_type_id=custom_unit(context, contract.rate_card_id, subscription, fiat),
+            product_custom_fields=context.store.products[subscription.product_id].at(context.now).custom_fields,
+            created_at=time(subscription.created_at),
+        ),
+    }
+
+
+def render_terms(context: Context, subscription: Subscription | SubscriptionTemplate) -> JsonObject:
+    """Return what of a subscription does not depend on its contract."""
+    seats = subscription.seat_group_key
     return present(
         id=subscription.id,
         subscription_rate={
-            "product": {"id": product.id, "name": product.name},
+            "product": render_product(context, subscription.product_id),
             "billing_frequency": subscription.frequency.value,
         },
         name=subscription.name,
@@ -260,21 +282,9 @@ def render_subscription(context: Context, contract: Contract, subscription: Subs
             invoice_behavior=subscription.increase_billing.value,
             rounding=render_rounding(subscription.rounding),
         ),
-        billing_cycle_config={
-            "anchor_date": time(subscription.rhythm(contract.statement_schedule).anchor),
-            "invoice_placement": subscription.placement.value,
-        },
-        billing_periods=_periods(context, contract, subscription),
         quantity_management_mode=subscription.management.value,
-        quantity_schedule=_quantities(context, contract, subscription),
         seat_config=None if seats is None else {"seat_group_key": seats},
-        starting_at=time(subscription.starting_at),
-        ending_before=None if end is None else time(end),
-        fiat_credit_type_id=fiat,
-        custom_credit_type_id=_custom_unit(context, contract, subscription, fiat),
         custom_fields=subscription.custom_fields,
-        product_custom_fields=product.custom_fields,
-        created_at=time(subscription.created_at),
     )
 
 
@@ -316,10 +326,13 @@ def _quantities(context: Context, contract: Contract, subscription: Subscription
     ]
 
 
-def _custom_unit(context: Context, contract: Contract, subscription: Subscription, fiat: str) -> str | None:
-    if contract.rate_card_id is None:
+def custom_unit(
+    context: Context, rate_card_id: RateCardId | None, subscription: Subscription | SubscriptionTemplate, fiat: str
+) -> str | None:
+    """Return the custom pricing unit in which a card has the rate of a subscription; None where it is ``fiat``."""
+    if rate_card_id is None:
         return None
-    key = RateKey(contract.rate_card_id, subscription.product_id, (), subscription.frequency)
+    key = RateKey(rate_card_id, subscription.product_id, (), subscription.frequency)
     schedule = context.store.rate_schedules.get(key)
     unit = None if schedule is None else schedule.rates[0].credit_type_id
     return None if unit == fiat else unit
@@ -380,7 +393,7 @@ def render_quantity_history(
     return present(
         subscription_id=subscription.id,
         fiat_credit_type_id=fiat,
-        custom_credit_type_id=_custom_unit(context, contract, subscription, fiat),
+        custom_credit_type_id=custom_unit(context, contract.rate_card_id, subscription, fiat),
         history=[
             {
                 "starting_at": time(entry.starting_at),
