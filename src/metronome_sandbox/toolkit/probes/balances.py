@@ -509,3 +509,40 @@ def rollover_follows(shop: Shop) -> Iterator[Figure]:
     yield Figure("what rolls over before", [1000], amounts())
     shop.lab.ask("POST", "/v1/ingest", [{**shop.event(product, 24 * 9, 30), "customer_id": shop.customer}])
     yield Figure("what rolls over after", [700], amounts())  # 1000 - 30 * 10
+
+
+@probe("A-grant-payment")
+def grant_payment(shop: Shop) -> Iterator[Figure]:
+    """A recurring commit of two months that costs 50 each."""
+    shop.product("P", 10)
+    recurring = {
+        "product_id": shop.commitment,
+        "priority": 1,
+        "access_amount": {"credit_type_id": USD, "unit_price": 310, "quantity": 1},
+        "invoice_amount": {"credit_type_id": USD, "unit_price": 50, "quantity": 1},
+        "commit_duration": {"unit": "PERIODS", "value": 1},
+        "recurrence_frequency": "MONTHLY",
+        "starting_at": JUNE,
+    }
+    shop.contract(
+        recurring_commits=[recurring], ending_before=AUGUST, usage_statement_schedule={"frequency": "MONTHLY"}
+    )
+
+    found = [(one["issued_at"][:10], one["total"]) for one in shop.invoices("SCHEDULED") if one["total"]]
+
+    yield Figure("issue dates and totals", [("2024-06-01", 50), ("2024-07-01", 50)], found)
+
+
+@probe("A-early-end-terms")
+def early_end_terms(shop: Shop) -> Iterator[Figure]:
+    """A contract with an open override that ends in July, and then later again."""
+    product = shop.product("P", 10)
+    override = {"starting_at": JUNE, "product_id": product, "type": "MULTIPLIER", "multiplier": 0.5}
+    contract = shop.contract(overrides=[override])
+    named = {"customer_id": shop.customer, "contract_id": contract}
+    for end in (AUGUST, YEAR_END):
+        shop.lab.post("/v1/contracts/updateEndDate", {**named, "ending_before": end})
+
+    [found] = shop.lab.post("/v2/contracts/get", named)["data"]["overrides"]
+
+    yield Figure("the end of the override", AUGUST[:10], (found.get("ending_before") or "")[:10])

@@ -409,3 +409,37 @@ def composite_circle(shop: Shop) -> Iterator[Figure]:
     found = {name: total for name, _, _, total in shop.lines(invoice)}
     # 0.1 * 1000, and 0.1 * (1000 + 100)
     yield Figure("the lines", {"P": 1000, "first": 100, "second": 110}, found)
+
+
+@probe("A-override-minimum")
+def override_minimum(shop: Shop) -> Iterator[Figure]:
+    """A tenth, at least 500, halved by a multiplier."""
+    product = shop.product("P", 100)
+    body = {"name": shop.called("Support"), "type": "COMPOSITE", "composite_product_ids": [product]}
+    support = shop.lab.make("/v1/contract-pricing/products/create", body)
+    terms = {"rate_card_id": shop.card, "product_id": support, "starting_at": LONG_AGO, "entitled": True}
+    rate = {**terms, "rate_type": "PERCENTAGE", "price": 0.1, "minimum_config": {"minimum": 500}}
+    shop.lab.post("/v1/contract-pricing/rate-cards/addRate", rate)
+    halved = {**_override(support, type="MULTIPLIER", multiplier=0.5), "starting_at": shop.this_month}
+    contract = shop.running(overrides=[halved])
+
+    few, many = (shop.metered(contract, (product, 0, quantity))["total"] for quantity in (10, 200))
+
+    yield Figure("10 units @ 100 and the minimum", 1500, few)  # 1000 + 500
+    yield Figure("200 units @ 100 and half a tenth", 21000, many)  # 20000 + 0.1 * 0.5 * 20000
+
+
+@probe("A-archived-unit")
+def archived_unit(shop: Shop) -> Iterator[Figure]:
+    """A custom unit that has rates and is archived."""
+    unit, product = _priced_in_units(shop, 3, 20)
+    contract = shop.contract()
+    shop.lab.archive(unit)
+
+    yield Figure("a unit of usage", 60, shop.preview(contract, [(product, 1)])["total"])  # 3 * 20
+    body = {
+        "name": shop.lab.name("card"),
+        "fiat_credit_type_id": USD,
+        "credit_type_conversions": [{"custom_credit_type_id": unit, "fiat_per_custom_credit": 20}],
+    }
+    yield Figure("a new card with it", 400, shop.lab.status("/v1/contract-pricing/rate-cards/create", body))
