@@ -37,7 +37,7 @@ def empty_lists(path: str, body: Any, answer: Answer) -> Answer:
 
 
 def other_refusals(path: str, body: Any, answer: Answer) -> Answer:
-    return answer._replace(status=422) if answer.status in (400, 404) else answer
+    return answer._replace(status=422) if answer.status in (400, 404, 409) else answer
 
 
 def no_composites(path: str, body: Any, answer: Answer) -> Answer:
