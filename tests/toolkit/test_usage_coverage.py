@@ -145,6 +145,13 @@ def test_a_recording_is_a_source_and_its_pages_are_tests(tmp_path: Path):
     assert "secret" not in json.dumps(tree)
 
 
+def test_a_body_that_was_cut_is_told():
+    tree = of(Call("POST", "/v1/customers", 200, '{"name": "Acm', '{"data": {"id"'))
+
+    assert tree["bodies_not_read"] == 2
+    assert tree["operations"]["createCustomer-v1"]["sent"] == {}
+
+
 # --- the command
 
 

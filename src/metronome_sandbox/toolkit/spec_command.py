@@ -102,6 +102,8 @@ def coverage(
             _write_text(html, usage_coverage.page(tree))
         counted = ", ".join(f"{one['used']} of {one['of']} {name}" for name, one in tree["summary"].items())
         print(f"{len(calls)} calls: {counted}")
+        if found.unread:
+            print(f"{found.unread} bodies are no JSON or were cut, so nothing of them is counted")
         for name, operation in tree["operations"].items():
             for path in operation["unknown"]:
                 print(f"{name}: {path} is sent, and the document does not know it")

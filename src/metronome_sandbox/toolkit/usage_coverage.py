@@ -170,6 +170,8 @@ class Coverage:
         ]
         self.others: dict[str, int] = {}
         """Calls that no operation fits, by method: their paths may be anybody's."""
+        self.unread = 0
+        """Bodies that could not be counted: no JSON, or cut because a journal keeps 16 KiB of each."""
 
     def add(self, call: Call) -> None:
         """Count a call."""
@@ -208,6 +210,7 @@ class Coverage:
     def _add_body(self, operation: _Operation, call: Call) -> None:
         schema = json_schema(self._document, operation.described.node.get("requestBody"))
         if call.request is None or isinstance(call.request, str):
+            self.unread += call.request is not None
             return
         for path, value, of in walk(self._shapes, schema, call.request):
             if of is None:
@@ -223,6 +226,7 @@ class Coverage:
             if isinstance(code, str) and CODE.fullmatch(code):
                 operation.error_codes.setdefault(code, Used()).add(call.test)
         if call.response is None or isinstance(call.response, str) or schema is None:
+            self.unread += isinstance(call.response, str)
             return
         fields = operation.read.setdefault(status, {})
         for path, value, of in walk(self._shapes, schema, call.response):
@@ -255,6 +259,7 @@ class Coverage:
             "operations": used,
             "not_used": sorted(one.described.operation_id for one in self._operations if not one.calls.times),
             "other_calls": dict(sorted(self.others.items())),
+            "bodies_not_read": self.unread,
         }
 
     def _told(self, operation: _Operation) -> Json:

@@ -7,7 +7,7 @@ from typing import Any
 from uuid import uuid4
 
 from metronome_sandbox.toolkit.probes.imports import window
-from metronome_sandbox.toolkit.probes.lab import AUGUST, JULY, JUNE, SEPTEMBER, USD, YEAR_END, Figure, Shop
+from metronome_sandbox.toolkit.probes.lab import AUGUST, JULY, JUNE, SEPTEMBER, USD, YEAR_END, Figure, Shop, ledger
 from metronome_sandbox.toolkit.probes.table import Table
 
 TABLE = Table()
@@ -408,3 +408,141 @@ def child_access_default(shop: Shop) -> Iterator[Figure]:
 
     yield Figure("what the credit pays", {}, shop.spent(invoice))
     yield Figure("what is due", 40, invoice["total"])  # 4 * 10
+
+
+@probe("A-child-access")
+def child_access(shop: Shop) -> Iterator[Figure]:
+    """Access of a contract outside of the hierarchy."""
+    shop.product("P", 10)
+    other = shop.contract()
+    access = {"child_access": {"type": "CONTRACT_IDS", "contract_ids": [other]}}
+    credit = shop.credit("C", 100, hierarchy_configuration=access)
+
+    yield Figure("its creation", 400, shop.lab.status("/v1/contracts/create", shop.contract_body(credits=[credit])))
+
+
+@probe("A-tags-counted", needs_clock=True)
+def tags_counted(shop: Shop) -> Iterator[Figure]:
+    """Two credits with a tag each, of which one loses a product to the other on June 15."""
+    left, right = shop.lab.name("left"), shop.lab.name("right")
+    product = shop.product("P", 10, tags=[left, right])
+    moving = shop.product("Q", 10, tags=[left])
+    shop.product("R", 10, tags=[left])
+    shop.product("S", 10, tags=[right])
+    credits = [
+        shop.credit("left", 100, applicable_product_tags=[left]),  # 3 products, then 2
+        shop.credit("right", 100, applicable_product_tags=[right]),  # 2 products, then 3
+    ]
+    contract = shop.contract(credits=credits)
+    change = {"product_id": moving, "starting_at": "2024-06-15T00:00:00Z", "tags": [right]}
+    shop.lab.post("/v1/contract-pricing/products/update", change)
+
+    found = shop.spent(shop.preview(contract, [(product, 15)]))
+
+    yield Figure("who pays 150", {"left": 100, "right": 50}, found)
+
+
+@probe("A-postpaid-end", needs_clock=True)
+def postpaid_end(shop: Shop) -> Iterator[Figure]:
+    """Postpaid commits of 100 until July, 40 used of each, with a true-up in August and with none."""
+    product = shop.product("P", 10)
+    due = {"schedule_items": [{"timestamp": AUGUST, "amount": 100}]}
+    for short, schedule in (("billed", due), ("not billed", {**due, "do_not_invoice": True})):
+        commit = {**shop.prepaid(short, 100, ending_before=JULY, invoice_schedule=schedule), "type": "POSTPAID"}
+        contract = shop.contract(commits=[commit])
+        shop.bill(contract, [(product, 4)])
+
+    def lapsed() -> dict[str, list[Any]]:
+        found = shop.balances(include_archived=True)
+        return {name: [one for one in ledger(balance) if "EXPIRATION" in one[0]] for name, balance in found.items()}
+
+    shop.lab.advance("2024-07-15T00:00:00Z")
+    expected = {"billed": [], "not billed": [("POSTPAID_COMMIT_EXPIRATION", -60)]}  # 100 - 40
+    yield Figure("what lapses at the end of June", expected, lapsed())
+
+
+@probe("A-true-up", needs_clock=True)
+def true_up(shop: Shop) -> Iterator[Figure]:
+    """The invoice of what a postpaid commit of 100 lacks, 40 of it used."""
+    product = shop.product("P", 10)
+    due = {"schedule_items": [{"timestamp": AUGUST, "amount": 100}]}
+    commit = {**shop.prepaid("C", 100, ending_before=AUGUST, invoice_schedule=due), "type": "POSTPAID"}
+    shop.contract(commits=[commit], usage_statement_schedule={"frequency": "MONTHLY"})
+    shop.lab.ask("POST", "/v1/ingest", [{**shop.event(product, 24 * 9, 4), "customer_id": shop.customer}])
+
+    def invoices() -> list[Any]:
+        found = [one for one in shop.invoices("SCHEDULED") if one["total"]]
+        return [(one["status"], [line[1:] for line in shop.lines(one)]) for one in found]
+
+    yield Figure("in June", [("DRAFT", [(1, 60, 60)])], invoices())  # 100 - 4 * 10
+    shop.lab.advance("2024-08-05T00:00:00Z")
+    yield Figure("in August", [("FINALIZED", [(1, 60, 60)])], invoices())
+
+
+@probe("A-true-up-without-invoice", needs_clock=True)
+def true_up_without_invoice(shop: Shop) -> Iterator[Figure]:
+    """A postpaid commit whose true-up is not invoiced."""
+    shop.product("P", 10)
+    due = {"schedule_items": [{"timestamp": AUGUST, "amount": 100}], "do_not_invoice": True}
+    commit = {**shop.prepaid("C", 100, ending_before=AUGUST, invoice_schedule=due), "type": "POSTPAID"}
+    shop.contract(commits=[commit], usage_statement_schedule={"frequency": "MONTHLY"})
+    shop.lab.advance("2024-08-05T00:00:00Z")
+
+    yield Figure("true-ups", [], [one["total"] for one in shop.invoices("SCHEDULED") if one["total"]])
+    yield Figure("what is left", 0, shop.balances()["C"]["balance"])
+
+
+@probe("A-rollover-follows", needs_clock=True)
+def rollover_follows(shop: Shop) -> Iterator[Figure]:
+    """Usage of the last month of a contract that arrives after it was renewed."""
+    product = shop.product("P", 10)
+    commit = shop.prepaid("C", 1000, ending_before=JULY, rollover_fraction=1)
+    first = shop.contract(commits=[commit], ending_before=JULY, usage_statement_schedule={"frequency": "MONTHLY"})
+    renewal = {"type": "RENEWAL", "from_contract_id": first}
+    second = shop.contract(starting_at=JULY, transition=renewal, usage_statement_schedule={"frequency": "MONTHLY"})
+
+    def amounts() -> list[Any]:
+        body = {"customer_id": shop.customer, "contract_id": second}
+        commits = shop.lab.post("/v2/contracts/get", body)["data"]["commits"]
+        return [item["amount"] for one in commits for item in one["access_schedule"]["schedule_items"]]
+
+    yield Figure("what rolls over before", [1000], amounts())
+    shop.lab.ask("POST", "/v1/ingest", [{**shop.event(product, 24 * 9, 30), "customer_id": shop.customer}])
+    yield Figure("what rolls over after", [700], amounts())  # 1000 - 30 * 10
+
+
+@probe("A-grant-payment")
+def grant_payment(shop: Shop) -> Iterator[Figure]:
+    """A recurring commit of two months that costs 50 each."""
+    shop.product("P", 10)
+    recurring = {
+        "product_id": shop.commitment,
+        "priority": 1,
+        "access_amount": {"credit_type_id": USD, "unit_price": 310, "quantity": 1},
+        "invoice_amount": {"credit_type_id": USD, "unit_price": 50, "quantity": 1},
+        "commit_duration": {"unit": "PERIODS", "value": 1},
+        "recurrence_frequency": "MONTHLY",
+        "starting_at": JUNE,
+    }
+    shop.contract(
+        recurring_commits=[recurring], ending_before=AUGUST, usage_statement_schedule={"frequency": "MONTHLY"}
+    )
+
+    found = [(one["issued_at"][:10], one["total"]) for one in shop.invoices("SCHEDULED") if one["total"]]
+
+    yield Figure("issue dates and totals", [("2024-06-01", 50), ("2024-07-01", 50)], found)
+
+
+@probe("A-early-end-terms")
+def early_end_terms(shop: Shop) -> Iterator[Figure]:
+    """A contract with an open override that ends in July, and then later again."""
+    product = shop.product("P", 10)
+    override = {"starting_at": JUNE, "product_id": product, "type": "MULTIPLIER", "multiplier": 0.5}
+    contract = shop.contract(overrides=[override])
+    named = {"customer_id": shop.customer, "contract_id": contract}
+    for end in (AUGUST, YEAR_END):
+        shop.lab.post("/v1/contracts/updateEndDate", {**named, "ending_before": end})
+
+    [found] = shop.lab.post("/v2/contracts/get", named)["data"]["overrides"]
+
+    yield Figure("the end of the override", AUGUST[:10], (found.get("ending_before") or "")[:10])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 from metronome_sandbox.toolkit.probes.lab import JULY, JUNE, USD, Figure, Shop
@@ -360,3 +361,46 @@ def current_state(shop: Shop) -> Iterator[Figure]:
 
     yield Figure("its name", "Q", shop.short(found["name"]))
     yield Figure("its start", JULY[:10], (found.get("starting_at") or "")[:10])
+
+
+@probe("A-ingest-ahead")
+def ingest_ahead(shop: Shop) -> Iterator[Figure]:
+    """Events 23 and 25 hours ahead."""
+    product = shop.product("P", 10)
+
+    def status(hours: int) -> int:
+        instant = (shop.lab.now + timedelta(hours=hours)).strftime("%Y-%m-%dT%H:%M:%SZ")
+        event = {**shop.event(product, 0, 1), "customer_id": shop.customer, "timestamp": instant}
+        return shop.lab.sender.send("POST", "/v1/ingest", [event]).status
+
+    yield Figure("23 hours", 200, status(23))
+    yield Figure("25 hours", 400, status(25))
+
+
+@probe("A-alias-move")
+def alias_move(shop: Shop) -> Iterator[Figure]:
+    """An ingest alias that another customer has."""
+    alias = shop.lab.name("alias").replace(" ", "-")
+    shop.lab.post(f"/v1/customers/{shop.customer}/setIngestAliases", {"ingest_aliases": [alias]})
+    other = shop.lab.make("/v1/customers", {"name": shop.lab.name("other")})
+
+    def status() -> int:
+        return shop.lab.status(f"/v1/customers/{other}/setIngestAliases", {"ingest_aliases": [alias]})
+
+    yield Figure("while the first one has it", 409, status())
+    shop.lab.post(f"/v1/customers/{shop.customer}/setIngestAliases", {"ingest_aliases": []})
+    yield Figure("once it is taken away", 200, status())
+
+
+@probe("A-rate-key")
+def rate_key(shop: Shop) -> Iterator[Figure]:
+    """Rates of one product that differ in their billing frequency, and one that differs in nothing."""
+    body = {"name": shop.called("seat"), "type": "SUBSCRIPTION"}
+    product = shop.lab.make(f"{PRODUCTS}/create", body)
+    for frequency, price in (("MONTHLY", 10), ("ANNUAL", 100), ("MONTHLY", 20)):
+        shop.rate(product, price, billing_frequency=frequency)
+
+    rows = shop.lab.post(f"{CARDS}/getRates", {"rate_card_id": shop.card, "at": JUNE})["data"]
+
+    found = sorted((row["billing_frequency"], row["rate"]["price"]) for row in rows)
+    yield Figure("the rates in force", [("ANNUAL", 100), ("MONTHLY", 20)], found)

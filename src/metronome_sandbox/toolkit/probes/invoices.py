@@ -255,3 +255,53 @@ def late_usage(shop: Shop) -> Iterator[Figure]:
     june = next(one for one in shop.invoices("USAGE") if one["start_timestamp"][:10] == JUNE[:10])
     yield Figure("the invoice of June", ("FINALIZED", 20), (june["status"], june["total"]))  # 2 * 10
     yield Figure("its days", 50, sum(day["total"] for day in days))  # (2 + 3) * 10
+
+
+@probe("A-invoice-id", needs_clock=True)
+def invoice_id(shop: Shop) -> Iterator[Figure]:
+    """The draft of June before and after it is final."""
+    shop.product("P", 10)
+    shop.contract(usage_statement_schedule=MONTHLY)
+
+    def june() -> dict[str, object]:
+        return next(one for one in shop.invoices("USAGE") if one["start_timestamp"][:10] == JUNE[:10])
+
+    draft = june()
+    shop.lab.advance("2024-07-03T00:00:00Z")
+    final = june()
+
+    yield Figure("its statuses", ["DRAFT", "FINALIZED"], [draft["status"], final["status"]])
+    yield Figure("it has the same id", True, draft["id"] == final["id"])
+
+
+@probe("A-payer")
+def payer(shop: Shop) -> Iterator[Figure]:
+    """Usage invoices of a parent, and of children that pay themselves and that do not."""
+    product = shop.product("P", 10)
+    parent = shop.contract()
+    above = {"customer_id": shop.customer, "contract_id": parent}
+    yield Figure("of the parent", False, "payer" in shop.preview(parent, [(product, 1)]))
+    for who in ("SELF", "PARENT"):
+        shop.customer = shop.lab.make("/v1/customers", {"name": shop.lab.name("child")})
+        child = shop.contract(hierarchy_configuration={"parent": above, "payer": who})
+        found = shop.preview(child, [(product, 1)])["payer"]
+        expected = child if who == "SELF" else parent
+        yield Figure(f"of a child with {who}, it is the right contract", True, found["contract_id"] == expected)
+
+
+@probe("A-pro-service-invoice")
+def pro_service_invoice(shop: Shop) -> Iterator[Figure]:
+    """A service of 60 twice, of which 100 are agreed."""
+    shop.product("P", 10)
+    service = {"product_id": shop.commitment, "unit_price": 60, "quantity": 1, "max_amount": 100}
+    contract = shop.contract(professional_services=[service])
+    named = {"customer_id": shop.customer, "contract_id": contract}
+    [made] = shop.lab.post("/v2/contracts/get", named)["data"]["professional_services"]
+
+    def status() -> int:
+        items = [{"professional_service_id": made["id"], "unit_price": 60, "quantity": 1}]
+        body = {**named, "issued_at": JULY, "line_items": items}
+        return shop.lab.status("/v1/contracts/scheduleProServicesInvoice", body)
+
+    yield Figure("60 of 100", 200, status())
+    yield Figure("120 of 100", 400, status())

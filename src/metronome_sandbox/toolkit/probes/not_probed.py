@@ -4,22 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-CLOCK = "needs a clock"
+CLOCK = "not written yet, needs a clock"
 NOT_YET = "not written yet"
 NO_DIFFERENCE = "shows in no answer that two accounts could be compared by"
 
 _BY_REASON: Mapping[str, tuple[str, ...]] = {
     CLOCK: (
-        *("A-invoice-id", "A-subscription-quantity", "A-subscription-changes", "A-quantity-history"),
-        *("A-postpaid-end", "A-true-up", "A-true-up-without-invoice", "A-seat-increases"),
-        *("A-rollover-follows", "A-transaction-ids", "A-as-of-date", "A-balance-history", "A-recurring-change"),
+        *("A-subscription-changes", "A-quantity-history", "A-seat-increases", "A-transaction-ids", "A-as-of-date"),
+        *("A-balance-history", "A-recurring-change"),
     ),
     NOT_YET: (
-        *("A-payer", "A-composite-subscriptions", "A-subscription-breakdown", "A-pro-service-invoice", "A-rate-key"),
-        *("A-product-names", "A-metric-change", "A-composite-circle", "A-composite-minimum", "A-override-minimum"),
-        *("A-tags-counted", "A-child-access", "A-seat-grants", "A-seat-segments", "A-seat-balances", "A-grant-payment"),
-        *("A-rollover-terms", "A-early-end-terms", "A-alias-move", "A-idempotency-scope", "A-group-key-cover"),
-        *("A-rate-group-keys", "A-archived-unit", "A-alias-takeover", "A-rate-selectors", "A-ingest-ahead"),
+        *("A-composite-subscriptions", "A-subscription-breakdown"),
+        *("A-product-names", "A-metric-change"),
+        *("A-seat-grants", "A-seat-segments", "A-seat-balances"),
+        *("A-rollover-terms", "A-idempotency-scope", "A-group-key-cover"),
+        *("A-rate-group-keys", "A-alias-takeover", "A-rate-selectors"),
         *("A-event-fractions", "A-edit-order", "A-amendment", "A-usage-filter-key", "A-usage-filter-order"),
         *("A-usage-filter-history", "A-reseller-royalty", "A-royalty-change", "A-package-check", "A-payment-gate"),
         *("A-gated-invoice", "A-payment-outcome", "A-archive-waiting-payment", "A-hierarchy-nodes"),

@@ -376,3 +376,70 @@ def contract_rate_schedule(shop: Shop) -> Iterator[Figure]:
 
     yield Figure("the row that holds on July 10", [("2024-07-01", "2024-08-01")], starts("2024-07-10T00:00:00Z"))
     yield Figure("the row that holds in December", [("2024-08-01", "")], starts(DECEMBER))
+
+
+@probe("A-composite-minimum")
+def composite_minimum(shop: Shop) -> Iterator[Figure]:
+    """A tenth, at least 500, on a contract that starts in the running hour."""
+    product = shop.product("P", 100)
+    body = {"name": shop.called("Support"), "type": "COMPOSITE", "composite_product_ids": [product]}
+    support = shop.lab.make("/v1/contract-pricing/products/create", body)
+    terms = {"rate_card_id": shop.card, "product_id": support, "starting_at": LONG_AGO, "entitled": True}
+    rate = {**terms, "rate_type": "PERCENTAGE", "price": 0.1, "minimum_config": {"minimum": 500}}
+    shop.lab.post("/v1/contract-pricing/rate-cards/addRate", rate)
+
+    hour = (shop.lab.now.day - 1) * 24 + shop.lab.now.hour
+
+    invoice = shop.metered(shop.running(starting_at=shop.at(hour)), (product, hour, 10))
+
+    yield Figure("10 units @ 100 and the minimum", 1500, invoice["total"])  # 1000 + 500, more than a tenth
+
+
+@probe("A-composite-circle")
+def composite_circle(shop: Shop) -> Iterator[Figure]:
+    """Two composites that count each other: the first on the card leaves the second out."""
+    product = shop.product("P", 100)
+    tag = shop.lab.name("tag")
+    for short in ("first", "second"):
+        parts = {"composite_tags": [tag], "composite_product_ids": [product], "include_composite_spend": True}
+        _composite(shop, short, 0.1, tags=[tag], **parts)
+
+    invoice = shop.metered(shop.running(), (product, 0, 10))
+
+    found = {name: total for name, _, _, total in shop.lines(invoice)}
+    # 0.1 * 1000, and 0.1 * (1000 + 100)
+    yield Figure("the lines", {"P": 1000, "first": 100, "second": 110}, found)
+
+
+@probe("A-override-minimum")
+def override_minimum(shop: Shop) -> Iterator[Figure]:
+    """A tenth, at least 500, halved by a multiplier."""
+    product = shop.product("P", 100)
+    body = {"name": shop.called("Support"), "type": "COMPOSITE", "composite_product_ids": [product]}
+    support = shop.lab.make("/v1/contract-pricing/products/create", body)
+    terms = {"rate_card_id": shop.card, "product_id": support, "starting_at": LONG_AGO, "entitled": True}
+    rate = {**terms, "rate_type": "PERCENTAGE", "price": 0.1, "minimum_config": {"minimum": 500}}
+    shop.lab.post("/v1/contract-pricing/rate-cards/addRate", rate)
+    halved = {**_override(support, type="MULTIPLIER", multiplier=0.5), "starting_at": shop.this_month}
+    contract = shop.running(overrides=[halved])
+
+    few, many = (shop.metered(contract, (product, 0, quantity))["total"] for quantity in (10, 200))
+
+    yield Figure("10 units @ 100 and the minimum", 1500, few)  # 1000 + 500
+    yield Figure("200 units @ 100 and half a tenth", 21000, many)  # 20000 + 0.1 * 0.5 * 20000
+
+
+@probe("A-archived-unit")
+def archived_unit(shop: Shop) -> Iterator[Figure]:
+    """A custom unit that has rates and is archived."""
+    unit, product = _priced_in_units(shop, 3, 20)
+    contract = shop.contract()
+    shop.lab.archive(unit)
+
+    yield Figure("a unit of usage", 60, shop.preview(contract, [(product, 1)])["total"])  # 3 * 20
+    body = {
+        "name": shop.lab.name("card"),
+        "fiat_credit_type_id": USD,
+        "credit_type_conversions": [{"custom_credit_type_id": unit, "fiat_per_custom_credit": 20}],
+    }
+    yield Figure("a new card with it", 400, shop.lab.status("/v1/contract-pricing/rate-cards/create", body))

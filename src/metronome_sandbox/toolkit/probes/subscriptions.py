@@ -172,3 +172,28 @@ def seat_allocation(shop: Shop) -> Iterator[Figure]:
     [found] = shop.lab.post("/v2/contracts/get", body)["data"]["recurring_credits"]
 
     yield Figure("its allocation", "POOLED", found["subscription_config"]["allocation"])
+
+
+@probe("A-subscription-quantity", needs_clock=True)
+def subscription_quantity(shop: Shop) -> Iterator[Figure]:
+    """2 seats at 100 in June: 5 from the 16th, 3 from the 21st, 5 again from the 26th."""
+    product = _seat(shop)
+    contract = shop.contract(
+        subscriptions=[_subscription(product, initial_quantity=2)], usage_statement_schedule={"frequency": "MONTHLY"}
+    )
+    named = {"customer_id": shop.customer, "contract_id": contract}
+    [made] = shop.lab.post("/v2/contracts/get", named)["data"]["subscriptions"]
+    for day, quantity in ((16, 5), (21, 3), (26, 5)):
+        change = {"starting_at": f"2024-06-{day}T00:00:00Z", "quantity": quantity}
+        edit = {**named, "update_subscriptions": [{"subscription_id": made["id"], "quantity_updates": [change]}]}
+        shop.lab.post("/v2/contracts/edit", edit)
+
+    shop.lab.advance("2024-06-30T00:00:00Z")
+    billed = sum(
+        line["total"]
+        for one in shop.invoices()
+        for line in one["line_items"]
+        if line.get("subscription_id") and line["starting_at"][:10] < JULY[:10]
+    )
+
+    yield Figure("what June costs", 350, billed)  # 2 * 100 + 3 * 100 * 15 / 30
