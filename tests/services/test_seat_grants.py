@@ -213,6 +213,17 @@ def test_a_wrong_subscription_is_refused(world: World, terms: dict[str, Any], pa
     assert refused.value.path == path
 
 
+def test_a_temporary_id_names_one_subscription(world: World) -> None:
+    teams = [world.subscribed("Seat", quantity, temporary_id="team") for quantity in ("1", "2")]
+    before = world.dump()
+
+    with pytest.raises(InvalidRequest, match="'team' is used twice") as refused:
+        world.contract(subscriptions=tuple(teams), recurring_credits=(per_seat(world, "100"),))
+
+    assert refused.value.path == "subscriptions[1].temporary_id"
+    assert world.dump() == before
+
+
 def names(number: int) -> list[str]:
     return [f"seat {place}" for place in range(number)]
 

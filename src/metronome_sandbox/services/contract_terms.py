@@ -132,9 +132,14 @@ def with_subscriptions(
 
     Arguments and errors as for :func:`with_terms`.
     """
+    names: set[str] = set()
     for index, item in enumerate(new.subscriptions):
         with errors_below(f"{prefix}subscriptions[{index}]"):
             check_subscription(context, contract, item)
+            if item.temporary_id in names:
+                raise InvalidRequest("temporary_id", f"{item.temporary_id!r} is used twice")
+            if item.temporary_id is not None:
+                names.add(item.temporary_id)
     made = made_subscriptions(context, contract, new.subscriptions, source_id)
     contract = msgspec.structs.replace(contract, subscriptions=(*contract.subscriptions, *made))
     return contract, _with_seats_named(new, made)

@@ -22,6 +22,8 @@ _BY_REASON: Mapping[str, tuple[str, ...]] = {
         *("A-event-fractions", "A-edit-order", "A-amendment", "A-usage-filter-key", "A-usage-filter-order"),
         *("A-usage-filter-history", "A-reseller-royalty", "A-royalty-change", "A-package-check", "A-payment-gate"),
         *("A-gated-invoice", "A-payment-outcome", "A-archive-waiting-payment", "A-hierarchy-nodes"),
+        *("A-seat-limit", "A-package-subscription-unit", "A-unpaid-spend", "A-spend-threshold", "A-prepaid-threshold"),
+        *("A-threshold-minimums", "A-threshold-checks"),
     ),
     NO_DIFFERENCE: ("A-currency-ids", "A-created-by"),
 }
