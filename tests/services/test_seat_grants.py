@@ -215,6 +215,7 @@ def test_a_wrong_subscription_is_refused(world: World, terms: dict[str, Any], pa
 
 def test_a_temporary_id_names_one_subscription(world: World) -> None:
     teams = [world.subscribed("Seat", quantity, temporary_id="team") for quantity in ("1", "2")]
+    world.customer()
     before = world.dump()
 
     with pytest.raises(InvalidRequest, match="'team' is used twice") as refused:
