@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from builders import utc
-from worlds import World, headline
+from worlds import World, headline, span
 
 from metronome_sandbox.domain.errors import CustomerNotFound, InvalidRequest, NotAllowedNow, NotFound
 from metronome_sandbox.domain.ids import CustomerId, InvoiceId
@@ -240,6 +240,30 @@ def test_late_usage_shows_in_the_windows_of_an_invoice_that_is_final(world: Worl
 
     assert headline(world.invoice("2024-08")) == "USAGE 2024-08 FINALIZED 2024-09-02 0"
     assert world.breakdowns("DAY", "2024-08")["2024-08-31"] == ["P 2 @ 1000 = 2000"]
+
+
+def broken_down(world: World, during: str) -> Decimal:
+    """What the days of a period come to."""
+    period = span(during)
+    chosen = invoices.InvoiceFilter(starting_on=period.starting_at, ending_before=period.ending_before)
+    found = invoices.list_breakdowns(world.context, world.customers["Acme"], WindowSize.DAY, chosen)
+    return sum((item.total for _, item in found), Decimal(0))
+
+
+def test_the_windows_of_a_final_invoice_keep_what_it_bills_beside_usage(world: World) -> None:
+    """August: a seat in arrears for 9000, a tenth of it for support, 2 * 1000 of usage; then 3 * 1000 come late."""
+    world.subscribable("Seat", "9000")
+    world.composite("Support", "0.1", of=["Seat"])
+    world.contract(starting_at="2024-08-01", subscriptions=(world.subscribed("Seat", "1", collection="ARREARS"),))
+    world.use("P", "2024-08-14", "2")
+    world.travel("2024-09-02")
+    assert world.invoice("2024-08").total == 9000 + 900 + 2000
+    assert broken_down(world, "2024-08") == 11900
+
+    world.use("P", "2024-08-31", "3")
+
+    assert world.invoice("2024-08").total == 11900
+    assert broken_down(world, "2024-08") == 11900 + 3000
 
 
 # Voiding -------------------------------------------------------------------------------------------------------------

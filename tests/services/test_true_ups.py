@@ -285,3 +285,24 @@ def test_a_true_up_is_disabled_on_the_contract_that_has_it(world: World) -> None
 
     with pytest.raises(NotFound):
         balance_ends.disable_true_up(world.context, world.customers["Acme"], world.balance("C").id, ContractId("other"))
+
+
+def test_a_scheduled_invoice_ahead_lowers_the_true_up_that_comes_after_it() -> None:
+    """A seat at 3000 from June 17 on is 14 of 30 days: 1400. Of a commitment of 1400 nothing lacks, of 2000 600."""
+    for commitment, true_up in (("1400", []), ("2000", ["SCHEDULED DRAFT 2024-07-01 600"])):
+        world = World("2024-06-10")
+        world.subscribable("Seat", "3000")
+        seat = world.subscribed("Seat", "1", starting_at="2024-06-17", immediately=True)
+        world.contract(
+            starting_at="2024-06-01",
+            ending_before="2024-07-01",
+            commits=[world.postpaid("C", commitment, "2024-06", products=[])],
+            subscriptions=(seat,),
+        )
+
+        assert scheduled(world) == ["SCHEDULED DRAFT 2024-06-17 1400", *true_up]
+
+        world.travel("2024-07-03")
+        assert scheduled(world) == [
+            one.replace("DRAFT", "FINALIZED") for one in ["SCHEDULED DRAFT 2024-06-17 1400", *true_up]
+        ]

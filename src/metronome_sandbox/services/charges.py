@@ -260,14 +260,15 @@ def scheduled_drafts(
     waiting: list[tuple[datetime, int, list[Charge]]] = []
     for contract_id in (contract_id for each in customer_ids for contract_id in store.contracts_of.ids(each)):
         contract = store.contracts[contract_id]
-        alone = charges_alone(context, contract)
-        charges = [charge for each in alone if (charge := with_drafts(context, each, taken)).is_needed]
-        waiting += ((together[0].timestamp, contract.sequence, together) for together in _grouped(charges))
+        grouped = _grouped(charges_alone(context, contract))
+        waiting += ((together[0].timestamp, contract.sequence, together) for together in grouped)
     taken = dict(taken)
     found: list[Invoice] = []
     for _, _, together in sorted(waiting, key=itemgetter(0, 1)):  # as they become final
-        found.append(scheduled_invoice(context, together, taken))
-        add_draws(taken, found[-1].draws)
+        needed = [charge for each in together if (charge := with_drafts(context, each, taken)).is_needed]
+        if needed:
+            found.append(scheduled_invoice(context, needed, taken))
+            add_draws(taken, found[-1].draws)
     return found
 
 

@@ -15,6 +15,7 @@ from itertools import islice
 
 import msgspec
 
+from metronome_sandbox.domain.charges import Charge
 from metronome_sandbox.domain.composite import composites_on_offer
 from metronome_sandbox.domain.contracts import Contract
 from metronome_sandbox.domain.errors import NotFound
@@ -218,11 +219,13 @@ def price_events(
     period: BoundedPeriod,
     events: Sequence[UsageEvent],
     taken: dict[SegmentId, Decimal],
+    charges: Sequence[Charge] | None = None,
 ) -> Invoice:
     """Return the usage invoice of a period with this usage.
 
     Args:
         events: Of the period, in the order of time; those that the contract bills are chosen here.
+        charges: What else it bills; None for what no other invoice has billed.
     """
     book = price_book(context, contract)
     measures: list[Measure] = []
@@ -230,7 +233,8 @@ def price_events(
     metered = _metered(context, contract, book, events, period, measures, lost)
     usage = metered_lines(contract, book, metered, period)
     on_no_line = unbilled(book, metered, usage, lost)
-    charges = charges_on_usage_invoice(context, contract, period)
+    if charges is None:
+        charges = charges_on_usage_invoice(context, contract, period)
     subscriptions = [charge.part for charge in charges if charge.part is not None]
     candidates = open_segments(context, contract, _paid_during(period, subscriptions), taken)
     composites = composites_on_offer(contract, book, period)

@@ -27,7 +27,9 @@ from metronome_sandbox.services.customers import get_customer
 from metronome_sandbox.services.drafts import (
     draft,
     drafts_of,
+    events_of,
     find_invoice,
+    price_events,
     reprice,
     taken_before,
     usage_invoice_id,
@@ -171,8 +173,10 @@ def _with_late_usage(context: Context, invoice: Invoice) -> Invoice:
     """
     if invoice.status is not InvoiceStatus.FINALIZED or invoice.is_imported or invoice.period is None:
         return invoice
-    contract = context.store.contracts[invoice.contract_id]
-    now = draft(context, contract, invoice.period, taken_before(context, contract, invoice.period.starting_at))
+    contract, period = context.store.contracts[invoice.contract_id], invoice.period
+    events = events_of(context, contract.customer_id, period)
+    taken = taken_before(context, contract, period.starting_at)
+    now = price_events(context, contract, period, events, taken, charges_billed_by(context, contract, invoice))
     if now.usage == invoice.usage:
         return invoice
     return msgspec.structs.replace(invoice, lines=now.lines, usage=now.usage, total=now.total)
