@@ -338,6 +338,58 @@ def test_a_balance_that_pays_for_nothing_is_told_with_the_reason():
     assert reasons[4].endswith(" What it is for is paid for by others before it.")
 
 
+def test_a_balance_that_is_open_only_while_nothing_costs_anything_is_told_with_its_time():
+    """Usage until 11 June is on a line of 1 June; a credit from 20 June on finds a line of 0 units."""
+    world = World("2024-06-25")
+    world.product("P", "10")
+    world.contract(credits=[world.credit("late", ("20", "2024-06-20..2024-07-01"))])
+    world.use("P", "2024-06-05", 1)
+    world.use("P", "2024-06-11", 2)
+
+    [late] = told(world, world.invoice("2024-06")).balances
+
+    assert late.why.endswith(
+        " It is open from 20 June 2024 until 1 July 2024, and no line that it is for and that costs something starts "
+        "in this time."
+    )
+
+
+def test_a_balance_that_ends_before_a_subscription_is_billed_is_told_with_its_time():
+    """July's advance is billed on 1 July, when the commit has ended; June's was before it began."""
+    world = World("2024-06-01")
+    world.product("P", "10")
+    world.subscribable("Seat", "3000")
+    world.contract(
+        subscriptions=(world.subscribed("Seat", "2"),), commits=[world.postpaid("C", "50", "2024-06-10..2024-07-01")]
+    )
+    world.travel("2024-07-15")
+
+    [counted] = told(world, world.invoice("2024-06")).balances
+
+    assert counted.why.endswith(
+        " It is open from 10 June 2024 until 1 July 2024, and no line that it is for and that costs something is "
+        "billed in this time."
+    )
+
+
+def test_a_balance_that_others_pay_before_at_a_price_of_nothing_is_told_so():
+    """100 * 0 = 0: the first one covers all 3 units and takes nothing."""
+    world = World()
+    world.product("P", "100")
+    world.imported(
+        credits=[
+            world.credit("free", ("20", LONG), priority=1, temporary_id="free"),
+            world.credit("second", ("20", LONG), priority=2),
+        ],
+        overrides=[override(multiplier="0", commit_specific=True, specifiers=[only_for("free")])],
+    )
+
+    free, second = bill(world, 3).balances
+
+    assert free.why.endswith(" At the price that it pays, what it is for costs nothing.")
+    assert second.why.endswith(" What it is for is paid for by others before it.")
+
+
 def test_a_postpaid_commit_counts_what_is_billed():
     world = World()
     world.product("P", "10")
