@@ -391,17 +391,48 @@ def test_a_balance_that_others_pay_before_at_a_price_of_nothing_is_told_so():
 
 
 def test_a_postpaid_commit_counts_what_is_billed():
+    """50 of 70 are counted, 5 * 10; the other 2 units are billed as well."""
     world = World()
     world.product("P", "10")
     world.imported(commits=[world.postpaid("C", "50", LONG)])
 
-    explained = bill(world, 3)
+    explained = bill(world, 7)
 
     assert whys(explained) == [
-        "3 units at 10, the list rate. The commit C counts them, and they are billed.",
+        "5 units at 10, the list rate. The commit C counts them, and they are billed.",
         "Shows that line 0 counts for a postpaid commit. What it counts is billed, so this is no part of the total.",
+        "2 units at 10, the list rate. No commit is left to count them.",
+    ]
+    assert [line.cover_why for line in explained.lines] == [
+        *["First in order, and open at the start of the line. It counts 50 here; of its 50 the invoice leaves 0."] * 2,
+        None,
     ]
     assert explained.balances[0].why.endswith(" What it counts is billed all the same.")
+
+
+def test_a_postpaid_commit_counts_one_unit_as_one():
+    world = World()
+    world.product("P", "700")
+    world.imported(commits=[world.postpaid("C", "5000", LONG, priority=1), world.postpaid("D", "5000", LONG)])
+
+    explained = bill(world, 1)
+
+    assert whys(explained)[0] == "1 unit at 700, the list rate. The commit C counts it, and it is billed."
+    assert explained.balances[1].why.endswith(" What it is for is counted by others before it.")
+
+
+def test_a_postpaid_commit_counts_what_custom_units_are_converted_into():
+    """450 credits at 10 cents are 4500 of a commit of 5000."""
+    world = World("2024-06-20")
+    unit = world.unit("AI credits", "10")
+    world.product("P")
+    world.rate("P", "1", unit=unit)
+    world.contract(commits=[world.postpaid("C", "5000", LONG)])
+    world.use("P", "2024-06-02", 450)
+
+    explained = told(world, world.invoice("2024-06"))
+
+    assert whys(explained)[1].endswith(" The commit C counts them, and they are billed.")
 
 
 # --- custom units, composite products

@@ -143,7 +143,8 @@ def _why_nothing(invoice: Invoice, queued: QueuedSegment, balance: Balance, arou
         for line in lines
     )
     if are_paid_before:
-        return "What it is for is paid for by others before it."
+        are_counted = all(line.applied is not None and line.applied.type is BalanceType.POSTPAID for line in lines)
+        return f"What it is for is {'counted' if are_counted else 'paid for'} by others before it."
     return "At the price that it pays, what it is for costs nothing."
 
 

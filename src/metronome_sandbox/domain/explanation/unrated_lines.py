@@ -7,7 +7,7 @@ from collections.abc import Callable
 from metronome_sandbox.domain.amounts import ZERO
 from metronome_sandbox.domain.balances import BalanceType
 from metronome_sandbox.domain.explanation.surroundings import Surroundings, paying_balance
-from metronome_sandbox.domain.explanation.words import KINDS, called, day, sentence, shown
+from metronome_sandbox.domain.explanation.words import KINDS, called, day, pays, shown
 from metronome_sandbox.domain.invoices import Invoice, LineItem, LineType, TermKind
 
 
@@ -34,7 +34,7 @@ def _why_conversion(invoice: Invoice, index: int, around: Surroundings) -> str:
     balance = paying_balance(line, around)
     if balance is None:
         return worth
-    return f"{worth} {sentence(called(balance, around.book.products))} pays for them."
+    return f"{worth} {pays(balance, 'them', around.book.products)}"
 
 
 def _why_purchase(invoice: Invoice, index: int, around: Surroundings) -> str:
@@ -85,7 +85,7 @@ def _why_other(invoice: Invoice, index: int, around: Surroundings) -> str:
     balance = paying_balance(line, around)
     if balance is None:
         return words
-    return f"{words} {sentence(called(balance, around.book.products))} pays for it."
+    return f"{words} {pays(balance, 'it', around.book.products)}"
 
 
 class _Whys(dict[LineType, Callable[[Invoice, int, Surroundings], str]]):
