@@ -13,6 +13,7 @@ from builders import only_for, override, price, utc
 from worlds import World
 
 from metronome_sandbox.domain.catalog import QuantityConversion, QuantityRounding
+from metronome_sandbox.domain.contracts import TransitionType
 from metronome_sandbox.domain.errors import NotFound
 from metronome_sandbox.domain.explanation import Explanation
 from metronome_sandbox.domain.ids import InvoiceId, ProductId
@@ -22,6 +23,8 @@ from metronome_sandbox.domain.rate_cards import RateType
 from metronome_sandbox.domain.targeting import Specifier
 from metronome_sandbox.services import prices, rates
 from metronome_sandbox.services.explanations import explain_invoice
+from metronome_sandbox.services.manual_entries import NewManualEntry, add_manual_balance_ledger_entry
+from metronome_sandbox.services.transitions import NewTransition
 from metronome_sandbox.store.memory import MemoryStore, StoreState
 
 LONG = "2024-06-01..2025-06-01"
@@ -557,6 +560,52 @@ def test_a_scheduled_invoice_is_told_by_its_schedule():
     assert whys(explained) == ["A payment of the commit C, due on 1 July 2024 by its schedule."]
     assert (explained.period_why, explained.balances) == (None, ())
     assert explained.notes == ("The invoice is a draft; it becomes final on 1 July 2024.",)
+
+
+def test_a_true_up_is_told_with_what_was_committed_and_used():
+    """20000 + 500 by hand - 103 * 100 = 10200; what is entered afterwards changes no final invoice."""
+    world = World("2024-06-15")
+    world.product("P", "100")
+    contract = world.contract(commits=[world.postpaid("C", "20000", "2024-06")])
+    [segment] = world.balance("C").segments
+
+    def enter(amount: int) -> None:
+        entry = NewManualEntry(world.balance("C").id, segment.id, Decimal(amount), "agreed", contract.id)
+        add_manual_balance_ledger_entry(world.context, world.customers["Acme"], entry)
+
+    [draft] = world.invoices(type="SCHEDULED")
+    assert whys(told(world, draft)) == [
+        "What usage did not come to of the commit C: 20000 committed less 0 used is 20000, due on 1 July 2024 by its "
+        "schedule."
+    ]
+    world.use("P", "2024-06-03", 103)
+    enter(500)
+    world.travel("2024-07-15")
+    enter(-100)
+    [final] = world.invoices(type="SCHEDULED")
+    assert whys(told(world, final)) == [
+        "What usage did not come to of the commit C: 20500 committed less 10300 used is 10200, due on 1 July 2024 by "
+        "its schedule."
+    ]
+
+
+def test_a_true_up_is_told_with_what_rolled_over():
+    """A quarter of 10000 rolls over: 10000 - 10 * 100 - 2500 = 6500."""
+    world = World("2024-06-15")
+    world.product("P", "100")
+    share = Decimal("0.25")
+    old = world.contract(
+        "old", ending_before="2024-07-01", commits=[world.postpaid("C", "10000", "2024-06", rollover_fraction=share)]
+    )
+    world.use("P", "2024-06-03", 10)
+    world.contract("new", starting_at="2024-07-01", transition=NewTransition(TransitionType.RENEWAL, old.id))
+
+    [true_up] = world.invoices(type="SCHEDULED")
+
+    assert whys(told(world, true_up)) == [
+        "What usage did not come to of the commit C: 10000 committed less 1000 used less 2500 rolled over is 6500, due "
+        "on 1 July 2024 by its schedule."
+    ]
 
 
 def test_a_final_invoice_keeps_its_figures_and_says_that_they_would_be_others_now():
