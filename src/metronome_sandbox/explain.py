@@ -140,8 +140,10 @@ def show(explanation: JsonObject, console: Console) -> None:
         explanation: The answer, its numbers as ``Decimal``.
     """
     _show_invoice(explanation["invoice"], console)
+    balances = {balance["segment_id"]: balance for balance in explanation["balances"]}
     for line in explanation["lines"]:
-        _show_line(line, console)
+        cover = line.get("covered_by")
+        _show_line(line, None if cover is None else balances[cover["segment_id"]], console)
     _show_balances(explanation["balances"], console)
     if explanation["notes"]:
         console.print("\nNotes", style="bold")
@@ -159,7 +161,10 @@ def _show_invoice(invoice: JsonObject, console: Console) -> None:
         _say(period["why"], console, indent=2)
 
 
-def _show_line(line: JsonObject, console: Console) -> None:
+APPLICATION = "applied_commit_or_credit"
+
+
+def _show_line(line: JsonObject, payer: JsonObject | None, console: Console) -> None:
     figures = _number(line["total"])
     if "quantity" in line and "unit_price" in line:
         figures = f"{_number(line['quantity'])} @ {_number(line['unit_price'])} = {figures}"
@@ -188,8 +193,9 @@ def _show_line(line: JsonObject, console: Console) -> None:
             console,
             indent=4,
         )
-    if "covered_by" in line:
-        _say(f"Paid by {line['covered_by']['id'][:8]}: {line['covered_by']['why']}", console, indent=4)
+    if payer is not None and line["type"] != APPLICATION:  # which says no more than the line that it is about
+        verb = "Counted" if payer["type"] == "POSTPAID" else "Paid"
+        _say(f"{verb} by {payer['name']}: {line['covered_by']['why']}", console, indent=4)
 
 
 def _rate(rate: JsonObject) -> str:
@@ -244,7 +250,8 @@ def _plain(text: str) -> str:
 
 
 def _number(value: Decimal) -> str:
-    return f"{value:,f}"
+    """Return a number as the sentences of the answer write it."""
+    return f"{value:f}"
 
 
 def _day(text: str) -> str:

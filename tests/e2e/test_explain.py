@@ -13,7 +13,7 @@ from io import StringIO
 from pathlib import Path
 
 import pytest
-from e2e.sdk import Acme
+from e2e.sdk import JUNE, SEPTEMBER, Acme
 from rich.console import Console
 
 from metronome_sandbox.explain import show
@@ -40,13 +40,40 @@ def test_july_is_explained_on_80_columns(url: str, token: str, acme: Acme):
     assert (done.returncode, done.stderr) == (0, "")
     assert max(len(line) for line in done.stdout.splitlines()) <= 80
     said = " ".join(done.stdout.split())
-    assert f"Invoice {july.id} USAGE, FINALIZED, 1 July 2024 to 1 August 2024: total 5,000 USD (cents)" in said
+    assert f"Invoice {july.id} USAGE, FINALIZED, 1 July 2024 to 1 August 2024: total 5000 USD (cents)" in said
     assert "The import asked for this period." in said
     assert "15 units at 1000, the list rate." in said
-    assert "15 @ 1,000 = 15,000" in said
-    assert "5 @ 1,000 = 5,000" in said
+    assert "15 @ 1000 = 15000" in said
+    assert "5 @ 1000 = 5000" in said
     assert "Nothing is left to pay for them." in said
-    assert re.search(r"1 .+ PREPAID 15,000 15,000 0 ", said)
+    assert re.search(r"1 .+ PREPAID 15000 15000 0 ", said)
+
+
+def test_what_covers_a_line_is_named_and_told_once(url: str, token: str, acme: Acme):
+    """15 of July's 20 calls are paid by what June left; a postpaid commit of 20000 counts the other 5, 5 * 1000."""
+    acme.client.v1.customers.commits.create(
+        customer_id=acme.customer_id,
+        type="POSTPAID",
+        product_id=acme.prepaid_usage,
+        priority=100,
+        name="Pay later",
+        access_schedule={"schedule_items": [{"amount": 20000, "starting_at": JUNE, "ending_before": SEPTEMBER}]},
+        invoice_contract_id=acme.contract_id,
+        invoice_schedule={"schedule_items": [{"timestamp": SEPTEMBER, "amount": 20000}]},
+    )
+    _, july = acme.import_june_and_july()
+
+    done = explain(july.id, "--base-url", url, "--token", token)
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert max(len(line) for line in done.stdout.splitlines()) <= 80
+    said = " ".join(done.stdout.split())
+    [prepaid, _] = acme.client.v1.contracts.list_balances(customer_id=acme.customer_id, include_contract_balances=True)
+    assert said.count("First in order") == said.count(f"Paid by {prepaid.name}: First in order") == 1
+    assert said.count("Counted by Pay later: Number 2 in order") == said.count("Number 2 in order") == 1
+    assert "It counts 5000 here; of its 20000 the invoice leaves 15000." in said
+    assert "paid by pay later" not in said.lower()
+    assert not re.search(r"\d,\d{3}", said)
 
 
 def test_json_is_the_answer_as_it_came(url: str, token: str, acme: Acme):

@@ -13,6 +13,7 @@ from builders import only_for, override, price, utc
 from worlds import World
 
 from metronome_sandbox.domain.catalog import QuantityConversion, QuantityRounding
+from metronome_sandbox.domain.contracts import TransitionType
 from metronome_sandbox.domain.errors import NotFound
 from metronome_sandbox.domain.explanation import Explanation
 from metronome_sandbox.domain.ids import InvoiceId, ProductId
@@ -22,6 +23,8 @@ from metronome_sandbox.domain.rate_cards import RateType
 from metronome_sandbox.domain.targeting import Specifier
 from metronome_sandbox.services import prices, rates
 from metronome_sandbox.services.explanations import explain_invoice
+from metronome_sandbox.services.manual_entries import NewManualEntry, add_manual_balance_ledger_entry
+from metronome_sandbox.services.transitions import NewTransition
 from metronome_sandbox.store.memory import MemoryStore, StoreState
 
 LONG = "2024-06-01..2025-06-01"
@@ -338,18 +341,101 @@ def test_a_balance_that_pays_for_nothing_is_told_with_the_reason():
     assert reasons[4].endswith(" What it is for is paid for by others before it.")
 
 
+def test_a_balance_that_is_open_only_while_nothing_costs_anything_is_told_with_its_time():
+    """Usage until 11 June is on a line of 1 June; a credit from 20 June on finds a line of 0 units."""
+    world = World("2024-06-25")
+    world.product("P", "10")
+    world.contract(credits=[world.credit("late", ("20", "2024-06-20..2024-07-01"))])
+    world.use("P", "2024-06-05", 1)
+    world.use("P", "2024-06-11", 2)
+
+    [late] = told(world, world.invoice("2024-06")).balances
+
+    assert late.why.endswith(
+        " It is open from 20 June 2024 until 1 July 2024, and no line that it is for and that costs something starts "
+        "in this time."
+    )
+
+
+def test_a_balance_that_ends_before_a_subscription_is_billed_is_told_with_its_time():
+    """July's advance is billed on 1 July, when the commit has ended; June's was before it began."""
+    world = World("2024-06-01")
+    world.product("P", "10")
+    world.subscribable("Seat", "3000")
+    world.contract(
+        subscriptions=(world.subscribed("Seat", "2"),), commits=[world.postpaid("C", "50", "2024-06-10..2024-07-01")]
+    )
+    world.travel("2024-07-15")
+
+    [counted] = told(world, world.invoice("2024-06")).balances
+
+    assert counted.why.endswith(
+        " It is open from 10 June 2024 until 1 July 2024, and no line that it is for and that costs something is "
+        "billed in this time."
+    )
+
+
+def test_a_balance_that_others_pay_before_at_a_price_of_nothing_is_told_so():
+    """100 * 0 = 0: the first one covers all 3 units and takes nothing."""
+    world = World()
+    world.product("P", "100")
+    world.imported(
+        credits=[
+            world.credit("free", ("20", LONG), priority=1, temporary_id="free"),
+            world.credit("second", ("20", LONG), priority=2),
+        ],
+        overrides=[override(multiplier="0", commit_specific=True, specifiers=[only_for("free")])],
+    )
+
+    free, second = bill(world, 3).balances
+
+    assert free.why.endswith(" At the price that it pays, what it is for costs nothing.")
+    assert second.why.endswith(" What it is for is paid for by others before it.")
+
+
 def test_a_postpaid_commit_counts_what_is_billed():
+    """50 of 70 are counted, 5 * 10; the other 2 units are billed as well."""
     world = World()
     world.product("P", "10")
     world.imported(commits=[world.postpaid("C", "50", LONG)])
 
-    explained = bill(world, 3)
+    explained = bill(world, 7)
 
     assert whys(explained) == [
-        "3 units at 10, the list rate. The commit C counts them, and they are billed.",
+        "5 units at 10, the list rate. The commit C counts them, and they are billed.",
         "Shows that line 0 counts for a postpaid commit. What it counts is billed, so this is no part of the total.",
+        "2 units at 10, the list rate. No commit is left to count them.",
+    ]
+    assert [line.cover_why for line in explained.lines] == [
+        *["First in order, and open at the start of the line. It counts 50 here; of its 50 the invoice leaves 0."] * 2,
+        None,
     ]
     assert explained.balances[0].why.endswith(" What it counts is billed all the same.")
+
+
+def test_a_postpaid_commit_counts_one_unit_as_one():
+    world = World()
+    world.product("P", "700")
+    world.imported(commits=[world.postpaid("C", "5000", LONG, priority=1), world.postpaid("D", "5000", LONG)])
+
+    explained = bill(world, 1)
+
+    assert whys(explained)[0] == "1 unit at 700, the list rate. The commit C counts it, and it is billed."
+    assert explained.balances[1].why.endswith(" What it is for is counted by others before it.")
+
+
+def test_a_postpaid_commit_counts_what_custom_units_are_converted_into():
+    """450 credits at 10 cents are 4500 of a commit of 5000."""
+    world = World("2024-06-20")
+    unit = world.unit("AI credits", "10")
+    world.product("P")
+    world.rate("P", "1", unit=unit)
+    world.contract(commits=[world.postpaid("C", "5000", LONG)])
+    world.use("P", "2024-06-02", 450)
+
+    explained = told(world, world.invoice("2024-06"))
+
+    assert whys(explained)[1].endswith(" The commit C counts them, and they are billed.")
 
 
 # --- custom units, composite products
@@ -474,6 +560,52 @@ def test_a_scheduled_invoice_is_told_by_its_schedule():
     assert whys(explained) == ["A payment of the commit C, due on 1 July 2024 by its schedule."]
     assert (explained.period_why, explained.balances) == (None, ())
     assert explained.notes == ("The invoice is a draft; it becomes final on 1 July 2024.",)
+
+
+def test_a_true_up_is_told_with_what_was_committed_and_used():
+    """20000 + 500 by hand - 103 * 100 = 10200; what is entered afterwards changes no final invoice."""
+    world = World("2024-06-15")
+    world.product("P", "100")
+    contract = world.contract(commits=[world.postpaid("C", "20000", "2024-06")])
+    [segment] = world.balance("C").segments
+
+    def enter(amount: int) -> None:
+        entry = NewManualEntry(world.balance("C").id, segment.id, Decimal(amount), "agreed", contract.id)
+        add_manual_balance_ledger_entry(world.context, world.customers["Acme"], entry)
+
+    [draft] = world.invoices(type="SCHEDULED")
+    assert whys(told(world, draft)) == [
+        "What usage did not come to of the commit C: 20000 committed less 0 used is 20000, due on 1 July 2024 by its "
+        "schedule."
+    ]
+    world.use("P", "2024-06-03", 103)
+    enter(500)
+    world.travel("2024-07-15")
+    enter(-100)
+    [final] = world.invoices(type="SCHEDULED")
+    assert whys(told(world, final)) == [
+        "What usage did not come to of the commit C: 20500 committed less 10300 used is 10200, due on 1 July 2024 by "
+        "its schedule."
+    ]
+
+
+def test_a_true_up_is_told_with_what_rolled_over():
+    """A quarter of 10000 rolls over: 10000 - 10 * 100 - 2500 = 6500."""
+    world = World("2024-06-15")
+    world.product("P", "100")
+    share = Decimal("0.25")
+    old = world.contract(
+        "old", ending_before="2024-07-01", commits=[world.postpaid("C", "10000", "2024-06", rollover_fraction=share)]
+    )
+    world.use("P", "2024-06-03", 10)
+    world.contract("new", starting_at="2024-07-01", transition=NewTransition(TransitionType.RENEWAL, old.id))
+
+    [true_up] = world.invoices(type="SCHEDULED")
+
+    assert whys(told(world, true_up)) == [
+        "What usage did not come to of the commit C: 10000 committed less 1000 used less 2500 rolled over is 6500, due "
+        "on 1 July 2024 by its schedule."
+    ]
 
 
 def test_a_final_invoice_keeps_its_figures_and_says_that_they_would_be_others_now():

@@ -23,7 +23,7 @@ from metronome_sandbox.domain.ids import (
     SubscriptionId,
 )
 from metronome_sandbox.domain.periods import BoundedPeriod
-from metronome_sandbox.domain.trace import Pricing, Trace
+from metronome_sandbox.domain.trace import Pricing, Shortfall, Trace
 from metronome_sandbox.domain.usage import UsageLine, WindowSize
 
 
@@ -113,6 +113,7 @@ class LineItem(msgspec.Struct, frozen=True, gc=False):
         term: What a scheduled line bills.
         subscription: What a subscription line bills.
         pricing: How the unit price came about, where a rate made it.
+        shortfall: How the total of a true-up came about.
     """
 
     type: LineType
@@ -132,6 +133,7 @@ class LineItem(msgspec.Struct, frozen=True, gc=False):
     converted_credit_type_id: CreditTypeId | None = None
     pricing: Pricing | None = None
     subscription: BilledSubscription | None = None
+    shortfall: Shortfall | None = None
 
     @property
     def counts(self) -> bool:

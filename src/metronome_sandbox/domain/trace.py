@@ -11,6 +11,7 @@ from enum import StrEnum
 
 import msgspec
 
+from metronome_sandbox.domain.amounts import ZERO
 from metronome_sandbox.domain.catalog import QuantityConversion, QuantityRounding
 from metronome_sandbox.domain.ids import BalanceId, GroupValues, ProductId, RateCardId, SegmentId
 from metronome_sandbox.domain.overrides import Choice
@@ -48,6 +49,25 @@ class QueuedSegment(msgspec.Struct, frozen=True, gc=False):
     segment_id: SegmentId
     before: Decimal
     order: SpendingOrder | None = None
+
+
+class Shortfall(msgspec.Struct, frozen=True, gc=False):
+    """How what a true-up bills came about.
+
+    Attributes:
+        committed: Entries by hand included.
+        used: What invoices count, drafts included while the true-up is one.
+        rolled_over: What went to the contract that renews this one.
+    """
+
+    committed: Decimal
+    used: Decimal
+    rolled_over: Decimal
+
+    @property
+    def missing(self) -> Decimal:
+        """What is billed; zero where more was used than committed."""
+        return max(self.committed - self.used - self.rolled_over, ZERO)
 
 
 class Measure(msgspec.Struct, frozen=True, gc=False):

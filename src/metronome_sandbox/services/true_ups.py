@@ -17,6 +17,7 @@ from metronome_sandbox.domain.invoices import AppliedBalance, Invoice, InvoiceSt
 from metronome_sandbox.domain.ledger import PostedTrueUp
 from metronome_sandbox.domain.periods import BoundedPeriod
 from metronome_sandbox.domain.rollovers import rolling_over
+from metronome_sandbox.domain.trace import Shortfall
 from metronome_sandbox.services.context import Context
 from metronome_sandbox.services.hierarchies import relatives
 
@@ -68,15 +69,16 @@ def with_drafts(context: Context, charge: Charge, taken: Mapping[SegmentId, Deci
 def _line(context: Context, balance: Balance, segment: Segment, taken: Mapping[SegmentId, Decimal]) -> LineItem:
     drawn = context.store.drawn.get(segment.id, ZERO) + taken.get(segment.id, ZERO)
     moved = rolling_over(balance, segment, drawn) if balance.rollovers else ZERO
-    missing = max(balance.worth(segment) - drawn - moved, ZERO)
+    shortfall = Shortfall(balance.worth(segment), drawn, moved)
     return LineItem(
         type=LineType.COMMIT_PURCHASE,
         name=balance.name or context.store.products[balance.product_id].at(segment.ending_before).name,
         product_id=balance.product_id,
-        total=missing,
+        total=shortfall.missing,
         quantity=ONE,
-        unit_price=missing,
+        unit_price=shortfall.missing,
         applied=AppliedBalance(balance.id, balance.type),
+        shortfall=shortfall,
     )
 
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import datetime
 
 import msgspec
 
 from metronome_sandbox.domain.amounts import ZERO
-from metronome_sandbox.domain.balances import Balance, BalanceType
+from metronome_sandbox.domain.balances import Balance, BalanceType, Segment
 from metronome_sandbox.domain.explanation.explained import ExplainedBalance
 from metronome_sandbox.domain.explanation.scopes import balance_scope
 from metronome_sandbox.domain.explanation.surroundings import Surroundings, target_of
@@ -128,33 +127,45 @@ def _why_nothing(invoice: Invoice, queued: QueuedSegment, balance: Balance, arou
     meant = [line for line in in_unit if balance.covers(target_of(line, around))]
     if not meant:
         return f"It is for {balance_scope(balance, around)}, and no line is."
+    place = {each.segment_id: number for number, each in enumerate(invoice.trace.queue if invoice.trace else ())}
+    # What another one covers had its price, also where that other one makes it free.
+    lines = [line for line in meant if line.total or line.applied is not None] or meant
     segment = balance.segment(queued.segment_id)
     if segment is not None:
-        open_lines = [line for line in meant if (at := _paid_at(line)) is not None and at in segment.period]
+        open_lines = [line for line in lines if _is_open(segment, line)]
         if not open_lines:
-            return (
-                f"It is open from {day(segment.starting_at)} until {day(segment.ending_before)}, and no line that it "
-                "is for starts in this time."
-            )
-        meant = open_lines
-    place = {each.segment_id: number for number, each in enumerate(invoice.trace.queue if invoice.trace else ())}
-    costing = [line for line in meant if line.total]
-    before = [line for line in costing if line.applied is not None and line.applied.segment_id in place]
-    if (
-        costing
-        and len(before) == len(costing)
-        and all(
-            place[line.applied.segment_id] < place[queued.segment_id]
-            for line in before
-            if line.applied is not None and line.applied.segment_id is not None
-        )
-    ):
-        return "What it is for is paid for by others before it."
+            return _why_closed(segment, lines, meant)
+        lines = open_lines
+    are_paid_before = all(
+        line.applied is not None
+        and line.applied.segment_id in place
+        and place[line.applied.segment_id] < place[queued.segment_id]
+        for line in lines
+    )
+    if are_paid_before:
+        are_counted = all(line.applied is not None and line.applied.type is BalanceType.POSTPAID for line in lines)
+        return f"What it is for is {'counted' if are_counted else 'paid for'} by others before it."
     return "At the price that it pays, what it is for costs nothing."
 
 
-def _paid_at(line: LineItem) -> datetime | None:
-    return line.starting_at if line.subscription is None else line.subscription.paid_at
+def _is_open(segment: Segment, line: LineItem) -> bool:
+    at = line.starting_at if line.subscription is None else line.subscription.paid_at
+    return at is not None and at in segment.period
+
+
+def _why_closed(segment: Segment, lines: Sequence[LineItem], meant: Sequence[LineItem]) -> str:
+    """Return that none of the lines is in the time of a segment; others that it is ``meant`` for may be."""
+    verb = "starts"
+    if any(line.subscription is not None for line in lines):
+        is_alone = all(line.subscription is not None for line in lines)
+        verb = "is billed" if is_alone else "starts, or is billed for a subscription,"
+    which = "that it is for"
+    if any(_is_open(segment, line) for line in meant):
+        which = "that it is for and that costs something"
+    return (
+        f"It is open from {day(segment.starting_at)} until {day(segment.ending_before)}, and no line {which} {verb} in "
+        "this time."
+    )
 
 
 def _unit(invoice: Invoice, line: LineItem) -> CreditTypeId:

@@ -12,7 +12,7 @@ from metronome_sandbox.domain.explanation.overrides import explained_overrides
 from metronome_sandbox.domain.explanation.surroundings import Surroundings, paying_balance, subscription_of
 from metronome_sandbox.domain.explanation.unit_prices import is_minimum, origin
 from metronome_sandbox.domain.explanation.unrated_lines import WHY
-from metronome_sandbox.domain.explanation.words import called, day, sentence, shown
+from metronome_sandbox.domain.explanation.words import day, pays, shown
 from metronome_sandbox.domain.ids import SegmentId
 from metronome_sandbox.domain.invoices import Invoice, LineItem
 from metronome_sandbox.domain.rate_cards import PERCENTAGES
@@ -52,8 +52,9 @@ def _why_covered(invoice: Invoice, index: int, cover: ExplainedBalance) -> str:
     line = invoice.lines[index]
     place = "First" if cover.order == 1 else f"Number {cover.order}"
     when = "when the line is billed" if line.subscription is not None else "at the start of the line"
+    verb = "counts" if cover.type is BalanceType.POSTPAID else "pays"
     return (
-        f"{place} in order, and open {when}. It pays {shown(abs(line.total))} here; of its "
+        f"{place} in order, and open {when}. It {verb} {shown(abs(line.total))} here; of its "
         f"{shown(cover.before)} the invoice leaves {shown(cover.left)}."
     )
 
@@ -118,13 +119,13 @@ def _who_pays(invoice: Invoice, index: int, around: Surroundings) -> str:
     them = "it" if line.quantity == 1 else "them"
     balance = paying_balance(line, around)
     if balance is not None:
-        if balance.type is BalanceType.POSTPAID:
-            return f"{sentence(called(balance, around.book.products))} counts {them}, and they are billed."
-        return f"{sentence(called(balance, around.book.products))} pays for {them}."
+        return pays(balance, them, around.book.products)
     if not line.total:
         return "So there is nothing to pay for."
     before = invoice.lines[index - 1] if index else None
     if before is not None and before.applied is not None and _same_stretch(before, line):
+        if before.applied.type is BalanceType.POSTPAID:
+            return f"No commit is left to count {them}."
         return f"Nothing is left to pay for {them}."
     return f"No commit or credit pays for {them}."
 

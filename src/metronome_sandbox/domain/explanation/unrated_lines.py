@@ -7,7 +7,7 @@ from collections.abc import Callable
 from metronome_sandbox.domain.amounts import ZERO
 from metronome_sandbox.domain.balances import BalanceType
 from metronome_sandbox.domain.explanation.surroundings import Surroundings, paying_balance
-from metronome_sandbox.domain.explanation.words import KINDS, called, day, sentence, shown
+from metronome_sandbox.domain.explanation.words import KINDS, called, day, pays, shown
 from metronome_sandbox.domain.invoices import Invoice, LineItem, LineType, TermKind
 
 
@@ -34,7 +34,7 @@ def _why_conversion(invoice: Invoice, index: int, around: Surroundings) -> str:
     balance = paying_balance(line, around)
     if balance is None:
         return worth
-    return f"{worth} {sentence(called(balance, around.book.products))} pays for them."
+    return f"{worth} {pays(balance, 'them', around.book.products)}"
 
 
 def _why_purchase(invoice: Invoice, index: int, around: Surroundings) -> str:
@@ -42,8 +42,17 @@ def _why_purchase(invoice: Invoice, index: int, around: Surroundings) -> str:
     balance = paying_balance(line, around)
     name = line.name if balance is None else called(balance, around.book.products)
     if balance is not None and balance.type is BalanceType.POSTPAID:
-        return f"What of {name} usage did not come to, {_when(invoice, around)}."
+        return f"What usage did not come to of {name}{_shortfall(line)}, {_when(invoice, around)}."
     return f"A payment of {name}{_product(line)}, {_when(invoice, around)}."
+
+
+def _shortfall(line: LineItem) -> str:
+    """Return how a true-up comes to its total; nothing where the line has no note of it, or is another sum now."""
+    noted = line.shortfall
+    if noted is None or noted.missing != line.total:
+        return ""
+    moved = f" less {shown(noted.rolled_over)} rolled over" if noted.rolled_over else ""
+    return f": {shown(noted.committed)} committed less {shown(noted.used)} used{moved} is {shown(line.total)}"
 
 
 TERMS = {
@@ -85,7 +94,7 @@ def _why_other(invoice: Invoice, index: int, around: Surroundings) -> str:
     balance = paying_balance(line, around)
     if balance is None:
         return words
-    return f"{words} {sentence(called(balance, around.book.products))} pays for it."
+    return f"{words} {pays(balance, 'it', around.book.products)}"
 
 
 class _Whys(dict[LineType, Callable[[Invoice, int, Surroundings], str]]):

@@ -61,3 +61,15 @@ def called(balance: Balance, products: Lookup[ProductId, Product]) -> str:
     """Return ``the commit Prepaid``, for the middle of a sentence."""
     kind = "credit" if balance.type is BalanceType.CREDIT else "commit"
     return f"the {kind} {name_of(balance, products)}"
+
+
+def pays(balance: Balance, them: str, products: Lookup[ProductId, Product]) -> str:
+    """Return ``The commit Prepaid pays for them.``; what a postpaid commit counts is billed.
+
+    Args:
+        them: What it pays for: ``it`` or ``them``.
+    """
+    payer = sentence(called(balance, products))
+    if balance.type is BalanceType.POSTPAID:
+        return f"{payer} counts {them}, and {'it is' if them == 'it' else 'they are'} billed."
+    return f"{payer} pays for {them}."
