@@ -7,6 +7,7 @@
       NotFound                  the request names something this tenant does not have
         CustomerNotFound
         ContractNotFound
+      ScenarioNotFound          no ready-made company has this name
       Conflict                  the request collides with an earlier one
         UniquenessKeyTaken
         IngestAliasTaken
@@ -19,6 +20,7 @@ received and what would be right.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Self
 
 
@@ -94,6 +96,18 @@ class ContractNotFound(NotFound):
 
     def __init__(self, value: str, path: str = "") -> None:
         super().__init__("contract", value, path)
+
+
+class ScenarioNotFound(DomainError):
+    """There is no ready-made company of that name. They belong to no tenant, so this is no :class:`NotFound`.
+
+    Args:
+        value: The name received.
+        known: The names there are.
+    """
+
+    def __init__(self, value: str, known: Iterable[str]) -> None:
+        super().__init__(f"no scenario {value!r} (there are: {', '.join(known) or 'none'})")
 
 
 class Conflict(DomainError):
