@@ -159,7 +159,10 @@ LADDER = {"type": OverrideType.TIERED, "tiers": (OverrideTier(Decimal("0.5")),)}
     ("terms", "message"),
     [
         ({}, "overrides[0].type: is missing"),
-        ({**HALF, "ending_before": utc("2024-06-01")}, "overrides[0].ending_before: 2024-06-01T00:00:00+00:00 is not"),
+        (
+            {**HALF, "ending_before": utc("2024-06-01")},
+            "overrides[0].ending_before: 2024-06-01T00:00:00+00:00 is not after starting_at 2024-06-01T00:00:00+00:00",
+        ),
         (
             {**HALF, "ending_before": utc("2024-06-01T01:30")},
             "overrides[0].ending_before: 2024-06-01T01:30:00+00:00 is",

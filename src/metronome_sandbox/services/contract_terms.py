@@ -220,7 +220,10 @@ def _check_recurring(context: Context, contract: Contract, terms: Recurring) -> 
 def _check_override(context: Context, contract: Contract, names: Collection[str], override: Override) -> None:
     """Hold an override against the rules of the reference (pricing, section 6.3). Paths are relative to it."""
     if override.ending_before is not None and override.ending_before <= override.starting_at:
-        raise InvalidRequest("ending_before", f"{override.ending_before.isoformat()} is not after starting_at")
+        raise InvalidRequest(
+            "ending_before",
+            f"{override.ending_before.isoformat()} is not after starting_at {override.starting_at.isoformat()}",
+        )
     for field in ("starting_at", "ending_before"):
         instant = getattr(override, field)
         if instant is not None:

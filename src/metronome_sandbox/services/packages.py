@@ -84,7 +84,9 @@ def create_package(context: Context, new: Package) -> Package:
     for index, alias in enumerate(new.aliases):
         start, end = alias.starting_at, alias.ending_before
         if start is not None and end is not None and end <= start:
-            raise InvalidRequest(f"aliases[{index}].ending_before", f"{end.isoformat()} is not after starting_at")
+            raise InvalidRequest(
+                f"aliases[{index}].ending_before", f"{end.isoformat()} is not after starting_at {start.isoformat()}"
+            )
     _check_terms(context, new)
     with context.transaction():
         package_id = PackageId(context.ids.next("package"))
