@@ -17,7 +17,7 @@ from metronome_sandbox.api.wire.contract_edits import LATER_EDITS, AmendBody, Ed
 from metronome_sandbox.api.wire.contracts import LATER_FEATURES, CreateContract
 from metronome_sandbox.domain.amounts import USD_CENTS
 from metronome_sandbox.domain.balances import TrueUp
-from metronome_sandbox.domain.errors import InvalidRequest, NotImitated
+from metronome_sandbox.domain.errors import InvalidRequest, NotFound, NotImitated
 from metronome_sandbox.domain.ids import ContractId
 from metronome_sandbox.services.clock import Clock
 from metronome_sandbox.services.context import Context
@@ -27,6 +27,7 @@ from metronome_sandbox.spec.document import Document
 from metronome_sandbox.spec.operations import Operation, operations_of
 from metronome_sandbox.store.memory import MemoryStore, StoreState
 
+NOWHERE = "00000000-0000-4000-8000-000000000000"
 JULY, AUGUST, SEPTEMBER, END = (f"2024-{month}-01T00:00:00Z" for month in ("07", "08", "09", "12"))
 Call = Callable[..., Any]
 
@@ -424,6 +425,134 @@ def test_what_an_edit_cannot_do_yet_is_refused_by_name(call: Call, contract: dic
         call("editContract-v2", **contract, archive_spend_trackers=["a"])
     with pytest.raises(NotImitated, match=r"^custom_fields: "):
         call("amendContract-v1", **contract, starting_at=AUGUST, custom_fields={"a": "b"})
+
+
+UNKNOWN_IN_A_CONTRACT: list[tuple[str, dict[str, Any]]] = [
+    ("customer_id", {"customer_id": NOWHERE}),
+    ("rate_card_id", {"rate_card_id": NOWHERE}),
+    ("package_id", {"package_id": NOWHERE}),
+    (
+        "credits[1].applicable_product_ids[1]",
+        {
+            "credits": [
+                {"product_id": "FEE", "access_schedule": access()},
+                {"product_id": "FEE", "access_schedule": access(), "applicable_product_ids": ["FEE", NOWHERE]},
+            ]
+        },
+    ),
+    (
+        "commits[0].product_id",
+        {"commits": [{"product_id": NOWHERE, "type": "PREPAID", "access_schedule": access()}]},
+    ),
+    (
+        "commits[0].specifiers[1].product_id",
+        {
+            "commits": [
+                {
+                    "product_id": "FEE",
+                    "type": "PREPAID",
+                    "access_schedule": access(),
+                    "specifiers": [{"product_tags": ["a"]}, {"product_id": NOWHERE}],
+                }
+            ]
+        },
+    ),
+    (
+        "credits[0].access_schedule.credit_type_id",
+        {"credits": [{"product_id": "FEE", "access_schedule": {**access(), "credit_type_id": NOWHERE}}]},
+    ),
+    (
+        "scheduled_charges[0].product_id",
+        {"scheduled_charges": [fee(NOWHERE, {"timestamp": AUGUST, "amount": 5})]},
+    ),
+    (
+        "reseller_royalties[0].applicable_product_ids[0]",
+        {
+            "reseller_royalties": [
+                {
+                    "reseller_type": "AWS",
+                    "fraction": 0.1,
+                    "netsuite_reseller_id": "n",
+                    "starting_at": JULY,
+                    "applicable_product_ids": [NOWHERE],
+                }
+            ]
+        },
+    ),
+    (
+        "hierarchy_configuration.parent.customer_id",
+        {"hierarchy_configuration": {"parent": {"customer_id": NOWHERE, "contract_id": NOWHERE}}},
+    ),
+    (
+        "transition.from_contract_id",
+        {"transition": {"type": "RENEWAL", "from_contract_id": NOWHERE}},
+    ),
+]
+
+
+def with_fee(tree: Any, product: str) -> Any:
+    """Return a body with the id of a product in place of the word FEE."""
+    return orjson.loads(orjson.dumps(tree).replace(b"FEE", product.encode()))
+
+
+@pytest.mark.parametrize(("path", "fields"), UNKNOWN_IN_A_CONTRACT, ids=[row[0] for row in UNKNOWN_IN_A_CONTRACT])
+def test_what_a_new_contract_names_and_is_not_there_is_told_with_its_place(
+    call: Call, contract: dict[str, str], product: str, path: str, fields: dict[str, Any]
+) -> None:
+    body = {"customer_id": contract["customer_id"], "starting_at": JULY, **with_fee(fields, product)}
+
+    with pytest.raises(NotFound) as caught:
+        call("createContract-v1", **body)
+
+    assert str(caught.value) == f"{path}: no {caught.value.kind} {NOWHERE} in this tenant"
+
+
+UNKNOWN_IN_AN_EDIT: list[tuple[str, dict[str, Any]]] = [
+    ("customer_id", {"customer_id": NOWHERE}),
+    ("contract_id", {"contract_id": NOWHERE}),
+    (
+        "add_credits[0].applicable_product_ids[0]",
+        {"add_credits": [{"product_id": "FEE", "access_schedule": access(), "applicable_product_ids": [NOWHERE]}]},
+    ),
+    ("archive_commits[0].id", {"archive_commits": [{"id": NOWHERE}]}),
+    ("archive_credits[0].id", {"archive_credits": [{"id": NOWHERE}]}),
+    ("archive_scheduled_charges[0].id", {"archive_scheduled_charges": [{"id": NOWHERE}]}),
+    ("remove_overrides[0].id", {"remove_overrides": [{"id": NOWHERE}]}),
+    ("update_commits[0].commit_id", {"update_commits": [{"commit_id": NOWHERE}]}),
+    ("update_credits[0].credit_id", {"update_credits": [{"credit_id": NOWHERE}]}),
+    (
+        "update_scheduled_charges[0].scheduled_charge_id",
+        {"update_scheduled_charges": [{"scheduled_charge_id": NOWHERE}]},
+    ),
+    (
+        "update_recurring_commits[0].recurring_commit_id",
+        {"update_recurring_commits": [{"recurring_commit_id": NOWHERE}]},
+    ),
+    (
+        "update_recurring_credits[0].recurring_credit_id",
+        {"update_recurring_credits": [{"recurring_credit_id": NOWHERE}]},
+    ),
+    (
+        "update_credits[0].access_schedule.remove_schedule_items[0].id",
+        {"update_credits": [{"credit_id": "CREDIT", "access_schedule": {"remove_schedule_items": [{"id": NOWHERE}]}}]},
+    ),
+]
+
+
+@pytest.mark.parametrize(("path", "fields"), UNKNOWN_IN_AN_EDIT, ids=[row[0] for row in UNKNOWN_IN_AN_EDIT])
+def test_what_an_edit_names_and_is_not_there_is_told_with_its_place(
+    call: Call, contract: dict[str, str], product: str, path: str, fields: dict[str, Any]
+) -> None:
+    call("editContract-v2", **contract, add_credits=[{"product_id": product, "access_schedule": access()}])
+    before = call("getContract-v2", **contract)
+    credit = before["data"]["credits"][0]["id"]
+    body = orjson.loads(orjson.dumps(with_fee(fields, product)).replace(b"CREDIT", credit.encode()))
+
+    with pytest.raises(NotFound) as caught:
+        call("editContract-v2", **{**contract, **body})
+
+    assert str(caught.value) == f"{path}: no {caught.value.kind} {NOWHERE} in this tenant"
+    assert call("getContract-v2", **contract) == before
 
 
 def test_a_service_line_has_one_price(call: Call, contract: dict[str, str]) -> None:

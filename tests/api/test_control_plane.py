@@ -214,9 +214,22 @@ def test_advancing_a_running_clock_freezes_it(api: Api) -> None:
     assert api.clock() == api.clock()
 
 
-@pytest.mark.parametrize("body", [{}, {"by": "P1D", "to": "2100-01-01T00:00:00Z"}, {"until": "P1D"}, []])
-def test_an_advance_says_one_thing(api: Api, body: Any) -> None:
-    api.refused("POST", "/sandbox/clock/advance", body)
+@pytest.mark.parametrize(
+    ("body", "received"), [({}, "neither"), ({"by": "P1D", "to": "2100-01-01T00:00:00Z"}, "both")], ids=["none", "both"]
+)
+def test_an_advance_says_one_thing(api: Api, body: Any, received: str) -> None:
+    api.ok("PUT", "/sandbox/clock", {"now": MARCH})
+
+    message = api.refused("POST", "/sandbox/clock/advance", body)
+
+    assert message.startswith("exactly one of by (a duration such as P1M) and to (an instant) is needed")
+    assert message.endswith(f", received {received}")
+    assert api.clock() == MARCH
+
+
+@pytest.mark.parametrize("body", [{"until": "P1D"}, {"by": "P1D", "until": "P1D"}, []])
+def test_an_advance_knows_no_other_field(api: Api, body: Any) -> None:
+    assert api.refused("POST", "/sandbox/clock/advance", body).startswith(("until: unknown", "body: expected"))
 
 
 @pytest.mark.parametrize(
@@ -518,7 +531,8 @@ def test_a_scenario_that_does_not_exist_names_those_there_are(api: Api) -> None:
 
     message = api.refused("POST", "/sandbox/scenarios/initech", status=404)
 
-    assert "'initech' (there are: acme" in message
+    assert message.startswith("no scenario 'initech' (there are: acme")
+    assert message.endswith(")")  # no tenant has scenarios of its own
     assert len(api.ok("GET", "/v1/customers")["data"]) == 1
 
 

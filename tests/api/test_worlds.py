@@ -15,7 +15,7 @@ from metronome_sandbox.api.settings import Settings
 from metronome_sandbox.api.tenants import World
 from metronome_sandbox.api.worlds import FORMAT, VERSION, Snapshot, Worlds, read, state_of, take
 from metronome_sandbox.domain.balances import BalanceType
-from metronome_sandbox.domain.errors import InvalidRequest, NotFound
+from metronome_sandbox.domain.errors import InvalidRequest, ScenarioNotFound
 from metronome_sandbox.domain.ids import PackageId
 from metronome_sandbox.domain.packages import (
     UNDATED,
@@ -150,7 +150,7 @@ def test_random_ids_differ(worlds: Worlds) -> None:
 
 
 def test_a_scenario_that_does_not_exist(worlds: Worlds) -> None:
-    with pytest.raises(NotFound, match="acme"):
+    with pytest.raises(ScenarioNotFound, match="acme"):
         worlds("nothing")
 
 

@@ -99,7 +99,7 @@ def test_a_commit_is_sold_as_a_fixed_product(world: World) -> None:
     unknown = msgspec.structs.replace(wrong, product_id=ProductId(NOWHERE))
 
     assert "is a USAGE product; commits and credits need a FIXED one" in refused(world, commits=[wrong])
-    assert refused(world, commits=[unknown]) == f"no product {NOWHERE} in this tenant"
+    assert refused(world, commits=[unknown]) == f"commits[0].product_id: no product {NOWHERE} in this tenant"
 
 
 def test_specifiers_stand_alone(world: World) -> None:
@@ -113,8 +113,8 @@ def test_what_a_commit_is_for_must_exist(world: World) -> None:
     by_id = msgspec.structs.replace(world.prepaid("C", ("1", "2024-06")), applicable_product_ids=(ProductId(NOWHERE),))
     by_specifier = world.prepaid("C", ("1", "2024-06"), specifiers=(Specifier(product_id=ProductId(NOWHERE)),))
 
-    for commit in (by_id, by_specifier):
-        assert refused(world, commits=[commit]) == f"no product {NOWHERE} in this tenant"
+    for commit, field in ((by_id, "applicable_product_ids[0]"), (by_specifier, "specifiers[0].product_id")):
+        assert refused(world, commits=[commit]) == f"commits[0].{field}: no product {NOWHERE} in this tenant"
 
 
 def test_an_invoice_schedule_without_payments_is_refused(world: World) -> None:
@@ -159,7 +159,10 @@ LADDER = {"type": OverrideType.TIERED, "tiers": (OverrideTier(Decimal("0.5")),)}
     ("terms", "message"),
     [
         ({}, "overrides[0].type: is missing"),
-        ({**HALF, "ending_before": utc("2024-06-01")}, "overrides[0].ending_before: 2024-06-01T00:00:00+00:00 is not"),
+        (
+            {**HALF, "ending_before": utc("2024-06-01")},
+            "overrides[0].ending_before: 2024-06-01T00:00:00+00:00 is not after starting_at 2024-06-01T00:00:00+00:00",
+        ),
         (
             {**HALF, "ending_before": utc("2024-06-01T01:30")},
             "overrides[0].ending_before: 2024-06-01T01:30:00+00:00 is",
@@ -219,7 +222,7 @@ def test_an_override_names_its_product_once_and_one_of_the_card(world: World) ->
         "overrides[0].override_specifiers[1].product_id: No such product"
     )
     unknown = override(**HALF, product_id=ProductId(NOWHERE))
-    assert refused(world, overrides=[unknown]) == f"no product {NOWHERE} in this tenant"
+    assert refused(world, overrides=[unknown]) == f"overrides[0].product_id: no product {NOWHERE} in this tenant"
 
 
 def test_an_overwrite_of_a_dimensional_price_names_every_key(world: World) -> None:

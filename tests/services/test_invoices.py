@@ -219,6 +219,7 @@ def test_only_standing_usage_invoices_have_windows(mixed: World) -> None:
         ({"starting_on": utc("2024-07-01"), "ending_before": utc("2024-07-01")}, "ending_before"),
         ({"starting_on": utc("2024-07-02"), "ending_before": utc("2024-07-01")}, "ending_before"),
         ({"starting_on": utc("2024-07-01")}, "ending_before"),
+        ({"ending_before": utc("2024-07-01")}, "starting_on"),
         (
             {"starting_on": utc("2024-06-01"), "ending_before": utc("2024-07-01"), "status": InvoiceStatus.VOID},
             "status",
@@ -230,6 +231,15 @@ def test_what_cannot_be_cut(mixed: World, conditions: dict[str, Any], path: str)
         invoices.list_breakdowns(mixed.context, mixed.customers["Acme"], WindowSize.DAY, InvoiceFilter(**conditions))
 
     assert caught.value.path == path
+
+
+def test_dates_the_wrong_way_round_are_both_shown(mixed: World) -> None:
+    with pytest.raises(InvalidRequest) as caught:
+        mixed.breakdowns("DAY", "2024-07-02..2024-07-01")
+
+    assert str(caught.value) == (
+        "ending_before: 2024-07-01T00:00:00+00:00 is not after starting_on 2024-07-02T00:00:00+00:00"
+    )
 
 
 def test_late_usage_shows_in_the_windows_of_an_invoice_that_is_final(world: World) -> None:

@@ -265,7 +265,7 @@ def test_the_clock_tells_of_the_grants_on_its_way(world: World) -> None:
     [
         ({"starting_at": "2025-01-20"}, "recurring_commits[0].starting_at"),
         ({"starting_at": "2025-01-21T00:30"}, "hour boundary"),
-        ({"ending_before": "2025-01-21"}, "recurring_commits[0].ending_before"),
+        ({"ending_before": "2025-01-21"}, "21T00:00:00+00:00 is not after starting_at 2025-01-21T00:00:00+00:00"),
         ({"amount": "-1"}, "recurring_commits[0].access_amount"),
     ],
 )

@@ -118,6 +118,40 @@ def test_a_failing_test_tells_its_requests_and_what_changed(run):
     )
 
 
+def test_what_went_wrong_is_shown_at_the_line_of_the_test(run):
+    result = run(
+        """
+        def test_refused(metronome_sandbox):
+            metronome_sandbox.clock.advance("soon")
+
+        def test_no_day(metronome_sandbox):
+            metronome_sandbox.clock.set("15.08.2024")
+
+        def test_wrong_order(metronome_sandbox):
+            metronome_sandbox.faults.status("createCustomer-v1")
+
+        def test_not_found(metronome_sandbox):
+            metronome_sandbox.call("GET", "/v1/nothing")
+        """
+    )
+
+    result.assert_outcomes(failed=4)
+    result.stdout.fnmatch_lines(
+        [
+            '>*clock.advance("soon")',
+            "E *CallFailed: *by: 'soon' is no ISO 8601 duration*",
+            '>*clock.set("15.08.2024")',
+            "E *ValueError: *received '15.08.2024'",
+            '>*faults.status("createCustomer-v1")',
+            "E *TypeError: *faults.status(503, 'createCustomer-v1')",
+            '>*call("GET", "/v1/nothing")',
+            "E *CallFailed: *there is no path /v1/nothing*",
+        ]
+    )
+    for file in ("sandboxes.py", "connection.py"):
+        result.stdout.no_fnmatch_line(f"*toolkit*{file}:*")
+
+
 def test_a_fixture_that_fails_tells_it_too(run):
     result = run(
         """

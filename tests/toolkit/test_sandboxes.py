@@ -165,6 +165,15 @@ def test_a_datetime_without_a_zone_is_refused(sandbox):
         sandbox.clock.set(datetime(2024, 8, 15))
 
 
+@pytest.mark.parametrize("text", ["15.08.2024", "08/15/2024", "2024-08", "2024-13-01", "tomorrow", ""])
+def test_a_text_that_is_no_day_is_named_as_it_was_given(sandbox, text):
+    for call in (sandbox.clock.set, lambda to: sandbox.clock.advance(to=to)):
+        with pytest.raises(ValueError, match=r'such as "2024-08-15".* or a datetime') as caught:
+            call(text)
+
+        assert str(caught.value).endswith(f"received {text!r}")
+
+
 @pytest.mark.parametrize("arguments", [{}, {"by": "P1D", "to": AUGUST}])
 def test_an_advance_is_by_a_duration_or_to_an_instant(sandbox, arguments):
     with pytest.raises(ValueError, match="expected one of a duration and to="):
@@ -243,6 +252,23 @@ def test_faults_are_listed_and_taken_away(sandbox):
         ("truncated_page", 1),
     ]
     sandbox.faults.clear()
+    assert sandbox.faults.list() == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "meant"),
+    [
+        (("createCustomer-v1",), "503, 'createCustomer-v1'"),
+        (("createCustomer-v1", 429), "429, 'createCustomer-v1'"),
+    ],
+)
+def test_a_fault_with_its_arguments_in_the_wrong_order_shows_the_right_call(sandbox, arguments, meant):
+    with pytest.raises(TypeError) as caught:
+        sandbox.faults.status(*arguments)
+    assert str(caught.value).endswith(f": faults.status({meant})")
+
+    with pytest.raises(TypeError, match=r"number of seconds first .*: faults\.delay\(2\.5, 'createCustomer-v1'\)$"):
+        sandbox.faults.delay("createCustomer-v1")
     assert sandbox.faults.list() == []
 
 

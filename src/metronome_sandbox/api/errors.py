@@ -25,6 +25,7 @@ STATUS: dict[type[errors.DomainError], int] = {
     errors.NotFound: 404,
     errors.CustomerNotFound: 404,
     errors.ContractNotFound: 404,
+    errors.ScenarioNotFound: 404,
     errors.Conflict: 409,
     errors.UniquenessKeyTaken: 409,
     errors.IngestAliasTaken: 409,

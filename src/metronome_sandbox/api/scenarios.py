@@ -16,7 +16,7 @@ import msgspec
 
 from metronome_sandbox.api.requests import Handler, Request
 from metronome_sandbox.api.wire.common import JsonObject, instant
-from metronome_sandbox.domain.errors import InvalidRequest, NotFound
+from metronome_sandbox.domain.errors import InvalidRequest, ScenarioNotFound
 from metronome_sandbox.services.clock import Clock
 from metronome_sandbox.services.context import Context
 from metronome_sandbox.spec.document import BILLING, Document
@@ -61,13 +61,13 @@ def scenario(name: str) -> JsonObject:
     """Return a scenario's content.
 
     Raises:
-        NotFound: There is none of that name; the message lists those there are.
+        ScenarioNotFound: There is none of that name; the message lists those there are.
     """
     import yaml
 
     path = scenario_files().get(name)
     if path is None:
-        raise NotFound("scenario", f"{name!r} (there are: {', '.join(scenario_files()) or 'none'})")
+        raise ScenarioNotFound(name, scenario_files())
     content: JsonObject = yaml.safe_load(path.read_text(encoding="utf-8"))
     return content
 

@@ -7,6 +7,7 @@
       NotFound                  the request names something this tenant does not have
         CustomerNotFound
         ContractNotFound
+      ScenarioNotFound          no ready-made company has this name
       Conflict                  the request collides with an earlier one
         UniquenessKeyTaken
         IngestAliasTaken
@@ -18,6 +19,17 @@ received and what would be right.
 """
 
 from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Self
+
+
+def _placed(path: str, problem: str) -> str:
+    return f"{path}: {problem}" if path else problem
+
+
+def _below(prefix: str, path: str) -> str:
+    return f"{prefix}.{path}" if path else prefix
 
 
 class DomainError(Exception):
@@ -33,13 +45,13 @@ class InvalidRequest(DomainError):
     """
 
     def __init__(self, path: str, problem: str) -> None:
-        super().__init__(f"{path}: {problem}" if path else problem)
+        super().__init__(_placed(path, problem))
         self.path = path
         self.problem = problem
 
     def below(self, prefix: str) -> InvalidRequest:
         """Return the same error with ``prefix`` before its path, for a caller that knows where the thing stood."""
-        return type(self)(f"{prefix}.{self.path}" if self.path else prefix, self.problem)
+        return type(self)(_below(prefix, self.path), self.problem)
 
 
 class NotAllowedNow(InvalidRequest):
@@ -51,26 +63,51 @@ class AlreadyArchived(NotAllowedNow):
 
 
 class NotFound(DomainError):
-    """The request names something this tenant does not have."""
+    """The request names something this tenant does not have.
 
-    def __init__(self, kind: str, value: str) -> None:
-        super().__init__(f"no {kind} {value} in this tenant")
+    Args:
+        kind: What it should be, for example ``rate card``.
+        value: The id received.
+        path: JSON path of the field that names it; empty where the operation takes no other id.
+    """
+
+    def __init__(self, kind: str, value: str, path: str = "") -> None:
+        super().__init__(_placed(path, f"no {kind} {value} in this tenant"))
         self.kind = kind
         self.value = value
+        self.path = path
+
+    def below(self, prefix: str) -> Self:
+        """Return the same error with ``prefix`` before its path, as :meth:`InvalidRequest.below` does."""
+        placed = type(self).__new__(type(self))  # the classes below have a kind of their own
+        NotFound.__init__(placed, self.kind, self.value, _below(prefix, self.path))
+        return placed
 
 
 class CustomerNotFound(NotFound):
     """Answered 404 by v1 and 400 with code ``CustomerNotFound`` by v2. Source: operations of ``/v2/contracts``."""
 
-    def __init__(self, value: str) -> None:
-        super().__init__("customer", value)
+    def __init__(self, value: str, path: str = "") -> None:
+        super().__init__("customer", value, path)
 
 
 class ContractNotFound(NotFound):
     """Answered 404 by v1 and 400 with code ``ContractNotFound`` by v2. Source: operations of ``/v2/contracts``."""
 
-    def __init__(self, value: str) -> None:
-        super().__init__("contract", value)
+    def __init__(self, value: str, path: str = "") -> None:
+        super().__init__("contract", value, path)
+
+
+class ScenarioNotFound(DomainError):
+    """There is no ready-made company of that name. They belong to no tenant, so this is no :class:`NotFound`.
+
+    Args:
+        value: The name received.
+        known: The names there are.
+    """
+
+    def __init__(self, value: str, known: Iterable[str]) -> None:
+        super().__init__(f"no scenario {value!r} (there are: {', '.join(known) or 'none'})")
 
 
 class Conflict(DomainError):

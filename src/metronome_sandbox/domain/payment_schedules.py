@@ -79,7 +79,8 @@ def expand(schedule: RecurringPayments, path: str) -> tuple[Payment, ...]:
     """
     if schedule.ending_before <= schedule.starting_at:
         raise InvalidRequest(
-            f"{path}.ending_before", f"{schedule.ending_before.isoformat()} is not after the schedule's start"
+            f"{path}.ending_before",
+            f"{schedule.ending_before.isoformat()} is not after starting_at {schedule.starting_at.isoformat()}",
         )
     require_year(schedule.starting_at, f"{path}.starting_at")
     require_year(schedule.ending_before, f"{path}.ending_before")

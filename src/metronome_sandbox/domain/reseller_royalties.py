@@ -133,5 +133,8 @@ def _checked(royalty: ResellerRoyalty, path: str) -> ResellerRoyalty:
     if not royalty.applicable_product_ids and not royalty.applicable_product_tags:
         raise InvalidRequest(f"{path}.applicable_product_ids", "is missing; name products by id or by tag")
     if royalty.ending_before is not None and royalty.ending_before <= royalty.starting_at:
-        raise InvalidRequest(f"{path}.ending_before", f"{royalty.ending_before.isoformat()} is not after starting_at")
+        raise InvalidRequest(
+            f"{path}.ending_before",
+            f"{royalty.ending_before.isoformat()} is not after starting_at {royalty.starting_at.isoformat()}",
+        )
     return royalty

@@ -164,7 +164,7 @@ def disable_true_up(
     """
     balance = find_balance(context, customer_id, commit_id, is_credit=False)
     if contract_id not in (balance.contract_id, balance.invoice_contract_id):
-        raise NotFound(f"commit of contract {contract_id} with the id", commit_id)
+        raise NotFound(f"commit of contract {contract_id} with the id", commit_id, "commit_id")
     if balance.archived_at is not None:
         raise NotAllowedNow("commit_id", f"commit {commit_id} is archived")
     with context.transaction():

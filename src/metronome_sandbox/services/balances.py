@@ -129,7 +129,7 @@ def own_contract(context: Context, customer_id: CustomerId, contract_id: Contrac
     """Return a contract that the customer has and that is not archived."""
     contract = context.store.contracts.get(contract_id)
     if contract is None:
-        raise ContractNotFound(contract_id)
+        raise ContractNotFound(contract_id, path)
     if contract.customer_id != customer_id:
         raise InvalidRequest(path, f"contract {contract_id} belongs to another customer")
     if contract.archived_at is not None:
@@ -156,7 +156,7 @@ def check_product(context: Context, product_id: ProductId) -> None:
     """Make sure that a commit or credit can be sold as this product."""
     product = context.store.products.get(product_id)
     if product is None:
-        raise NotFound("product", product_id)
+        raise NotFound("product", product_id, "product_id")
     if product.type is not ProductType.FIXED:
         raise InvalidRequest(
             "product_id",
@@ -170,9 +170,15 @@ def check_targets(
     """Make sure that the ways to say what a balance pays for do not contradict each other."""
     if specifiers and (product_ids or tags):
         raise InvalidRequest("specifiers", "cannot stand beside applicable_product_ids or applicable_product_tags")
-    for product_id in (*product_ids, *(item.product_id for item in specifiers if item.product_id is not None)):
+    named = [(f"applicable_product_ids[{index}]", product_id) for index, product_id in enumerate(product_ids)]
+    named += [
+        (f"specifiers[{index}].product_id", item.product_id)
+        for index, item in enumerate(specifiers)
+        if item.product_id is not None
+    ]
+    for path, product_id in named:
         if product_id not in context.store.products:
-            raise NotFound("product", product_id)
+            raise NotFound("product", product_id, path)
 
 
 def _check_segments(context: Context, new: NewBalance) -> None:
@@ -291,7 +297,8 @@ def find_balance(context: Context, customer_id: CustomerId, balance_id: BalanceI
     active_customer(context, customer_id, "customer_id")
     balance = context.store.balances.get(balance_id)
     if balance is None or balance.customer_id != customer_id or (balance.type is BalanceType.CREDIT) is not is_credit:
-        raise NotFound("credit" if is_credit else "commit", balance_id)
+        kind = "credit" if is_credit else "commit"
+        raise NotFound(kind, balance_id, f"{kind}_id")
     return balance
 
 

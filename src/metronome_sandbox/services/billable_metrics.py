@@ -117,15 +117,15 @@ def _check_group_keys(new: NewBillableMetric) -> None:
                 )
 
 
-def get_billable_metric(context: Context, metric_id: BillableMetricId) -> BillableMetric:
-    """Return a metric, archived or not.
+def get_billable_metric(context: Context, metric_id: BillableMetricId, path: str = "") -> BillableMetric:
+    """Return a metric, archived or not; ``path`` is that of the field that names it.
 
     Raises:
         NotFound: There is none.
     """
     metric = context.store.billable_metrics.get(metric_id)
     if metric is None:
-        raise NotFound("billable metric", metric_id)
+        raise NotFound("billable metric", metric_id, path)
     return metric
 
 
@@ -134,7 +134,7 @@ def active_billable_metric(context: Context, metric_id: BillableMetricId, path: 
 
     Source: operation ``archiveBillableMetric-v1``: products keep an archived metric, new ones may not take it.
     """
-    metric = get_billable_metric(context, metric_id)
+    metric = get_billable_metric(context, metric_id, path)
     if metric.archived_at is not None:
         raise NotAllowedNow(path, f"billable metric {metric_id} is archived; name an active one")
     return metric

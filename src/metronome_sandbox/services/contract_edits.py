@@ -154,24 +154,24 @@ def _with_plain_fields(contract: Contract, new: EditContract) -> Contract:
 
 def _without_overrides(contract: Contract, removed: Sequence[OverrideId]) -> Contract:
     known = {override.id for override in contract.overrides}
-    for override_id in removed:
+    for index, override_id in enumerate(removed):
         if override_id not in known:
-            raise NotFound("override", override_id)
+            raise NotFound("override", override_id, f"remove_overrides[{index}].id")
     kept = tuple(override for override in contract.overrides if override.id not in removed)
     return msgspec.structs.replace(contract, overrides=kept)
 
 
 def _with_archived_charges(context: Context, contract: Contract, charge_ids: Sequence[str]) -> Contract:
     for index, charge_id in enumerate(charge_ids):
-        charge = archived(context, _charge(contract, charge_id), f"archive_scheduled_charges[{index}].id")
-        contract = _with_charge(contract, charge)
+        path = f"archive_scheduled_charges[{index}].id"
+        contract = _with_charge(contract, archived(context, _charge(contract, charge_id, path), path))
     return contract
 
 
 def _with_changed_charges(context: Context, contract: Contract, changes: Sequence[ScheduledChargeChange]) -> Contract:
     for index, change in enumerate(changes):
         path = f"update_scheduled_charges[{index}]"
-        charge = _charge(contract, change.id)
+        charge = _charge(contract, change.id, f"{path}.scheduled_charge_id")
         if charge.archived_at is not None:
             raise NotAllowedNow(f"{path}.scheduled_charge_id", f"scheduled charge {charge.id} is archived")
         with errors_below(path):
@@ -195,11 +195,11 @@ def _with_changed_recurring(context: Context, contract: Contract, new: EditContr
     return contract
 
 
-def _charge(contract: Contract, charge_id: str) -> ScheduledCharge:
+def _charge(contract: Contract, charge_id: str, path: str) -> ScheduledCharge:
     for charge in contract.scheduled_charges:
         if charge.id == charge_id:
             return charge
-    raise NotFound("scheduled charge", charge_id)
+    raise NotFound("scheduled charge", charge_id, path)
 
 
 def _with_charge(contract: Contract, changed: ScheduledCharge) -> Contract:
@@ -214,18 +214,21 @@ def _change_balances(context: Context, contract: Contract, new: EditContract) ->
         (True, "credit", new.archive_credits, new.update_credits),
     ):
         for index, balance_id in enumerate(archive):
-            with errors_below(f"archive_{what}s[{index}].id"):
-                archive_balance(context, _own_balance(context, contract, balance_id, is_credit=is_credit))
+            path = f"archive_{what}s[{index}].id"
+            balance = _own_balance(context, contract, balance_id, path, is_credit=is_credit)
+            with errors_below(path):
+                archive_balance(context, balance)
         for index, (balance_id, change) in enumerate(updates):
-            balance = _own_balance(context, contract, balance_id, is_credit=is_credit)
-            with errors_below(f"update_{what}s[{index}]"):
+            path = f"update_{what}s[{index}]"
+            balance = _own_balance(context, contract, balance_id, f"{path}.{what}_id", is_credit=is_credit)
+            with errors_below(path):
                 edit_balance(context, balance, change)
 
 
-def _own_balance(context: Context, contract: Contract, balance_id: BalanceId, *, is_credit: bool) -> Balance:
+def _own_balance(context: Context, contract: Contract, balance_id: BalanceId, path: str, *, is_credit: bool) -> Balance:
     balance = context.store.balances.get(balance_id)
     if balance is None or balance.contract_id != contract.id or (balance.type is BalanceType.CREDIT) is not is_credit:
-        raise NotFound("credit" if is_credit else "commit", balance_id)
+        raise NotFound("credit" if is_credit else "commit", balance_id, path)
     return balance
 
 

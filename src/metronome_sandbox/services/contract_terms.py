@@ -170,16 +170,16 @@ def errors_below(path: str) -> Iterator[None]:
     """Let errors whose paths are relative to ``path`` name the whole path."""
     try:
         yield
-    except InvalidRequest as error:
+    except (InvalidRequest, NotFound) as error:
         raise error.below(path) from None
 
 
 def _with_royalties(context: Context, contract: Contract, changes: Collection[RoyaltyChange], path: str) -> Contract:
     royalties = contract.reseller_royalties
     for index, change in enumerate(changes):
-        for product_id in change.applicable_product_ids or ():
+        for place, product_id in enumerate(change.applicable_product_ids or ()):
             if product_id not in context.store.products:
-                raise NotFound("product", product_id)
+                raise NotFound("product", product_id, f"{path}[{index}].applicable_product_ids[{place}]")
         royalties = with_change(royalties, change, f"{path}[{index}]")
     return msgspec.structs.replace(contract, reseller_royalties=royalties)
 
@@ -220,7 +220,10 @@ def _check_recurring(context: Context, contract: Contract, terms: Recurring) -> 
 def _check_override(context: Context, contract: Contract, names: Collection[str], override: Override) -> None:
     """Hold an override against the rules of the reference (pricing, section 6.3). Paths are relative to it."""
     if override.ending_before is not None and override.ending_before <= override.starting_at:
-        raise InvalidRequest("ending_before", f"{override.ending_before.isoformat()} is not after starting_at")
+        raise InvalidRequest(
+            "ending_before",
+            f"{override.ending_before.isoformat()} is not after starting_at {override.starting_at.isoformat()}",
+        )
     for field in ("starting_at", "ending_before"):
         instant = getattr(override, field)
         if instant is not None:
@@ -301,7 +304,7 @@ def _check_products(context: Context, contract: Contract, override: Override) ->
     for path, product_id, values in named:
         product = context.store.products.get(product_id)
         if product is None:
-            raise NotFound("product", product_id)
+            raise NotFound("product", product_id, path)
         if product_id not in on_card:
             raise InvalidRequest(
                 path, f"No such product in rate card: {product_id} ({product.name}) has no rate on the contract's card"

@@ -251,10 +251,10 @@ def get_contract(context: Context, customer_id: CustomerId, contract_id: Contrac
     Raises:
         CustomerNotFound, ContractNotFound: There is none; also when it is another customer's.
     """
-    get_customer(context, customer_id)
+    get_customer(context, customer_id, "customer_id")
     contract = context.store.contracts.get(contract_id)
     if contract is None or contract.customer_id != customer_id:
-        raise ContractNotFound(contract_id)
+        raise ContractNotFound(contract_id, "contract_id")
     return contract
 
 

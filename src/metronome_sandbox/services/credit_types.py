@@ -25,15 +25,15 @@ def seed(context: Context) -> None:
             context.store.credit_types.put(credit_type_id, CreditType(credit_type_id, name, is_currency=True))
 
 
-def get_credit_type(context: Context, credit_type_id: CreditTypeId) -> CreditType:
-    """Return a credit type.
+def get_credit_type(context: Context, credit_type_id: CreditTypeId, path: str = "") -> CreditType:
+    """Return a credit type; ``path`` is that of the field that names it.
 
     Raises:
         NotFound: There is none.
     """
     credit_type = context.store.credit_types.get(credit_type_id)
     if credit_type is None:
-        raise NotFound("credit type", credit_type_id)
+        raise NotFound("credit type", credit_type_id, path)
     return credit_type
 
 
@@ -44,7 +44,7 @@ def active_credit_type(context: Context, credit_type_id: CreditTypeId, path: str
         NotFound: There is none.
         NotAllowedNow: It is archived.
     """
-    credit_type = get_credit_type(context, credit_type_id)
+    credit_type = get_credit_type(context, credit_type_id, path)
     if credit_type.archived_at is not None:
         raise NotAllowedNow(path, f"{credit_type.name} ({credit_type_id}) is archived; name an active pricing unit")
     return credit_type
@@ -58,7 +58,7 @@ def require_currency(context: Context, credit_type_id: CreditTypeId, path: str) 
         InvalidRequest: It is a custom unit. Source: guide "Use currency and custom pricing units": what is granted in a
             custom unit is billed in a currency.
     """
-    credit_type = get_credit_type(context, credit_type_id)
+    credit_type = get_credit_type(context, credit_type_id, path)
     if not credit_type.is_currency:
         raise InvalidRequest(
             path, f"{credit_type.name} ({credit_type_id}) is a custom pricing unit; an invoice needs a currency"

@@ -101,15 +101,15 @@ def set_ingest_aliases(context: Context, customer_id: CustomerId, aliases: Seque
     return changed
 
 
-def get_customer(context: Context, customer_id: CustomerId) -> Customer:
-    """Return a customer, archived or not.
+def get_customer(context: Context, customer_id: CustomerId, path: str = "") -> Customer:
+    """Return a customer, archived or not; ``path`` is that of the field that names it.
 
     Raises:
         CustomerNotFound: There is none.
     """
     customer = context.store.customers.get(customer_id)
     if customer is None:
-        raise CustomerNotFound(customer_id)
+        raise CustomerNotFound(customer_id, path)
     return customer
 
 
@@ -119,7 +119,7 @@ def active_customer(context: Context, customer_id: CustomerId, path: str) -> Cus
     Assumed: what belongs to an archived customer can be read and no longer written (question 8.17).
     [A-archived-customer]
     """
-    customer = get_customer(context, customer_id)
+    customer = get_customer(context, customer_id, path)
     if customer.archived_at is not None:
         raise NotAllowedNow(path, f"customer {customer_id} is archived; it can be read and no longer changed")
     return customer

@@ -89,10 +89,10 @@ def check_hierarchy(
     path = "hierarchy_configuration.parent"
     link = new.child_of.parent
     if link.customer_id not in context.store.customers:
-        raise CustomerNotFound(link.customer_id)
+        raise CustomerNotFound(link.customer_id, f"{path}.customer_id")
     parent = context.store.contracts.get(link.contract_id)
     if parent is None:
-        raise ContractNotFound(link.contract_id)
+        raise ContractNotFound(link.contract_id, f"{path}.contract_id")
     if parent.customer_id != link.customer_id:
         raise InvalidRequest(f"{path}.contract_id", f"contract {parent.id} does not belong to {link.customer_id}")
     if parent.customer_id == customer_id:
@@ -129,10 +129,9 @@ def check_child_access(context: Context, contract_id: ContractId | None, access:
     if contract_id is None:
         raise InvalidRequest(path, "is for commits and credits of a contract; this one is the customer's")
     for index, child_id in enumerate(access.contract_ids):
+        child_path = f"{path}.child_access.contract_ids[{index}]"
         child = context.store.contracts.get(child_id)
         if child is None:
-            raise ContractNotFound(child_id)
+            raise ContractNotFound(child_id, child_path)
         if child.parent_id != contract_id:
-            raise InvalidRequest(
-                f"{path}.child_access.contract_ids[{index}]", f"{child_id} is no child of contract {contract_id}"
-            )
+            raise InvalidRequest(child_path, f"{child_id} is no child of contract {contract_id}")

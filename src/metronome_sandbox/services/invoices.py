@@ -141,12 +141,14 @@ def list_breakdowns(
 
     Raises:
         CustomerNotFound: There is no such customer.
-        InvalidRequest: The dates are the wrong way round, or the status is VOID.
+        InvalidRequest: A date is missing, they are the wrong way round, or the status is VOID.
     """
     get_customer(context, customer_id)
     start, end = chosen.starting_on, chosen.ending_before
-    if start is None or end is None or start >= end:
-        raise InvalidRequest("ending_before", "is not after starting_on; both dates are needed")
+    if start is None or end is None:
+        raise InvalidRequest("starting_on" if start is None else "ending_before", "is missing; both dates are needed")
+    if start >= end:
+        raise InvalidRequest("ending_before", f"{end.isoformat()} is not after starting_on {start.isoformat()}")
     if chosen.status is InvoiceStatus.VOID:
         raise InvalidRequest("status", "VOID has no breakdowns; send DRAFT or FINALIZED")
     wanted = InvoiceFilter(chosen.status, InvoiceType.USAGE, chosen.credit_type_id)

@@ -53,10 +53,10 @@ def add_manual_balance_ledger_entry(context: Context, customer_id: CustomerId, n
     balance = store.balances.get(new.balance_id)
     if balance is None or balance.customer_id != customer_id or balance.contract_id != new.contract_id:
         level = "the customer" if new.contract_id is None else f"contract {new.contract_id}"
-        raise NotFound(f"commit or credit of {level} with the id", new.balance_id)
+        raise NotFound(f"commit or credit of {level} with the id", new.balance_id, "id")
     segment = balance.segment(new.segment_id)
     if segment is None:
-        raise NotFound(f"segment of {balance.id} with the id", new.segment_id)
+        raise NotFound(f"segment of {balance.id} with the id", new.segment_id, "segment_id")
     if balance.archived_at is not None:
         raise NotAllowedNow("id", f"{kind_of(balance)} {balance.id} is archived")
     timestamp = segment.starting_at if new.timestamp is None else new.timestamp

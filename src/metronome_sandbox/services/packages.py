@@ -84,7 +84,9 @@ def create_package(context: Context, new: Package) -> Package:
     for index, alias in enumerate(new.aliases):
         start, end = alias.starting_at, alias.ending_before
         if start is not None and end is not None and end <= start:
-            raise InvalidRequest(f"aliases[{index}].ending_before", f"{end.isoformat()} is not after starting_at")
+            raise InvalidRequest(
+                f"aliases[{index}].ending_before", f"{end.isoformat()} is not after starting_at {start.isoformat()}"
+            )
     _check_terms(context, new)
     with context.transaction():
         package_id = PackageId(context.ids.next("package"))
@@ -209,15 +211,15 @@ def _identified(context: Context, package: Package) -> Package:
     )
 
 
-def get_package(context: Context, package_id: PackageId) -> Package:
-    """Return a package, archived or not.
+def get_package(context: Context, package_id: PackageId, path: str = "") -> Package:
+    """Return a package, archived or not; ``path`` is that of the field that names it.
 
     Raises:
         NotFound: There is none.
     """
     package = context.store.packages.get(package_id)
     if package is None:
-        raise NotFound("package", package_id)
+        raise NotFound("package", package_id, path)
     return package
 
 
@@ -310,7 +312,7 @@ def _package_of(context: Context, new: NewContractOnPackage) -> Package:
     if new.package_id is not None and new.package_alias is not None:
         raise InvalidRequest("package_alias", "cannot stand beside package_id; send one of them")
     if new.package_id is not None:
-        package = get_package(context, new.package_id)
+        package = get_package(context, new.package_id, "package_id")
         if package.archived_at is not None:
             raise NotAllowedNow("package_id", f"package {package.id} is archived; name an active one")
         return package

@@ -249,15 +249,15 @@ def archive_product(context: Context, product_id: ProductId) -> Product:
     return archived
 
 
-def get_product(context: Context, product_id: ProductId) -> Product:
-    """Return a product, archived or not.
+def get_product(context: Context, product_id: ProductId, path: str = "") -> Product:
+    """Return a product, archived or not; ``path`` is that of the field that names it.
 
     Raises:
         NotFound: There is none.
     """
     product = context.store.products.get(product_id)
     if product is None:
-        raise NotFound("product", product_id)
+        raise NotFound("product", product_id, path)
     return product
 
 
@@ -267,7 +267,7 @@ def active_product(context: Context, product_id: ProductId, path: str) -> Produc
     Source: operation ``archiveProductListItem-v1``: what uses an archived product keeps working, new rates may not.
     Assumed: nothing else new may either, and the answer is 400 (question 24).  [A-archived-catalog]
     """
-    product = get_product(context, product_id)
+    product = get_product(context, product_id, path)
     if product.archived_at is not None:
         raise NotAllowedNow(path, f"product {product_id} is archived; name an active one")
     return product

@@ -45,7 +45,7 @@ def create_rate_card(context: Context, new: NewRateCard) -> RateCard:
         NotFound: The currency or a unit to convert does not exist.
         InvalidRequest: It is no currency, an alias ends before it starts, or a conversion breaks a rule.
     """
-    currency = get_credit_type(context, new.fiat_credit_type_id)
+    currency = get_credit_type(context, new.fiat_credit_type_id, "fiat_credit_type_id")
     if not currency.is_currency:
         raise InvalidRequest(
             "fiat_credit_type_id", f"{currency.id} is the pricing unit {currency.name!r}; a card needs a currency"
@@ -146,21 +146,21 @@ def _take_over(context: Context, alias: RateCardAlias) -> None:
             cards.put(card.id, msgspec.structs.replace(card, aliases=left))
 
 
-def get_rate_card(context: Context, rate_card_id: RateCardId) -> RateCard:
-    """Return a card, archived or not.
+def get_rate_card(context: Context, rate_card_id: RateCardId, path: str = "") -> RateCard:
+    """Return a card, archived or not; ``path`` is that of the field that names it.
 
     Raises:
         NotFound: There is none.
     """
     card = context.store.rate_cards.get(rate_card_id)
     if card is None:
-        raise NotFound("rate card", rate_card_id)
+        raise NotFound("rate card", rate_card_id, path)
     return card
 
 
 def active_rate_card(context: Context, rate_card_id: RateCardId, path: str) -> RateCard:
     """Return a card that something new can use. Source: operation ``archiveRateCard-v1``; for the 400, question 24."""
-    card = get_rate_card(context, rate_card_id)
+    card = get_rate_card(context, rate_card_id, path)
     if card.archived_at is not None:
         raise NotAllowedNow(path, f"rate card {rate_card_id} is archived; name an active one")
     return card

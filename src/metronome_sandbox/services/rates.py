@@ -180,7 +180,7 @@ def _unit(
     """
     if product.type is ProductType.COMPOSITE:
         return card.fiat_credit_type_id  # a percentage counts in the unit of what it is taken of
-    asked = get_credit_type(context, new.credit_type_id or card.fiat_credit_type_id)
+    asked = get_credit_type(context, new.credit_type_id or card.fiat_credit_type_id, f"{at}credit_type_id")
     if asked.id not in units_of(card):
         own = get_credit_type(context, card.fiat_credit_type_id)
         raise InvalidRequest(

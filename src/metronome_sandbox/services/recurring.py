@@ -63,7 +63,10 @@ def check_recurring(context: Context, contract: Contract, terms: Recurring) -> N
     if terms.ending_before is not None:
         require_hour(terms.ending_before, "ending_before")
         if terms.ending_before <= terms.starting_at:
-            raise InvalidRequest("ending_before", f"{terms.ending_before.isoformat()} is not after starting_at")
+            raise InvalidRequest(
+                "ending_before",
+                f"{terms.ending_before.isoformat()} is not after starting_at {terms.starting_at.isoformat()}",
+            )
     for path, amount in (("access_amount", terms.access), ("invoice_amount", terms.price)):
         if amount is not None:
             active_credit_type(context, amount.credit_type_id, f"{path}.credit_type_id")

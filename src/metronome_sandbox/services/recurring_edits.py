@@ -66,7 +66,8 @@ def _own(contract: Contract, recurring_id: RecurringId, *, is_credit: bool) -> R
     for item in contract.recurring:
         if item.id == recurring_id and (item.type is BalanceType.CREDIT) is is_credit:
             return item
-    raise NotFound("recurring credit" if is_credit else "recurring commit", recurring_id)
+    kind = "credit" if is_credit else "commit"
+    raise NotFound(f"recurring {kind}", recurring_id, f"recurring_{kind}_id")
 
 
 def _changed(context: Context, contract: Contract, recurring: Recurring, change: RecurringChange) -> Recurring:

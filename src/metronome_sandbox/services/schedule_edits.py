@@ -56,7 +56,7 @@ def _places(ids: Sequence[str], known: Collection[str], kind: str, path: str) ->
     found: dict[str, str] = {}
     for index, item_id in enumerate(ids):
         if item_id not in known:
-            raise NotFound(kind, item_id)
+            raise NotFound(kind, item_id, f"{path}[{index}].id")
         if item_id in found:
             raise InvalidRequest(f"{path}[{index}].id", f"{item_id} is there twice")
         found[item_id] = f"{path}[{index}].id"

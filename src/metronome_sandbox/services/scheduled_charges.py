@@ -106,7 +106,7 @@ def _check_term(context: Context, new: NewScheduledTerm, path: str) -> None:
 def _check_product(context: Context, product_id: ProductId, types: Sequence[ProductType], path: str) -> None:
     product = context.store.products.get(product_id)
     if product is None:
-        raise NotFound("product", product_id)
+        raise NotFound("product", product_id, path)
     if product.type not in types:
         raise InvalidRequest(
             path, f"{product.id} ({product.name}) is a {product.type} product; this needs {' or '.join(types)}"

@@ -70,7 +70,7 @@ def find_subscription(context: Context, asked: SubscriptionReference) -> tuple[C
     for subscription in contract.subscriptions:
         if subscription.id == asked.subscription_id:
             return contract, subscription
-    raise NotFound("subscription", asked.subscription_id)
+    raise NotFound("subscription", asked.subscription_id, "subscription_id")
 
 
 def get_quantity_history(

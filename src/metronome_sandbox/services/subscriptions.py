@@ -13,7 +13,7 @@ from msgspec import UNSET, UnsetType
 from metronome_sandbox.domain.amounts import ZERO
 from metronome_sandbox.domain.catalog import ProductType
 from metronome_sandbox.domain.contracts import Contract
-from metronome_sandbox.domain.errors import InvalidRequest, NotAllowedNow
+from metronome_sandbox.domain.errors import InvalidRequest, NotAllowedNow, NotFound
 from metronome_sandbox.domain.ids import InvoiceId, ProductId, SubscriptionId
 from metronome_sandbox.domain.periods import require_hour
 from metronome_sandbox.domain.rate_cards import BillingFrequency, RateKey
@@ -257,7 +257,7 @@ def with_changed_subscriptions(
             )
         try:
             changed = _changed(context, contract, subscription, change)
-        except InvalidRequest as error:
+        except (InvalidRequest, NotFound) as error:
             raise error.below(f"{path}[{index}]") from None
         contract = msgspec.structs.replace(
             contract,

@@ -48,7 +48,7 @@ def follow(context: Context, contract: Contract, new: NewTransition) -> None:
     path = "transition.from_contract_id"
     old = store.contracts.get(new.from_contract_id)
     if old is None or old.customer_id != contract.customer_id:
-        raise ContractNotFound(new.from_contract_id)
+        raise ContractNotFound(new.from_contract_id, path)
     if old.archived_at is not None:
         raise NotAllowedNow(path, f"contract {old.id} is archived")
     if contract.starting_at < old.starting_at:

@@ -14,6 +14,9 @@ from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
+__tracebackhide__ = True
+"""As in ``sandboxes``."""
+
 TIMEOUT_SECONDS = 30
 CONTROL_HEADER = "X-Sandbox-Control-Token"
 SHOWN = 500

@@ -22,6 +22,9 @@ from metronome_sandbox.toolkit.journal import READS, Call, read_entry
 if TYPE_CHECKING:
     from metronome_sandbox.serving import Application, BackgroundServer
 
+__tracebackhide__ = True
+"""Read by pytest: a failed test shows the test's own line and not how it came to the call."""
+
 USD_CENTS = "2714e483-4ff1-48e4-9e25-ac732e8f24f2"
 """Source: the vendor's samples; the same for every client."""
 
@@ -147,10 +150,12 @@ class Faults:
 
     def status(self, status: int, operation_id: str | None = None, **more: Any) -> JsonObject:
         """An error is answered and nothing is done; ``message`` and ``retry_after_seconds`` say more about it."""
+        _require_number_first("status", status, 503, operation_id)
         return self.inject("status", operation_id, status=status, **more)
 
     def delay(self, seconds: float, operation_id: str | None = None, **more: Any) -> JsonObject:
         """The work waits, and is done then, even if the client has given up."""
+        _require_number_first("delay", seconds, 2.5, operation_id)
         return self.inject("delay", operation_id, delay_seconds=seconds, **more)
 
     def broken_json(self, operation_id: str | None = None, **more: Any) -> JsonObject:
@@ -169,6 +174,23 @@ class Faults:
     def clear(self) -> None:
         """Let everything go well again."""
         self._control("DELETE", "/sandbox/faults")
+
+
+def _require_number_first(method: str, number: Any, example: float, operation_id: Any) -> None:
+    """Make sure that a number comes first and the operation behind it.
+
+    Raises:
+        TypeError: It does not; the message shows the call that was meant.
+    """
+    if isinstance(number, int | float):
+        return
+    if isinstance(operation_id, int | float):
+        example = operation_id
+    what = "status" if method == "status" else "number of seconds"
+    raise TypeError(
+        f"faults.{method}({number!r}, ...): expected the {what} first and the operation behind it: "
+        f"faults.{method}({example}, {number!r})"
+    )
 
 
 class Sandbox:
@@ -429,13 +451,21 @@ def _midnight(instant: datetime) -> datetime:
 
 
 def _text(instant: datetime | str) -> str:
-    """Return RFC 3339; a text goes as it is, a day alone means its midnight in UTC.
+    """Return RFC 3339; a text with a time goes as it is, a day alone means its midnight in UTC.
 
     Raises:
-        ValueError: The datetime does not say in which zone it is.
+        ValueError: The text is neither, or the datetime does not say in which zone it is.
     """
     if isinstance(instant, str):
-        return f"{instant}T00:00:00Z" if len(instant) == len("2024-08-15") else instant
+        if ":" in instant:
+            return instant
+        try:
+            return f"{datetime.strptime(instant, '%Y-%m-%d').date().isoformat()}T00:00:00Z"
+        except ValueError:
+            raise ValueError(
+                f'expected a day such as "2024-08-15", a time such as "2024-08-15T12:00:00Z" or a datetime with a '
+                f"time zone, received {instant!r}"
+            ) from None
     if instant.tzinfo is None:
         raise ValueError(f"{instant!r} has no time zone; use datetime(..., tzinfo=UTC)")
     return instant.astimezone(UTC).isoformat().replace("+00:00", "Z")

@@ -41,9 +41,14 @@ def parse_advance(body: bytes, now: datetime) -> datetime:
     """Return the instant that the call asks for.
 
     Raises:
-        InvalidRequest: ``by`` is no ISO 8601 duration, or leads out of the calendar.
+        InvalidRequest: Both or none are given; or ``by`` is no ISO 8601 duration, or leads out of the calendar.
     """
     wire = decode(_ADVANCE, body)
+    if (wire.by is None) == (wire.to is None):
+        received = "neither" if wire.by is None else "both"
+        raise InvalidRequest(
+            "", f"exactly one of by (a duration such as P1M) and to (an instant) is needed, received {received}"
+        )
     if wire.to is not None:
         return sensible(utc(wire.to), "to")
     by = wire.by or ""
