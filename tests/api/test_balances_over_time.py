@@ -313,6 +313,7 @@ def test_recurring_commits_and_credits_are_granted_and_shown(tenant: Tenant) -> 
     assert credit["recurrence_frequency"] == "WEEKLY"
     assert shown["overrides"][0]["override_specifiers"] == [{"recurring_commit_ids": [commit["id"]]}]
     # June 20 to 30 are 11 of 30 days: 3000 * 11 / 30 = 1100, paid with 2000 * 11 / 30 = 733.33...
+    # Reference, pricing 5.3 no. 21: a cost basis of 20 / 30.
     first, *weeks = tenant.balances()
     assert (first["type"], first["recurring_commit_id"], first["balance"]) == ("PREPAID", commit["id"], 1100)
     assert first["cost_basis"] == Decimal("0.666666666666667")
