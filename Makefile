@@ -21,7 +21,7 @@ demo: $(STAMP)  ## play the guide "Import existing invoices" with the official S
 	@$(BIN)/metronome-sandbox demo $(if $(SERVE),--serve)
 
 test: $(STAMP) lint  ## lint, types, layers, and all tests
-	$(BIN)/python -m pytest -n 2 --cov --cov-report=term:skip-covered
+	$(BIN)/python -m pytest -n 2 --dist worksteal --cov --cov-report=term:skip-covered
 
 lint: $(STAMP)
 	$(BIN)/ruff check

@@ -30,6 +30,7 @@ RULES_OF_READING = re.compile(
             "is none of DRAFT, FINALIZED and VOID",  # the published document leaves the status a plain string
             "VOID has no breakdowns",
             "no subscription that is asked for has a seat",
+            "is no SEAT_BASED subscription of the contract",
             "is QUANTITY_ONLY; name a SEAT_BASED subscription",
         )
     )
