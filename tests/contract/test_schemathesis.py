@@ -66,7 +66,7 @@ def load(path: str, name: str) -> Any:
         "generation": {
             "deterministic": not CAMPAIGN,
             "database": "none",
-            "max-examples": 500 if CAMPAIGN else 25,
+            "max-examples": 500 if CAMPAIGN else 15,
         },
         # Where an operation answers 501 its document says so, which status_code_conformance sees to.
         "checks": {"not_a_server_error": {"expected-statuses": ["2xx", "3xx", "4xx", "501"]}},
@@ -162,7 +162,7 @@ class Sequences(BILLING_API.as_state_machine()):  # type: ignore[misc]
 
 TestSequences = Sequences.TestCase
 TestSequences.settings = hypothesis.settings(
-    max_examples=1500 if CAMPAIGN else 40,
+    max_examples=1500 if CAMPAIGN else 30,
     stateful_step_count=10,
     deadline=None,
     derandomize=not CAMPAIGN,
