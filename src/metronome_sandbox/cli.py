@@ -14,12 +14,13 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
-from ipaddress import ip_address
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
 
 import click
+
+from metronome_sandbox.toolkit.hosts import is_loopback
 
 if TYPE_CHECKING:
     from metronome_sandbox.api.settings import Settings
@@ -105,7 +106,7 @@ def serve(
     access_log: bool,
 ) -> None:
     """Run the sandbox until it is interrupted."""
-    if not _is_loopback(host) and not control_token:
+    if not is_loopback(host) and not control_token:
         raise click.UsageError(
             f"{host} can be reached by others, and whoever reaches /sandbox/* can reset and time-travel: "
             "add --control-token"
@@ -165,7 +166,7 @@ def demo(stays: bool, port: int, base_url: str | None, control_token: str | None
 @click.argument("invoice")
 @click.option(
     "--base-url",
-    default="http://127.0.0.1:4010",
+    default=SANDBOX_URL,
     show_default=True,
     metavar="URL",
     envvar="METRONOME_BASE_URL",
@@ -501,15 +502,6 @@ def _listen(host: str, port: int) -> socket.socket:
         reason = os.strerror(error.errno or 0)
     click.echo(f"{PROGRAM}: cannot listen on {host} port {port}: {reason}; choose another --port", err=True)
     raise SystemExit(2)
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _welcome(settings: Settings) -> str:

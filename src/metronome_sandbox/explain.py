@@ -11,7 +11,6 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from http.client import HTTPException, HTTPResponse
-from ipaddress import ip_address
 from typing import Any
 from urllib.error import HTTPError
 from urllib.parse import quote, urlsplit
@@ -23,6 +22,9 @@ from rich.console import Console
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
+
+from metronome_sandbox.toolkit.hosts import is_loopback
+from metronome_sandbox.toolkit.terminal import plain
 
 WIDTH = 80
 """Columns at most: what a terminal has when nobody made it wider."""
@@ -92,7 +94,7 @@ def ask(invoice_id: str, *, base_url: str, token: str, control_token: str | None
     if control_token:
         headers[CONTROL_HEADER] = control_token
     handlers: list[Any] = [HTTPHandler, _NoRedirects]
-    if _is_loopback(address.hostname):
+    if is_loopback(address.hostname):
         handlers.append(ProxyHandler({}))  # whatever proxy the environment names, this machine is not behind it
     try:
         answer: HTTPResponse = build_opener(*handlers).open(Request(url, headers=headers), timeout=TIMEOUT_SECONDS)
@@ -120,14 +122,7 @@ def _refused(error: HTTPError, invoice_id: str, base_url: str) -> CannotAsk:
     except (OSError, HTTPException, ValueError, KeyError, TypeError):
         return CannotAsk(f"what answers at {base_url} is no metronome-sandbox that explains invoices ({error.code})")
     is_unknown = error.code == 404 and invoice_id in str(message)
-    return CannotAsk(_plain(str(message)), UNKNOWN_INVOICE if is_unknown else WRONG_USAGE)
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
+    return CannotAsk(plain(str(message)), UNKNOWN_INVOICE if is_unknown else WRONG_USAGE)
 
 
 # --- showing
@@ -155,7 +150,7 @@ def _show_invoice(invoice: JsonObject, console: Console) -> None:
     console.print(f"Invoice {invoice['id']}", style="bold")
     period = invoice.get("period")
     when = "" if period is None else f", {_day(period['starting_at'])} to {_day(period['ending_before'])}"
-    unit = _plain(invoice["credit_type"]["name"])
+    unit = plain(invoice["credit_type"]["name"])
     console.print(f"{invoice['type']}, {invoice['status']}{when}: total {_number(invoice['total'])} {unit}")
     if period is not None:
         _say(period["why"], console, indent=2)
@@ -169,7 +164,7 @@ def _show_line(line: JsonObject, payer: JsonObject | None, console: Console) -> 
     if "quantity" in line and "unit_price" in line:
         figures = f"{_number(line['quantity'])} @ {_number(line['unit_price'])} = {figures}"
     console.print()
-    console.print(Text(f"Line {line['line']}  {_plain(line['name'])}: {figures}", style="bold"))
+    console.print(Text(f"Line {line['line']}  {plain(line['name'])}: {figures}", style="bold"))
     _say(line["why"], console, indent=2)
     if "rate" in line:
         _say(_rate(line["rate"]), console, indent=4)
@@ -234,19 +229,14 @@ def _show_balances(balances: Sequence[JsonObject], console: Console) -> None:
         table.add_column(heading, justify="right", overflow="fold")
     for balance in balances:
         figures = (_number(balance[field]) for field in ("before", "drawn", "left"))
-        table.add_row(str(balance["order"]), Text(_plain(balance["name"])), balance["type"], *figures)
+        table.add_row(str(balance["order"]), Text(plain(balance["name"])), balance["type"], *figures)
     console.print(Padding(table, (0, 0, 0, 2)))
     for balance in balances:
         _say(f"{balance['order']}  {balance['why']}", console, indent=2)
 
 
 def _say(text: str, console: Console, *, indent: int) -> None:
-    console.print(Padding(Text(_plain(text)), (0, 0, 0, indent)))
-
-
-def _plain(text: str) -> str:
-    """Return a text without what would steer the terminal: names are whatever somebody sent."""
-    return "".join(letter if letter.isprintable() else "?" for letter in text)
+    console.print(Padding(Text(plain(text)), (0, 0, 0, indent)))
 
 
 def _number(value: Decimal) -> str:

@@ -9,11 +9,12 @@ import json
 import time
 from collections.abc import Mapping
 from decimal import Decimal
-from ipaddress import ip_address
 from typing import Any, NamedTuple, Protocol
 from urllib.parse import urlsplit
 
 import requests
+
+from metronome_sandbox.toolkit.hosts import is_loopback
 
 TIMEOUT_SECONDS = 30
 MAX_ANSWER_BYTES = 64 * 1024 * 1024
@@ -155,14 +156,6 @@ def host_of(base_url: str) -> str:
     if not host or address.scheme not in ("http", "https"):
         raise CannotAsk(f"--base-url: {base_url!r} is no address such as http://127.0.0.1:4010")
     return host
-
-
-def is_loopback(host: str) -> bool:
-    """Whether a host is this machine."""
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def _pause(answer: Answer) -> float:

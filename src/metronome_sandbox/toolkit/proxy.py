@@ -14,9 +14,8 @@ import sys
 import zlib
 from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from datetime import UTC, datetime
-from ipaddress import ip_address
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -27,8 +26,10 @@ import httpx
 from metronome_sandbox.spec.findings import Finding
 from metronome_sandbox.toolkit.exchanges import Answered, Exchange, Headers, Sent, header
 from metronome_sandbox.toolkit.har import HarFile
+from metronome_sandbox.toolkit.hosts import is_loopback
 from metronome_sandbox.toolkit.listening import serve
 from metronome_sandbox.toolkit.redaction import Redaction, tokens_of
+from metronome_sandbox.toolkit.terminal import plain
 from metronome_sandbox.toolkit.watch import Noted, Watch
 
 Message = MutableMapping[str, Any]
@@ -82,7 +83,7 @@ class Upstream:
         if parts.username or parts.password or parts.query or parts.fragment:
             raise CannotProxy("--upstream is scheme, host and perhaps a path; the client sends the token itself")
         self.base_url = base_url.rstrip("/")
-        self.is_local = _is_loopback(parts.hostname or "")
+        self.is_local = is_loopback(parts.hostname or "")
         self.is_readable_on_the_way = parts.scheme == "http" and not self.is_local
         # A proxy that the environment names sees nothing of what goes through it by TLS, and all of the rest.
         self._trusts_environment = parts.scheme == "https" and not self.is_local
@@ -304,12 +305,6 @@ async def _answer(send: Send, status: int, body: bytes) -> None:
     await send({"type": "http.response.body", "body": body})
 
 
-def _is_loopback(host: str) -> bool:
-    with suppress(ValueError):
-        return ip_address(host).is_loopback
-    return host == "localhost"
-
-
 # --- reading along
 
 
@@ -438,12 +433,7 @@ def _count(number: int, what: str) -> str:
 
 
 def _line(noted: Noted) -> str:
-    return _plain(f"{noted.finding.rule}: {noted}")
-
-
-def _plain(text: str) -> str:
-    """Return a text without what would steer the terminal: names are whatever somebody sent."""
-    return "".join(letter if letter.isprintable() else "?" for letter in text)
+    return plain(f"{noted.finding.rule}: {noted}")
 
 
 def _welcome(upstream: Upstream, listener: socket.socket) -> str:

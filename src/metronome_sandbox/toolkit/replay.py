@@ -8,6 +8,7 @@ from pathlib import Path
 
 from metronome_sandbox.toolkit.listening import serve
 from metronome_sandbox.toolkit.recording import BadRecording, Recording, ReplayApp, load, mutation_score
+from metronome_sandbox.toolkit.terminal import plain
 
 FINE, FINDINGS, WRONG_USAGE = 0, 1, 2
 SHOWN = 20
@@ -45,8 +46,8 @@ def welcome(recording: Recording, listener: socket.socket) -> str:
 
 
 def _plain(text: str) -> str:
-    """Return a text without what would steer the terminal: names are whatever somebody recorded."""
-    return "".join(letter if letter.isprintable() or letter == "\n" else "?" for letter in text)
+    """Return lines without what would steer the terminal."""
+    return "\n".join(plain(line) for line in text.split("\n"))
 
 
 def _say(text: str) -> None:

@@ -10,15 +10,15 @@ import json
 import ssl
 import time
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
-from contextlib import suppress
 from dataclasses import dataclass, field
-from ipaddress import ip_address
 from threading import Lock
 from types import TracebackType
 from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
+
+from metronome_sandbox.toolkit.hosts import is_loopback
 
 JsonObject = dict[str, Any]
 Application = Callable[
@@ -316,15 +316,6 @@ def said(answer: Answer) -> str:
     )
     text = " ".join(text.split())
     return text[:200] or "nothing"
-
-
-def is_loopback(host: str) -> bool:
-    """Whether a host is this machine."""
-    if host == "localhost":
-        return True
-    with suppress(ValueError):
-        return ip_address(host).is_loopback
-    return False
 
 
 def _address(base_url: str) -> str:
