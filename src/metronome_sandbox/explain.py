@@ -23,8 +23,8 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from metronome_sandbox.toolkit.hosts import is_loopback
-from metronome_sandbox.toolkit.terminal import plain
+from metronome_sandbox.client.hosts import is_loopback
+from metronome_sandbox.client.terminal import plain
 
 WIDTH = 80
 """Columns at most: what a terminal has when nobody made it wider."""

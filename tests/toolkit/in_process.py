@@ -7,7 +7,7 @@ from typing import Any
 from api.conftest import Client
 
 from metronome_sandbox.api.app import SandboxApp, create_app
-from metronome_sandbox.toolkit.asking import Answer
+from metronome_sandbox.client.asking import Answer
 
 
 class InProcess:

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 from toolkit.in_process import InProcess, Sandbox
 
+from metronome_sandbox.client.asking import Answer, CannotAsk
 from metronome_sandbox.toolkit import probes
-from metronome_sandbox.toolkit.asking import Answer, CannotAsk
 from metronome_sandbox.toolkit.probes import Outcome, Verdict, report
 from metronome_sandbox.toolkit.probes.lab import Figure
 from metronome_sandbox.toolkit.probes.not_probed import NOT_PROBED

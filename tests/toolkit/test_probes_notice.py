@@ -8,8 +8,8 @@ from typing import Any
 
 from toolkit.in_process import InProcess, Sandbox
 
+from metronome_sandbox.client.asking import Answer
 from metronome_sandbox.toolkit import probes
-from metronome_sandbox.toolkit.asking import Answer
 from metronome_sandbox.toolkit.probes import Verdict
 from metronome_sandbox.toolkit.probes.table import Probe
 

@@ -13,8 +13,8 @@ from click.testing import CliRunner, Result
 from toolkit.in_process import Sandbox
 
 from metronome_sandbox.cli import main
+from metronome_sandbox.client.asking import Answer, CannotAsk
 from metronome_sandbox.demo import running
-from metronome_sandbox.toolkit.asking import Answer, CannotAsk
 from metronome_sandbox.toolkit.usage_coverage import Call, Coverage, of_har, of_journal, page
 
 CUSTOMER = {"name": "Secret Inc", "custom_fields": {"secret_key": "secret"}, "nmae": "x"}
@@ -166,7 +166,7 @@ def coverage(*arguments: str) -> Result:
 
 
 def test_the_command_reads_a_sandbox_and_writes_files(url: str, tmp_path: Path):
-    from metronome_sandbox.toolkit.asking import Host
+    from metronome_sandbox.client.asking import Host
 
     Host(url, "t").send("POST", "/v1/customers", {"name": "Acme", "nmae": "x"})
     out, html = tmp_path / "coverage.json", tmp_path / "coverage.html"

@@ -23,13 +23,13 @@ from urllib.parse import urlsplit
 
 import httpx
 
+from metronome_sandbox.client.hosts import is_loopback
+from metronome_sandbox.client.terminal import plain
 from metronome_sandbox.spec.findings import Finding
 from metronome_sandbox.toolkit.exchanges import Answered, Exchange, Headers, Sent, header
 from metronome_sandbox.toolkit.har import HarFile
-from metronome_sandbox.toolkit.hosts import is_loopback
 from metronome_sandbox.toolkit.listening import serve
 from metronome_sandbox.toolkit.redaction import Redaction, tokens_of
-from metronome_sandbox.toolkit.terminal import plain
 from metronome_sandbox.toolkit.watch import Noted, Watch
 
 Message = MutableMapping[str, Any]

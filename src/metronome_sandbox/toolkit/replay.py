@@ -6,9 +6,9 @@ import socket
 import sys
 from pathlib import Path
 
+from metronome_sandbox.client.terminal import plain
 from metronome_sandbox.toolkit.listening import serve
 from metronome_sandbox.toolkit.recording import BadRecording, Recording, ReplayApp, load, mutation_score
-from metronome_sandbox.toolkit.terminal import plain
 
 FINE, FINDINGS, WRONG_USAGE = 0, 1, 2
 SHOWN = 20

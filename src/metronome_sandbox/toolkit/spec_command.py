@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from metronome_sandbox.client.asking import CannotAsk
 from metronome_sandbox.spec.document import Document
 from metronome_sandbox.toolkit import spec_diff, usage_coverage
-from metronome_sandbox.toolkit.asking import CannotAsk
 from metronome_sandbox.toolkit.schemas import CannotRead, load
 from metronome_sandbox.toolkit.spec_diff import Change, Hit, Level
 
@@ -91,7 +91,7 @@ def coverage(
             for file in har:
                 calls += usage_coverage.of_har(file, test)
         else:
-            from metronome_sandbox.toolkit.asking import Host
+            from metronome_sandbox.client.asking import Host
 
             calls = usage_coverage.of_journal(Host(base_url, token, control_token), test)
         for call in calls:

@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from metronome_sandbox.toolkit.hosts import is_loopback
+from metronome_sandbox.client.hosts import is_loopback
 
 JsonObject = dict[str, Any]
 Application = Callable[

@@ -17,8 +17,8 @@ from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from metronome_sandbox import __version__
+from metronome_sandbox.client.asking import CannotAsk, Sender, message_of, value_of
 from metronome_sandbox.spec.document import Described, Document
-from metronome_sandbox.toolkit.asking import CannotAsk, Sender, message_of, value_of
 from metronome_sandbox.toolkit.schemas import CannotRead, Json, Shapes, json_schema, read_json, walk
 
 FORMAT = "metronome-sandbox coverage 1"

@@ -14,7 +14,7 @@ from enum import StrEnum
 from typing import Any
 from uuid import uuid4
 
-from metronome_sandbox.toolkit.asking import CannotAsk, Sender, message_of, value_of
+from metronome_sandbox.client.asking import CannotAsk, Sender, message_of, value_of
 from metronome_sandbox.toolkit.probes import balances, catalog, imports, invoices, pricing, subscriptions
 from metronome_sandbox.toolkit.probes.lab import Figure, Lab, Refused, Shop
 from metronome_sandbox.toolkit.probes.table import Probe

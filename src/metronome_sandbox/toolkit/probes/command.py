@@ -7,8 +7,8 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
+from metronome_sandbox.client.asking import CannotAsk, Host, host_of
 from metronome_sandbox.toolkit import probes
-from metronome_sandbox.toolkit.asking import CannotAsk, Host, host_of
 from metronome_sandbox.toolkit.probes import report
 from metronome_sandbox.toolkit.probes.not_probed import NOT_PROBED
 from metronome_sandbox.toolkit.probes.table import Probe

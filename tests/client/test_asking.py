@@ -11,8 +11,8 @@ from threading import Thread
 
 import pytest
 
-from metronome_sandbox.toolkit import asking
-from metronome_sandbox.toolkit.asking import CannotAsk, Host
+from metronome_sandbox.client import asking
+from metronome_sandbox.client.asking import CannotAsk, Host
 
 Reply = tuple[int, dict[str, str], bytes]
 

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 import requests
 
-from metronome_sandbox.toolkit.hosts import is_loopback
+from metronome_sandbox.client.hosts import is_loopback
 
 TIMEOUT_SECONDS = 30
 MAX_ANSWER_BYTES = 64 * 1024 * 1024

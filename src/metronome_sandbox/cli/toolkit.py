@@ -1,0 +1,238 @@
+"""Verbs of the toolkit: check, check-assumptions, proxy, replay, coverage, spec."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from metronome_sandbox.cli.parts import BASE_URL, CONTROL_TOKEN, FILE, TOKEN, extra, listen, port
+
+
+@click.command()
+@click.option("--base-url", metavar="URL", help="API to check. A sandbox in this process, unless given.")
+@click.option(
+    "--token",
+    metavar="TOKEN",
+    envvar="METRONOME_BEARER_TOKEN",
+    help="Bearer token for --base-url. On a sandbox it names the tenant; a tenant of its own, unless given.",
+)
+@CONTROL_TOKEN
+@click.option(
+    "--profile",
+    type=click.Choice(["smoke", "full", "read-only"]),
+    help="How much is asked: seconds, some minutes, or nothing that changes anything. "
+    "smoke for a sandbox, read-only for any other host, unless given.",
+)
+@click.option(
+    "--rate",
+    "calls_per_second",
+    metavar="CALLS",
+    type=click.FloatRange(min=0.1),
+    help="Calls a second at most. 5 for a host other than the sandbox, unless given.",
+)
+@click.option("--writes-to", metavar="HOST", help="Allow a profile that writes to this host, which is no sandbox.")
+@click.option(
+    "--document",
+    metavar="FILE",
+    type=FILE,
+    help="OpenAPI 3 document to hold the API to, JSON or YAML. The package's own, unless given.",
+)
+@click.option("--operation", "operations", metavar="ID", multiple=True, help="Generate requests for this one only.")
+@click.option(
+    "--suite", "suites", type=click.Choice(["workflows", "generated"]), multiple=True, help="Run this suite only."
+)
+@click.option("--junit", metavar="FILE", type=FILE, help="Write JUnit's XML.")
+@click.option("--html", metavar="FILE", type=FILE, help="Write one HTML page.")
+@click.option("--har", metavar="FILE", type=FILE, help="Write every call as HAR.")
+@click.option("--json", metavar="FILE", type=FILE, help="Write JSON.")
+def check(
+    base_url: str | None,
+    token: str | None,
+    control_token: str | None,
+    profile: str | None,
+    calls_per_second: float | None,
+    writes_to: str | None,
+    document: Path | None,
+    operations: tuple[str, ...],
+    suites: tuple[str, ...],
+    junit: Path | None,
+    html: Path | None,
+    har: Path | None,
+    json: Path | None,
+) -> None:
+    """Hold an API to its contract: a sandbox, or the real one.
+
+    Exit status: 0 when nothing was found, 1 with findings, 2 when the API could not be asked.
+    """
+    with extra("toolkit"):
+        from metronome_sandbox.toolkit import checking
+    app = None
+    if base_url is None:
+        from metronome_sandbox.api.app import create_app
+        from metronome_sandbox.api.settings import Settings
+
+        app, token, control_token = create_app(Settings()), None, None
+    sys.exit(
+        checking.run(
+            base_url=base_url,
+            app=app,
+            token=token,
+            control_token=control_token,
+            profile=profile,
+            calls_per_second=calls_per_second,
+            writes_to=writes_to,
+            document=document,
+            only=operations,
+            suites=suites,
+            files={"junit": junit, "html": html, "har": har, "json": json},
+        )
+    )
+
+
+@click.command()
+@click.option("--upstream", required=True, metavar="URL", help="Where the calls go: a sandbox or the real API.")
+@port(4020)
+@click.option("--record", metavar="FILE.har", type=FILE, help="Write every call.")
+@click.option("--report", metavar="FILE.json", type=FILE, help="Write the findings.")
+@click.option(
+    "--keep-secrets",
+    is_flag=True,
+    help="Record secrets in bodies and queries as well. Credentials of the client never are.",
+)
+def proxy(upstream: str, port: int, record: Path | None, report: Path | None, keep_secrets: bool) -> None:
+    """Stand between a client and the API and tell what is wrong with their calls, until interrupted.
+
+    Every call is passed on as it is. Exit status 1 means that there are findings.
+    """
+    with extra("toolkit"):
+        from metronome_sandbox.toolkit import proxy as passing
+    with listen("127.0.0.1", port) as listener:
+        sys.exit(passing.run(upstream, listener, record=record, report=report, keeps_secrets=keep_secrets))
+
+
+@click.command()
+@click.argument("file", metavar="FILE.har", type=FILE)
+@port(4030)
+def replay(file: Path, port: int) -> None:
+    """Answer calls from a recording, until interrupted.
+
+    Calls are matched by operation, parameters and body. Exit status 1 means that one was asked for that it has not.
+    """
+    from metronome_sandbox.toolkit import replay as replaying
+
+    with listen("127.0.0.1", port) as listener:
+        sys.exit(replaying.run(file, listener))
+
+
+@click.command("check-assumptions")
+@BASE_URL
+@TOKEN
+@CONTROL_TOKEN
+@click.option("--only", multiple=True, metavar="A-MARK", help="Check this assumption; may be given again.")
+@click.option("--yes-write-to", metavar="HOST", help="Write to this host although it is no sandbox.")
+@click.option("--json", "json_file", metavar="FILE", type=FILE, help="Report to send; it holds no token.")
+@click.option("--html", "html_file", metavar="FILE", type=FILE, help="The same to read.")
+def check_assumptions(
+    base_url: str,
+    token: str,
+    control_token: str | None,
+    only: tuple[str, ...],
+    yes_write_to: str | None,
+    json_file: Path | None,
+    html_file: Path | None,
+) -> None:
+    """Ask an API whether it does what docs/assumptions.md says it does.
+
+    Each assumption is a few calls with figures that are known before. What they make is archived afterwards. Exit
+    status 1 means that a rule differs.
+    """
+    with extra("toolkit"):
+        from metronome_sandbox.toolkit.probes import command
+    status = command.run(
+        base_url,
+        token,
+        control_token=control_token,
+        only=only,
+        yes_write_to=yes_write_to,
+        json_file=json_file,
+        html_file=html_file,
+    )
+    sys.exit(status)
+
+
+@click.group()
+def spec() -> None:
+    """Compare OpenAPI documents: two of them, or the sandbox's with the vendor's."""
+
+
+@spec.command("diff")
+@click.argument("old", type=FILE)
+@click.argument("new", type=FILE)
+@click.option("--coverage", metavar="FILE", type=FILE, help="What a client uses; tells which changes hit it.")
+@click.option("--json", "json_file", metavar="FILE", type=FILE, help="Write all changes here.")
+@click.option("--all", "shows_all", is_flag=True, help="Print additive changes as well.")
+def spec_diff(old: Path, new: Path, coverage: Path | None, json_file: Path | None, shows_all: bool) -> None:
+    """Tell what changed from OLD to NEW: breaking, risky or additive. Both are OpenAPI 3 in JSON.
+
+    Exit status 1 means that something is breaking or risky; with --coverage, that it hits the client.
+    """
+    with extra("toolkit"):
+        from metronome_sandbox.toolkit import spec_command
+    sys.exit(spec_command.diff(old, new, coverage=coverage, json_file=json_file, shows_all=shows_all))
+
+
+@spec.command("drift")
+@click.option("--vendor", metavar="FILE", type=FILE, help="The vendor's document, instead of the installed SDK.")
+@click.option("--json", "json_file", metavar="FILE", type=FILE, help="Write the differences here.")
+def spec_drift(vendor: Path | None, json_file: Path | None) -> None:
+    """Tell where the sandbox's document and the vendor's differ in names, enum values and types.
+
+    The vendor's is the installed metronome-sdk, unless a file is given. Exit status 1 means that they differ.
+    """
+    with extra("toolkit"):
+        from metronome_sandbox.toolkit import spec_command
+    sys.exit(spec_command.drift(vendor, json_file=json_file))
+
+
+@click.command()
+@BASE_URL
+@TOKEN
+@CONTROL_TOKEN
+@click.option("--har", metavar="FILE", type=FILE, multiple=True, help="Read a recording; may be given again.")
+@click.option("--document", metavar="FILE", type=FILE, help="Count against this document, instead of our own.")
+@click.option("--test", metavar="NAME", help="The test that made these calls.")
+@click.option("--out", metavar="FILE", type=FILE, default="coverage.json", show_default=True, help="Where to write it.")
+@click.option("--html", metavar="FILE", type=FILE, help="The same to read.")
+def coverage(
+    base_url: str,
+    token: str,
+    control_token: str | None,
+    har: tuple[Path, ...],
+    document: Path | None,
+    test: str | None,
+    out: Path,
+    html: Path | None,
+) -> None:
+    """Write which operations, fields, enum values and error codes a client uses.
+
+    They come from the journal of a sandbox, or from recordings (HAR). Values are kept only where the document lists
+    them, so the file holds nothing of a customer.
+    """
+    with extra("toolkit"):
+        from metronome_sandbox.toolkit import spec_command
+    status = spec_command.coverage(
+        base_url=base_url,
+        token=token,
+        control_token=control_token,
+        har=har,
+        document=document,
+        test=test,
+        out=out,
+        html=html,
+    )
+    sys.exit(status)
+
+
+VERBS = (check, check_assumptions, proxy, replay, coverage, spec)

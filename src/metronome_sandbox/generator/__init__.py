@@ -1,0 +1,1 @@
+"""Billing histories of companies that never were, from a seed: catalog, customers, contracts, invoices."""
