@@ -1,0 +1,415 @@
+"""A row of an old file as what is staged of it: ids, seconds and exact numbers, or findings.
+
+Every cell is looked at, so that a row with three mistakes has three findings. What repeats from row to row (customers,
+products, dates, contracts) is worked out once.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from decimal import Context, Decimal
+from typing import NamedTuple, TypeVar
+
+from metronome_sandbox.importer.dates import DAY, HOUR, DateReader, Moment, month_of
+from metronome_sandbox.importer.findings import Findings, Wrong
+from metronome_sandbox.importer.lookups import CACHED, Products, Things, text_of
+from metronome_sandbox.importer.mapping import Calendar, Granularity, Mapping, Span
+from metronome_sandbox.importer.numbers import NumberReader, checked
+from metronome_sandbox.importer.row import Cell, Row
+from metronome_sandbox.importer.target_catalog import USD, TargetCatalog, TargetContract, TargetCustomer, TargetProduct
+
+EXACT = Context(prec=80)
+MONTHS = {Calendar.MONTH: 1, Calendar.QUARTER: 3, Calendar.YEAR: 12}
+NO_MINOR_UNIT = frozenset(
+    ("BIF", "CLP", "DJF", "GNF", "JPY", "KMF", "KRW", "MGA", "PYG", "RWF", "UGX", "VND", "VUV", "XAF", "XOF", "XPF")
+)
+THOUSANDTHS = frozenset(("BHD", "JOD", "KWD", "OMR", "TND"))
+
+Found = TypeVar("Found")
+
+
+class StagedRow(NamedTuple):
+    """What is kept of a row: times as seconds, numbers as texts, contract and product as places in lists.
+
+    Attributes:
+        key: The same for all rows of an invoice.
+        groups: JSON of pricing and presentation group values, ``""`` for none.
+    """
+
+    key: str
+    line: int
+    contract: int
+    starting_at: int
+    ending_before: int
+    issued_at: int
+    total: str | None
+    product: int
+    groups: str
+    window_start: int
+    window_end: int
+    quantity: str
+    unit_price: str | None
+    amount: str | None
+
+
+class Party(NamedTuple):
+    """A customer and one of its contracts, and how many of the API's units one of the file's amounts is."""
+
+    customer: TargetCustomer
+    contract: TargetContract
+    factor: Decimal
+
+
+class Converter:
+    """Makes staged rows. What cannot be used goes to ``findings``.
+
+    Attributes:
+        parties: Customers with contracts, in the order in which the file names them.
+        products: Likewise.
+        skipped: Rows that a filter of the mapping leaves out.
+    """
+
+    def __init__(self, mapping: Mapping, catalog: TargetCatalog, findings: Findings) -> None:
+        self._mapping = mapping
+        self._catalog = catalog
+        self._findings = findings
+        self.parties: list[Party] = []
+        self.products: list[TargetProduct] = []
+        self.skipped = 0
+        self._row = Row(0, {})
+        self._is_good = True
+        self._numbers = NumberReader(mapping.decimal_mark, mapping.thousands)
+        self._dates = DateReader(
+            mapping.date_formats, mapping.time_zone, is_hourly=mapping.granularity is Granularity.HOUR
+        )
+        self._customers = Things("customer", catalog.customers.values(), mapping.customer)
+        self._products = Products(catalog.products, mapping.product, mapping.product_table)
+        for name, product, problem in self._products.problems():
+            findings.add(None, f"product.table.{name}", product, f"{problem} (in {mapping.file})")
+        self._party_places: dict[str, int] = {}
+        self._product_places: dict[str, int] = {}
+        self._known: dict[object, object] = {}
+        self._group_texts: dict[tuple[str, ...], str] = {}
+        self._calendar: dict[int, tuple[int, int]] = {}
+
+    def convert(self, row: Row) -> StagedRow | None:
+        """Return what is kept of a row, None when it is left out or has findings."""
+        mapping, cells = self._mapping, row.cells
+        for skip in mapping.skip:
+            cell = cells[skip.column]
+            if skip.holds(cell.strip() if isinstance(cell, str) else "" if cell is None else format(cell, "f")):
+                self.skipped += 1
+                return None
+        self._row, self._is_good = row, True
+        customer = self._cached("customer", mapping.customer.column, self._customer)
+        product = self._cached("product", mapping.product.column, self._product)
+        quantity = self._number(mapping.quantity.column)
+        if quantity is not None and product is not None:
+            quantity = self._quantity(quantity, product[1])
+        window = self._window()
+        period = self._period(window)
+        issued_at = self._issued_at(period)
+        party = None if customer is None or period is None else self._party(customer, period)
+        total, price, amount = (
+            None if column is None else self._money(column, party)
+            for column in (mapping.total, mapping.unit_price, mapping.amount)
+        )
+        key = "" if mapping.invoice_number is None else self._key(mapping.invoice_number)
+        groups = "" if product is None else self._groups(product[0])
+        if period is not None:
+            window = self._inside(window, period)
+        if not self._is_good or party is None or period is None or product is None or window is None:
+            return None
+        return StagedRow(
+            key or f"{party}:{period[0]}",
+            row.line,
+            party,
+            *period,
+            issued_at or period[1],
+            total,
+            product[0],
+            groups,
+            *window,
+            str(quantity),
+            price,
+            amount,
+        )
+
+    def _wrong(self, column: str, problem: str) -> None:
+        """Note that a cell of the row cannot be used."""
+        self._is_good = False
+        place = f"{self._row.place}: {column}" if self._row.place else column
+        self._findings.add(self._row.line, place, self._row.cells.get(column), problem)
+
+    def _remembered(self, key: object, work: Callable[[], Found]) -> Found | Wrong:
+        """Return what some work gives, or why it gives nothing, doing it once."""
+        known = self._known.get(key)
+        if known is None:
+            try:
+                known = work()
+            except Wrong as wrong:
+                known = wrong
+            if len(self._known) >= CACHED:
+                self._known.clear()
+            self._known[key] = known
+        return known  # type: ignore[return-value]
+
+    def _cached(self, kind: str, column: str, read: Callable[[Cell], Found]) -> Found | None:
+        """Return what a cell names; what one cell says, all cells like it say."""
+        cell = self._row.cells[column]
+        found = self._remembered((kind, cell), lambda: read(cell))
+        if isinstance(found, Wrong):
+            self._wrong(column, str(found))
+            return None
+        return found
+
+    def _customer(self, cell: Cell) -> TargetCustomer:
+        return self._customers.named(text_of(cell))
+
+    def _product(self, cell: Cell) -> tuple[int, Decimal]:
+        product, factor = self._products.named(text_of(cell))
+        place = self._product_places.get(product.id)
+        if place is None:
+            place = self._product_places[product.id] = len(self.products)
+            self.products.append(product)
+        return place, EXACT.multiply(factor, self._mapping.quantity.multiply_by)
+
+    def _number(self, column: str) -> Decimal | None:
+        cell = self._row.cells[column]
+        if cell is None:
+            self._wrong(column, "is empty; expected a number")
+            return None
+        try:
+            return self._numbers.read(cell)
+        except Wrong as wrong:
+            self._wrong(column, str(wrong))
+            return None
+
+    def _quantity(self, number: Decimal, factor: Decimal) -> Decimal:
+        column = self._mapping.quantity.column
+        if number < 0:
+            self._wrong(
+                column,
+                "is less than 0, as on a credit note; an import has no such quantities: leave the row out with skip, "
+                "and give the customer a credit",
+            )
+        if factor == 1:
+            return number
+        try:
+            return checked(EXACT.multiply(number, factor))
+        except Wrong as wrong:
+            self._wrong(column, f"multiplied by {factor} {wrong}")
+            return number
+
+    def _money(self, column: str, party: int | None) -> str | None:
+        """Return an amount in the API's unit; an empty cell says none."""
+        cell = self._row.cells[column]
+        if cell is None or (isinstance(cell, str) and not cell.strip()):
+            return None
+        number = self._number(column)
+        if number is None:
+            return None
+        if number < 0:
+            self._wrong(
+                column,
+                "is less than 0, as for a discount or a credit note; an import has quantities of products only: leave "
+                "the row out with skip",
+            )
+        if party is None:
+            return None
+        factor = self.parties[party].factor
+        try:
+            return str(number if factor == 1 else checked(EXACT.multiply(number, factor)))
+        except Wrong as wrong:
+            self._wrong(column, f"in the unit of the API {wrong}")
+            return None
+
+    def _key(self, column: str) -> str:
+        try:
+            key = text_of(self._row.cells[column])
+        except Wrong as wrong:
+            self._wrong(column, str(wrong))
+            return ""
+        if not key:
+            self._wrong(column, "is empty; expected the number of the invoice")
+        return key
+
+    def _moment(self, column: str) -> Moment | None:
+        cell = self._row.cells[column]
+        try:
+            if cell is None or cell == "":
+                raise Wrong("is empty; expected a date")
+            return self._dates.read(cell.strip() if isinstance(cell, str) else cell)
+        except Wrong as wrong:
+            self._wrong(column, str(wrong))
+            return None
+
+    def _span(self, span: Span) -> tuple[int, int] | None:
+        start, end = self._moment(span.start), self._moment(span.end)
+        if start is None or end is None:
+            return None
+        if not span.is_inclusive and end.is_last_minute:
+            self._wrong(span.end, "is the last minute of a day, and no end that is exclusive; say end_is: inclusive")
+            return None
+        ending_before = end.after if span.is_inclusive else end.at
+        if ending_before <= start.at:
+            said = "before" if span.is_inclusive else "not after"
+            self._wrong(span.end, f"is {said} {span.start}, {self._row.cells[span.start]}")
+            return None
+        return start.at, ending_before
+
+    def _window(self) -> tuple[int, int] | None:
+        """Return the time that the row's quantity is of; None where that is the whole period, or where it is wrong."""
+        mapping = self._mapping
+        if mapping.service is not None:
+            window = self._span(mapping.service)
+            length = {Granularity.DAY: DAY, Granularity.HOUR: HOUR}.get(mapping.granularity)
+            if window is not None and length is not None and window[1] - window[0] != length:
+                start = self._row.cells[mapping.service.start]
+                self._wrong(
+                    mapping.service.end,
+                    f"is no {mapping.granularity} after {mapping.service.start}, {start}; "
+                    f"granularity: {mapping.granularity} wants a row for each",
+                )
+                return None
+            return window
+        if mapping.date is None:
+            return None
+        moment = self._moment(mapping.date)
+        if moment is None:
+            return None
+        if mapping.granularity is Granularity.HOUR and not moment.has_time:
+            self._wrong(mapping.date, "has no time of day, and granularity is hour")
+            return None
+        return moment.at, moment.after
+
+    def _period(self, window: tuple[int, int] | None) -> tuple[int, int] | None:
+        period = self._mapping.period
+        if isinstance(period, Span):
+            return self._span(period)
+        if window is None:
+            return None
+        known = self._calendar.get(window[0])
+        if known is None:
+            known = self._calendar[window[0]] = month_of(window[0], MONTHS[period])
+        return known
+
+    def _inside(self, window: tuple[int, int] | None, period: tuple[int, int]) -> tuple[int, int] | None:
+        """Return the window to stage: the row's own, or the period where rows have none or only a date."""
+        mapping = self._mapping
+        if window is not None and (window[0] < period[0] or window[1] > period[1]):
+            column = mapping.date if mapping.service is None else mapping.service.start
+            self._wrong(column or "", f"is not inside the billing period {shown(*period)}")
+            return None
+        if mapping.service is None and mapping.granularity is Granularity.NONE:
+            return period
+        return window
+
+    def _issued_at(self, period: tuple[int, int] | None) -> int | None:
+        issue = self._mapping.issue_date
+        if issue.column is None:
+            return None if period is None else period[1] + issue.days_after_period * DAY
+        moment = self._moment(issue.column)
+        return None if moment is None else moment.at
+
+    def _party(self, customer: TargetCustomer, period: tuple[int, int]) -> int | None:
+        contract_column, currency_column = self._mapping.contract, self._mapping.currency
+        said = None if contract_column is None else self._row.cells[contract_column]
+        contract = self._remembered((customer.id, said, period), lambda: self._contract(customer, said, period))
+        if isinstance(contract, Wrong):
+            self._wrong(contract_column or self._mapping.customer.column, str(contract))
+            return None
+        currency = None if currency_column is None else self._row.cells[currency_column]
+        place = self._remembered((contract.id, currency), lambda: self._place(customer, contract, currency))
+        if isinstance(place, Wrong):
+            self._wrong(currency_column or "", str(place))
+            return None
+        return place
+
+    def _contract(self, customer: TargetCustomer, cell: Cell, period: tuple[int, int]) -> TargetContract:
+        contracts = self._catalog.contracts(customer.id)
+        start, end = instant(period[0]), instant(period[1])
+        if self._mapping.contract is not None:
+            said = text_of(cell).lower()
+            own = next((one for one in contracts if one.id.lower() == said), None)
+            if own is None:
+                raise Wrong(f"is the id of no contract of {customer.name}; it has {_named(contracts)}")
+            if not own.holds(start, end):
+                raise Wrong(f"is {_named([own])}, which does not hold the billing period {shown(*period)}")
+            return own
+        holding = [one for one in contracts if one.holds(start, end)]
+        if len(holding) == 1:
+            return holding[0]
+        if holding:
+            raise Wrong(
+                f"has {len(holding)} contracts in {shown(*period)}: {_named(holding)}; name a column for contract"
+            )
+        raise Wrong(f"has no contract that holds the billing period {shown(*period)}; there is {_named(contracts)}")
+
+    def _place(self, customer: TargetCustomer, contract: TargetContract, cell: Cell) -> int:
+        code = contract.credit_type_name.split()[0].upper() if contract.credit_type_name else ""
+        said = text_of(cell).upper()
+        if said and said != code:
+            raise Wrong(f"is not the currency of the contract, {contract.credit_type_name}")
+        place = self._party_places.get(contract.id)
+        if place is None:
+            place = self._party_places[contract.id] = len(self.parties)
+            self.parties.append(
+                Party(customer, contract, _factor(contract, code, is_cents=bool(self._mapping.is_cents)))
+            )
+        return place
+
+    def _groups(self, product: int) -> str:
+        """Return the group values of the row that its product has keys for.
+
+        A product that is not priced by a key would be refused with a value of it.
+        """
+        mapping = self._mapping
+        if not mapping.pricing_groups and not mapping.presentation_groups:
+            return ""
+        one = self.products[product]
+        parts: list[list[tuple[str, str]]] = []
+        for columns, keys in (
+            (mapping.pricing_groups, one.pricing_group_key),
+            (mapping.presentation_groups, one.presentation_group_key),
+        ):
+            pairs = [(key, self._cached("text", columns[key], text_of)) for key in sorted(keys) if key in columns]
+            parts.append([(key, value) for key, value in pairs if value])
+        if not parts[0] and not parts[1]:
+            return ""
+        return json.dumps(parts, ensure_ascii=False, separators=(",", ":"))
+
+
+def _factor(contract: TargetContract, code: str, *, is_cents: bool) -> Decimal:
+    """Return how many of the API's units one of the file's is: the API counts USD in cents, others in whole units."""
+    if contract.credit_type_id == USD:
+        return Decimal(1 if is_cents else 100)
+    if not is_cents or code in NO_MINOR_UNIT:
+        return Decimal(1)
+    return Decimal("0.001") if code in THOUSANDTHS else Decimal("0.01")
+
+
+def instant(seconds: int) -> datetime:
+    """Return seconds since 1970 as a time."""
+    return datetime.fromtimestamp(seconds, UTC)
+
+
+def shown(starting_at: int, ending_before: int) -> str:
+    """Return a period as a message has it: days where it is made of days."""
+    times = instant(starting_at), instant(ending_before)
+    if any(time.hour or time.minute for time in times):
+        return " to ".join(time.strftime("%Y-%m-%dT%H:%MZ") for time in times)
+    return f"{times[0]:%Y-%m-%d} to {times[1] - timedelta(days=1):%Y-%m-%d}"
+
+
+def _named(contracts: list[TargetContract] | tuple[TargetContract, ...]) -> str:
+    if not contracts:
+        return "none"
+    shown_ones = [
+        f"{one.name} ({one.id}) from {one.starting_at:%Y-%m-%d}"
+        + ("" if one.ending_before is None else f" until {one.ending_before - timedelta(seconds=1):%Y-%m-%d}")
+        for one in contracts[:4]
+    ]
+    return ", ".join(shown_ones) + (f" and {len(contracts) - 4} more" if len(contracts) > 4 else "")
