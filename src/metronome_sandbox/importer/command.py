@@ -50,6 +50,19 @@ def run(path: Path, mapping_file: Path, base_url: str, token: str, *, work_dir: 
     return FINE
 
 
+def propose(path: Path, base_url: str, token: str) -> int:
+    """Print a mapping for a file."""
+    from metronome_sandbox.importer.proposal import propose
+
+    try:
+        print(propose(path, TargetCatalog.of(Host(base_url, token))), end="")
+    except Unusable as unusable:
+        return tell(unusable.findings, len(unusable.findings))
+    except CannotAsk as error:
+        return _fail(str(error))
+    return FINE
+
+
 def summary(staging: Staging) -> str:
     """Return what was read, in a line."""
     counts = staging.counts

@@ -10,7 +10,10 @@ import json
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from decimal import Context, Decimal
+from operator import itemgetter
 from typing import NamedTuple, TypeVar
+
+import msgspec
 
 from metronome_sandbox.importer.dates import DAY, HOUR, DateReader, Moment, month_of
 from metronome_sandbox.importer.findings import Findings, Wrong
@@ -21,6 +24,10 @@ from metronome_sandbox.importer.row import Cell, Row
 from metronome_sandbox.importer.target_catalog import USD, TargetCatalog, TargetContract, TargetCustomer, TargetProduct
 
 EXACT = Context(prec=80)
+ONE = Decimal(1)
+SHORT = Decimal(10) ** 12
+"""Below it, no amount gets too many digits by the factors that there are."""
+
 MONTHS = {Calendar.MONTH: 1, Calendar.QUARTER: 3, Calendar.YEAR: 12}
 NO_MINOR_UNIT = frozenset(
     ("BIF", "CLP", "DJF", "GNF", "JPY", "KMF", "KRW", "MGA", "PYG", "RWF", "UGX", "VND", "VUV", "XAF", "XOF", "XPF")
@@ -28,18 +35,20 @@ NO_MINOR_UNIT = frozenset(
 THOUSANDTHS = frozenset(("BHD", "JOD", "KWD", "OMR", "TND"))
 
 Found = TypeVar("Found")
+Seen = dict[object, Found | Wrong]
+"""What cells have said so far: they repeat from row to row."""
 
 
-class StagedRow(NamedTuple):
+class StagedRow(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """What is kept of a row: times as seconds, numbers as texts, contract and product as places in lists.
 
     Attributes:
-        key: The same for all rows of an invoice.
+        cells: A hash of all cells that the mapping reads; equal rows have equal ones.
         groups: JSON of pricing and presentation group values, ``""`` for none.
     """
 
-    key: str
     line: int
+    cells: int
     contract: int
     starting_at: int
     ending_before: int
@@ -52,6 +61,16 @@ class StagedRow(NamedTuple):
     quantity: str
     unit_price: str | None
     amount: str | None
+
+
+class Times(NamedTuple):
+    """What the dates of a row say: the period of its invoice, when that was issued, and what its quantity is of."""
+
+    starting_at: int
+    ending_before: int
+    issued_at: int
+    window_start: int
+    window_end: int
 
 
 class Party(NamedTuple):
@@ -88,14 +107,19 @@ class Converter:
         self._products = Products(catalog.products, mapping.product, mapping.product_table)
         for name, product, problem in self._products.problems():
             findings.add(None, f"product.table.{name}", product, f"{problem} (in {mapping.file})")
-        self._party_places: dict[str, int] = {}
-        self._product_places: dict[str, int] = {}
-        self._known: dict[object, object] = {}
-        self._group_texts: dict[tuple[str, ...], str] = {}
+        self._places: dict[str, int] = {}
+        self._seen_customers: Seen[TargetCustomer] = {}
+        self._seen_products: Seen[tuple[int, Decimal]] = {}
+        self._seen_parties: Seen[int] = {}
+        self._seen_groups: Seen[str] = {}
+        self._seen_texts: Seen[str] = {}
+        self._seen_times: dict[object, Times] = {}
         self._calendar: dict[int, tuple[int, int]] = {}
+        self._time_cells = _cells_of(_time_columns(mapping))
+        self._group_cells = _cells_of([*mapping.pricing_groups.values(), *mapping.presentation_groups.values()])
 
-    def convert(self, row: Row) -> StagedRow | None:
-        """Return what is kept of a row, None when it is left out or has findings."""
+    def convert(self, row: Row) -> tuple[str, StagedRow] | None:
+        """Return the key of a row's invoice and what is kept of the row, None when it is left out or has findings."""
         mapping, cells = self._mapping, row.cells
         for skip in mapping.skip:
             cell = cells[skip.column]
@@ -103,36 +127,32 @@ class Converter:
                 self.skipped += 1
                 return None
         self._row, self._is_good = row, True
-        customer = self._cached("customer", mapping.customer.column, self._customer)
-        product = self._cached("product", mapping.product.column, self._product)
-        quantity = self._number(mapping.quantity.column)
-        if quantity is not None and product is not None:
-            quantity = self._quantity(quantity, product[1])
-        window = self._window()
-        period = self._period(window)
-        issued_at = self._issued_at(period)
-        party = None if customer is None or period is None else self._party(customer, period)
-        total, price, amount = (
-            None if column is None else self._money(column, party)
-            for column in (mapping.total, mapping.unit_price, mapping.amount)
-        )
-        key = "" if mapping.invoice_number is None else self._key(mapping.invoice_number)
-        groups = "" if product is None else self._groups(product[0])
-        if period is not None:
-            window = self._inside(window, period)
-        if not self._is_good or party is None or period is None or product is None or window is None:
+        customer = self._seen(self._seen_customers, mapping.customer.column, self._customer)
+        product = self._seen(self._seen_products, mapping.product.column, self._product)
+        quantity = self._quantity(mapping.quantity.column, ONE if product is None else product[1])
+        times = self._times(cells)
+        party = None if customer is None or times is None else self._party(customer, times)
+        total = None if mapping.total is None else self._money(mapping.total, party)
+        price = None if mapping.unit_price is None else self._money(mapping.unit_price, party)
+        amount = None if mapping.amount is None else self._money(mapping.amount, party)
+        key = "" if mapping.invoice_number is None else self._number_of(mapping.invoice_number)
+        groups = "" if product is None or not self._group_cells else self._groups(product[0])
+        if not self._is_good or party is None or times is None or product is None:
             return None
-        return StagedRow(
-            key or f"{party}:{period[0]}",
+        start, end, issued_at, window_start, window_end = times
+        return key or f"{party}:{start}", StagedRow(
             row.line,
+            hash(tuple(cells.values())),
             party,
-            *period,
-            issued_at or period[1],
+            start,
+            end,
+            issued_at,
             total,
             product[0],
             groups,
-            *window,
-            str(quantity),
+            window_start,
+            window_end,
+            quantity,
             price,
             amount,
         )
@@ -143,38 +163,28 @@ class Converter:
         place = f"{self._row.place}: {column}" if self._row.place else column
         self._findings.add(self._row.line, place, self._row.cells.get(column), problem)
 
-    def _remembered(self, key: object, work: Callable[[], Found]) -> Found | Wrong:
-        """Return what some work gives, or why it gives nothing, doing it once."""
-        known = self._known.get(key)
-        if known is None:
-            try:
-                known = work()
-            except Wrong as wrong:
-                known = wrong
-            if len(self._known) >= CACHED:
-                self._known.clear()
-            self._known[key] = known
-        return known  # type: ignore[return-value]
-
-    def _cached(self, kind: str, column: str, read: Callable[[Cell], Found]) -> Found | None:
+    def _seen(self, seen: Seen[Found], column: str, read: Callable[[Cell], Found]) -> Found | None:
         """Return what a cell names; what one cell says, all cells like it say."""
         cell = self._row.cells[column]
-        found = self._remembered((kind, cell), lambda: read(cell))
-        if isinstance(found, Wrong):
-            self._wrong(column, str(found))
+        known = seen.get(cell)
+        if known is None:
+            known = _remember(seen, cell, lambda: read(cell))
+        if type(known) is Wrong:
+            self._wrong(column, str(known))
             return None
-        return found
+        return known  # type: ignore[return-value]
 
     def _customer(self, cell: Cell) -> TargetCustomer:
         return self._customers.named(text_of(cell))
 
     def _product(self, cell: Cell) -> tuple[int, Decimal]:
         product, factor = self._products.named(text_of(cell))
-        place = self._product_places.get(product.id)
+        place = self._places.get(product.id)
         if place is None:
-            place = self._product_places[product.id] = len(self.products)
+            place = self._places[product.id] = len(self.products)
             self.products.append(product)
-        return place, EXACT.multiply(factor, self._mapping.quantity.multiply_by)
+        factor = EXACT.multiply(factor, self._mapping.quantity.multiply_by)
+        return place, ONE if factor == 1 else factor
 
     def _number(self, column: str) -> Decimal | None:
         cell = self._row.cells[column]
@@ -187,26 +197,31 @@ class Converter:
             self._wrong(column, str(wrong))
             return None
 
-    def _quantity(self, number: Decimal, factor: Decimal) -> Decimal:
-        column = self._mapping.quantity.column
+    def _quantity(self, column: str, factor: Decimal) -> str:
+        """Return a quantity in the unit of its product, ``""`` where there is none."""
+        number = self._number(column)
+        if number is None:
+            return ""
         if number < 0:
             self._wrong(
                 column,
                 "is less than 0, as on a credit note; an import has no such quantities: leave the row out with skip, "
                 "and give the customer a credit",
             )
-        if factor == 1:
-            return number
+        if factor is ONE:
+            return str(number)
         try:
-            return checked(EXACT.multiply(number, factor))
+            return str(checked(EXACT.multiply(number, factor)))
         except Wrong as wrong:
             self._wrong(column, f"multiplied by {factor} {wrong}")
-            return number
+            return ""
 
     def _money(self, column: str, party: int | None) -> str | None:
         """Return an amount in the API's unit; an empty cell says none."""
         cell = self._row.cells[column]
-        if cell is None or (isinstance(cell, str) and not cell.strip()):
+        if not cell and not isinstance(cell, Decimal):
+            return None
+        if isinstance(cell, str) and cell.isspace():
             return None
         number = self._number(column)
         if number is None:
@@ -220,21 +235,42 @@ class Converter:
         if party is None:
             return None
         factor = self.parties[party].factor
+        if factor is ONE:
+            return str(number)
         try:
-            return str(number if factor == 1 else checked(EXACT.multiply(number, factor)))
+            number = EXACT.multiply(number, factor)
+            return str(number if number < SHORT else checked(number))
         except Wrong as wrong:
             self._wrong(column, f"in the unit of the API {wrong}")
             return None
 
-    def _key(self, column: str) -> str:
+    def _number_of(self, column: str) -> str:
+        """Return the number of the invoice."""
         try:
-            key = text_of(self._row.cells[column])
+            number = text_of(self._row.cells[column])
         except Wrong as wrong:
             self._wrong(column, str(wrong))
             return ""
-        if not key:
+        if not number:
             self._wrong(column, "is empty; expected the number of the invoice")
-        return key
+        return number
+
+    def _times(self, cells: dict[str, Cell]) -> Times | None:
+        """Return what the dates say, None where one of them cannot be used."""
+        said = self._time_cells(cells) if self._time_cells else None
+        known = self._seen_times.get(said)
+        if known is not None:
+            return known
+        window = self._window()
+        period = self._period(window)
+        issued_at = self._issued_at(period)
+        window = None if period is None else self._inside(window, period)
+        if period is None or issued_at is None or window is None:
+            return None
+        if len(self._seen_times) >= CACHED:
+            self._seen_times.clear()
+        times = self._seen_times[said] = Times(*period, issued_at, *window)
+        return times
 
     def _moment(self, column: str) -> Moment | None:
         cell = self._row.cells[column]
@@ -314,19 +350,19 @@ class Converter:
         moment = self._moment(issue.column)
         return None if moment is None else moment.at
 
-    def _party(self, customer: TargetCustomer, period: tuple[int, int]) -> int | None:
-        contract_column, currency_column = self._mapping.contract, self._mapping.currency
-        said = None if contract_column is None else self._row.cells[contract_column]
-        contract = self._remembered((customer.id, said, period), lambda: self._contract(customer, said, period))
-        if isinstance(contract, Wrong):
-            self._wrong(contract_column or self._mapping.customer.column, str(contract))
+    def _party(self, customer: TargetCustomer, times: Times) -> int | None:
+        cells, mapping = self._row.cells, self._mapping
+        said = None if mapping.contract is None else cells[mapping.contract]
+        currency = None if mapping.currency is None else cells[mapping.currency]
+        period = times[:2]
+        key = customer.id, said, currency, period
+        known = self._seen_parties.get(key)
+        if known is None:
+            known = _remember(self._seen_parties, key, lambda: self._place(customer, said, currency, period))
+        if isinstance(known, _At):
+            self._wrong(known.column, str(known))
             return None
-        currency = None if currency_column is None else self._row.cells[currency_column]
-        place = self._remembered((contract.id, currency), lambda: self._place(customer, contract, currency))
-        if isinstance(place, Wrong):
-            self._wrong(currency_column or "", str(place))
-            return None
-        return place
+        return known  # type: ignore[return-value]
 
     def _contract(self, customer: TargetCustomer, cell: Cell, period: tuple[int, int]) -> TargetContract:
         contracts = self._catalog.contracts(customer.id)
@@ -348,17 +384,29 @@ class Converter:
             )
         raise Wrong(f"has no contract that holds the billing period {shown(*period)}; there is {_named(contracts)}")
 
-    def _place(self, customer: TargetCustomer, contract: TargetContract, cell: Cell) -> int:
+    def _place(self, customer: TargetCustomer, said: Cell, currency: Cell, period: tuple[int, int]) -> int:
+        """Return the place of a customer with a contract among the parties.
+
+        Raises:
+            Wrong: There is no such contract, or it bills another currency.
+        """
+        try:
+            contract = self._contract(customer, said, period)
+        except Wrong as wrong:
+            raise _At(self._mapping.contract or self._mapping.customer.column, str(wrong)) from None
         code = contract.credit_type_name.split()[0].upper() if contract.credit_type_name else ""
-        said = text_of(cell).upper()
-        if said and said != code:
-            raise Wrong(f"is not the currency of the contract, {contract.credit_type_name}")
-        place = self._party_places.get(contract.id)
+        try:
+            own = text_of(currency).upper()
+        except Wrong as wrong:
+            raise _At(self._mapping.currency or "", str(wrong)) from None
+        if own and own != code:
+            problem = f"is not the currency of the contract, {contract.credit_type_name}"
+            raise _At(self._mapping.currency or "", problem)
+        place = self._places.get(contract.id)
         if place is None:
-            place = self._party_places[contract.id] = len(self.parties)
-            self.parties.append(
-                Party(customer, contract, _factor(contract, code, is_cents=bool(self._mapping.is_cents)))
-            )
+            place = self._places[contract.id] = len(self.parties)
+            factor = _factor(contract, code, is_cents=bool(self._mapping.is_cents))
+            self.parties.append(Party(customer, contract, factor))
         return place
 
     def _groups(self, product: int) -> str:
@@ -366,28 +414,64 @@ class Converter:
 
         A product that is not priced by a key would be refused with a value of it.
         """
-        mapping = self._mapping
-        if not mapping.pricing_groups and not mapping.presentation_groups:
-            return ""
-        one = self.products[product]
+        key = product, self._group_cells(self._row.cells) if self._group_cells else None
+        known = self._seen_groups.get(key)
+        if isinstance(known, str):
+            return known
+        mapping, one = self._mapping, self.products[product]
         parts: list[list[tuple[str, str]]] = []
         for columns, keys in (
             (mapping.pricing_groups, one.pricing_group_key),
             (mapping.presentation_groups, one.presentation_group_key),
         ):
-            pairs = [(key, self._cached("text", columns[key], text_of)) for key in sorted(keys) if key in columns]
+            pairs = [
+                (key, self._seen(self._seen_texts, columns[key], text_of)) for key in sorted(keys) if key in columns
+            ]
             parts.append([(key, value) for key, value in pairs if value])
-        if not parts[0] and not parts[1]:
-            return ""
-        return json.dumps(parts, ensure_ascii=False, separators=(",", ":"))
+        text = json.dumps(parts, ensure_ascii=False, separators=(",", ":")) if parts[0] or parts[1] else ""
+        return str(_remember(self._seen_groups, key, lambda: text)) if self._is_good else text
+
+
+class _At(Wrong):
+    """What is wrong about a column other than the one that was asked for."""
+
+    def __init__(self, column: str, problem: str) -> None:
+        super().__init__(problem)
+        self.column = column
+
+
+def _remember(seen: Seen[Found], key: object, work: Callable[[], Found]) -> Found | Wrong:
+    """Return what some work gives, or why it gives nothing, and keep that."""
+    known: Found | Wrong
+    try:
+        known = work()
+    except Wrong as wrong:
+        known = wrong
+    if len(seen) >= CACHED:
+        seen.clear()
+    seen[key] = known
+    return known
+
+
+def _time_columns(mapping: Mapping) -> list[str]:
+    """Return the columns that hold dates."""
+    columns = [mapping.date, mapping.issue_date.column]
+    for span in (mapping.service, mapping.period):
+        columns += (span.start, span.end) if isinstance(span, Span) else ()
+    return [column for column in columns if column is not None]
+
+
+def _cells_of(columns: list[str]) -> Callable[[dict[str, Cell]], object] | None:
+    """Return what takes the cells of some columns out of a row, None where there are none."""
+    return itemgetter(*columns) if columns else None
 
 
 def _factor(contract: TargetContract, code: str, *, is_cents: bool) -> Decimal:
     """Return how many of the API's units one of the file's is: the API counts USD in cents, others in whole units."""
     if contract.credit_type_id == USD:
-        return Decimal(1 if is_cents else 100)
+        return ONE if is_cents else Decimal(100)
     if not is_cents or code in NO_MINOR_UNIT:
-        return Decimal(1)
+        return ONE
     return Decimal("0.001") if code in THOUSANDTHS else Decimal("0.01")
 
 

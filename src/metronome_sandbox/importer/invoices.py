@@ -39,11 +39,11 @@ class Builder:
         self._has_windows = mapping.granularity is not Granularity.NONE
         self._granularity = mapping.granularity.upper() if self._has_windows else None
 
-    def build(self, rows: Sequence[StagedRow]) -> LegacyInvoice:
-        """Return the invoice that rows with one key make, in the order of the file."""
+    def build(self, key: str, rows: Sequence[StagedRow]) -> LegacyInvoice:
+        """Return the invoice that the rows with one key make, in the order of the file."""
         first = rows[0]
         customer, contract, _ = self._parties[first.contract]
-        number = first.key
+        number = key
         if self._mapping.invoice_number is None:
             number = f"{customer.name} {shown(first.starting_at, first.ending_before)}"
         self._check(number, rows)
@@ -68,7 +68,16 @@ class Builder:
         """Find rows that say something else about their invoice than its first one does."""
         first = rows[0]
         total, total_line = first.total, first.line
+        contract, start, end, issued_at = first.contract, first.starting_at, first.ending_before, first.issued_at
         for row in rows:
+            if (
+                row.total == total
+                and row.contract == contract
+                and row.starting_at == start
+                and row.ending_before == end
+                and row.issued_at == issued_at
+            ):
+                continue
             if row.contract != first.contract:
                 one, other = (self._parties[place] for place in (first.contract, row.contract))
                 column = self._mapping.customer.column if one.customer.id != other.customer.id else "contract"
@@ -103,11 +112,11 @@ class Builder:
 
     def _lines(self, number: str, rows: Sequence[StagedRow]) -> list[LegacyLine]:
         """Return a line for each row. Two rows that say the same are a mistake, unless the mapping knows them."""
-        seen: dict[tuple[object, ...], int] = {}
+        seen: dict[int, int] = {}
         lines = []
         for row in rows:
             if not self._mapping.repeated_rows_add:
-                same = seen.setdefault(row[7:], row.line)
+                same = seen.setdefault(row.cells, row.line)
                 if same != row.line:
                     self._repeated(row, same, f"says the same as line {same} of invoice {number}")
             quantity = Decimal(row.quantity)

@@ -37,13 +37,13 @@ PRAGMA synchronous = OFF;
 PRAGMA locking_mode = EXCLUSIVE;
 PRAGMA temp_store = FILE;
 PRAGMA cache_size = -16000;
-CREATE TABLE rows (key, line, contract, starting_at, ending_before, issued_at, total, product, groups,
-                   window_start, window_end, quantity, unit_price, amount);
+CREATE TABLE rows (key, line, content);
 CREATE TABLE invoices (contract, starting_at, ending_before, line, number, customer_id, content);
 """
-_ROW = f"INSERT INTO rows VALUES ({', '.join('?' * len(StagedRow._fields))})"
+_ROW = "INSERT INTO rows VALUES (?, ?, ?)"
 _ENCODER = msgspec.msgpack.Encoder()
 _DECODER = msgspec.msgpack.Decoder(LegacyInvoice)
+_ROWS = msgspec.msgpack.Decoder(StagedRow)
 
 Progress = Callable[[str, int], None]
 """Told what is being done, and how many rows or invoices are done."""
@@ -155,10 +155,11 @@ def stage(
 def _read_in(connection: sqlite3.Connection, converter: Converter, read: Iterator[Row], progress: Progress) -> int:
     """Stage the rows; return how many there were."""
     number = 0
-    convert = converter.convert
+    convert, encode = converter.convert, _ENCODER.encode
     while batch := list(islice(read, BATCH)):
         number += len(batch)
-        connection.executemany(_ROW, [staged for row in batch if (staged := convert(row)) is not None])
+        staged = [one for row in batch if (one := convert(row)) is not None]
+        connection.executemany(_ROW, [(key, row.line, encode(row)) for key, row in staged])
         progress("rows", number)
     return number
 
@@ -168,14 +169,14 @@ def _build(connection: sqlite3.Connection, builder: Builder, findings: Findings,
     lines = invoices = 0
     made: list[tuple[object, ...]] = []
     insert = "INSERT INTO invoices VALUES (?, ?, ?, ?, ?, ?, ?)"
-    staged = map(StagedRow._make, connection.execute("SELECT * FROM rows ORDER BY key, line"))
-    for key, group in groupby(staged, itemgetter(0)):
-        own = list(islice(group, MAX_ROWS_OF_AN_INVOICE + 1))
+    found = connection.execute("SELECT key, content FROM rows ORDER BY key, line")
+    for key, group in groupby(found, itemgetter(0)):
+        own = [_ROWS.decode(content) for _, content in islice(group, MAX_ROWS_OF_AN_INVOICE + 1)]
         if len(own) > MAX_ROWS_OF_AN_INVOICE:
             problem = f"invoice {shortened(key)} has more than {MAX_ROWS_OF_AN_INVOICE} rows; is this its number?"
             findings.add(own[0].line, None, None, problem)
             continue
-        invoice = builder.build(own)
+        invoice = builder.build(key, own)
         lines += len(invoice.lines)
         invoices += 1
         start, end = own[0].starting_at, own[0].ending_before
