@@ -46,7 +46,13 @@ class Target:
         return self
 
     def contract(
-        self, customer: str, name: str, starting_at: str = "2024-01-01", until: str | None = None, *, card: str = "USD card"
+        self,
+        customer: str,
+        name: str,
+        starting_at: str = "2024-01-01",
+        until: str | None = None,
+        *,
+        card: str = "USD card",
     ) -> Target:
         end = {} if until is None else {"ending_before": until + MIDNIGHT}
         own = {"id": id_of(name), "name": name, "customer_id": id_of(customer), "rate_card_id": id_of(card)}
@@ -84,7 +90,7 @@ class Target:
 
 
 def acme() -> Target:
-    """Return a target with Acme Inc, which has one contract for ever, and Globex, which has two, one after the other."""
+    """Return a target with Acme Inc, which has one contract, and Globex, which has two, one after the other."""
     return (
         Target()
         .product("API calls", sku="api")
