@@ -413,7 +413,8 @@ class Reconciliation:
     def others(self, difference: sqlite3.Row) -> list[sqlite3.Row]:
         """Return the reasons that fit a difference as well."""
         return self._all(
-            "SELECT kind, cause, evidence FROM reasons WHERE difference = ? AND cause <> ? AND kind <> ? ORDER BY place",
+            """SELECT kind, cause, evidence FROM reasons
+            WHERE difference = ? AND cause <> ? AND kind <> ? ORDER BY place""",
             difference["id"],
             difference["cause"],
             Kind.UNKNOWN.value,
