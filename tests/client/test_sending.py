@@ -51,7 +51,7 @@ def answers(*replies: Reply):
 
 
 @pytest.mark.parametrize("trouble", [None, (502, {}, b""), (503, {}, b""), (504, {}, b""), (200, {}, b"")])
-@pytest.mark.parametrize("method, key", [("GET", None), ("POST", "key")])
+@pytest.mark.parametrize(("method", "key"), [("GET", None), ("POST", "key")])
 def test_a_read_and_a_write_with_a_key_are_sent_again(trouble: Reply, method: str, key: str | None):
     if trouble is not None and trouble[0] == 200:
         trouble = (200, {"Content-Type": "application/json"}, b'{"data": [1')

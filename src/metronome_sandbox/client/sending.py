@@ -288,11 +288,9 @@ def _trouble(answer: Answer, *, may_be_ours: bool) -> str | None:
         return f"429 {message_of(answer)}"
     if wish == "false" or (status >= 400 and answer.headers.get("idempotency-replayed") == "true"):
         return None
-    if (
-        wish == "true"
-        or status in TOO_EARLY
-        or (status == CONFLICT and (may_be_ours or "retry-after" in answer.headers))
-    ):
+    if status == CONFLICT and not may_be_ours and "retry-after" not in answer.headers:
+        return None
+    if status == CONFLICT or status in TOO_EARLY or wish == "true":
         return f"{status} {message_of(answer)}"
     if 200 <= status < 300 and "json" in answer.headers.get("content-type", "") and not _is_json(answer.body):
         return f"{status} with broken JSON"
