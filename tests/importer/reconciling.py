@@ -1,4 +1,4 @@
-"""A small company whose old invoices are held to a real server: made in a line each, so that a test shows its figures."""
+"""A small company whose old invoices are held to a real server, in few words, so that a test shows its figures."""
 
 from __future__ import annotations
 

@@ -264,4 +264,3 @@ def test_quantities_keep_twelve_decimals(books):
     [found] = books.outcomes(months(books, acme, calls, "1.123456789012"))
 
     assert found.preview.total == Decimal("1.123456789012")
-

@@ -310,10 +310,10 @@ class Reconciliation:
     def _unite(self) -> None:
         """Tell lines that nothing explains by what they have in common: one odd ratio, again and again."""
         alike = self._database.execute(
-            """SELECT i.customer_id, d.product_id, d.ratio, count(*) AS lines, count(DISTINCT d.invoice) AS invoices
+            """SELECT i.customer_id, d.product_id, d.ratio, count(*) AS alike, count(DISTINCT d.invoice) AS invoices
             FROM differences d JOIN invoices i ON i.id = d.invoice
             WHERE d.kind = ? AND d.scope = 'line' AND d.ratio IS NOT NULL
-            GROUP BY i.customer_id, d.product_id, d.ratio HAVING lines >= ?""",
+            GROUP BY i.customer_id, d.product_id, d.ratio HAVING alike >= ?""",
             (Kind.UNKNOWN, ALIKE),
         ).fetchall()
         for found in alike:
@@ -325,7 +325,7 @@ class Reconciliation:
                 (
                     Kind.OVERRIDE,
                     missing_override(ratio),
-                    f"the same ratio in {found['lines']} lines of {found['invoices']} invoices; ",
+                    f"the same ratio in {found['alike']} lines of {found['invoices']} invoices; ",
                     Kind.UNKNOWN,
                     found["product_id"],
                     found["ratio"],
