@@ -12,30 +12,24 @@ import socket
 import ssl
 import sys
 import zlib
-from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
+from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 from time import monotonic
-from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
 
 from metronome_sandbox.client.hosts import is_loopback
 from metronome_sandbox.client.terminal import plain
+from metronome_sandbox.listening import Receive, Scope, Send, serve, silent_server_of
 from metronome_sandbox.spec.findings import Finding
 from metronome_sandbox.toolkit.exchanges import Answered, Exchange, Headers, Sent, header
 from metronome_sandbox.toolkit.har import HarFile
-from metronome_sandbox.toolkit.listening import serve
 from metronome_sandbox.toolkit.redaction import Redaction, tokens_of
 from metronome_sandbox.toolkit.watch import Noted, Watch
-
-Message = MutableMapping[str, Any]
-Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
 
 FINE, FINDINGS, WRONG_USAGE = 0, 1, 2
 
@@ -405,7 +399,7 @@ def run(
             return _refuse(f"{error.filename} cannot be written: {error.strerror}")
         reading = Reading(watch, file, keeps_secrets=keeps_secrets, complain=_say)
         _say(_welcome(upstream, listener))
-        serve(ProxyApp(upstream, reading.see), listener)
+        serve(silent_server_of(ProxyApp(upstream, reading.see)), listener)
         reading.finish()
     print(summary(watch), flush=True)
     if report is not None:

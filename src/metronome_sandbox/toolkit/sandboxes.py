@@ -20,7 +20,8 @@ from metronome_sandbox.toolkit.differences import Things, described, difference
 from metronome_sandbox.toolkit.journal import READS, Call, read_entry
 
 if TYPE_CHECKING:
-    from metronome_sandbox.serving import Application, BackgroundServer
+    from metronome_sandbox.listening import Application
+    from metronome_sandbox.serving import BackgroundServer
 
 __tracebackhide__ = True
 """Read by pytest: a failed test shows the test's own line and not how it came to the call."""
