@@ -37,6 +37,10 @@ class CannotServe(Exception):
     """The server did not start; the text is for the person who wanted it."""
 
 
+class ConnectionDropped(ConnectionResetError):
+    """A call in this process ended without a whole answer, where one over a port would see its connection close."""
+
+
 class Protocol(HttpToolsProtocol):
     """uvicorn's, which does not call it an error when a fault drops a connection. All else it logs as ever."""
 

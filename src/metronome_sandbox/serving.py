@@ -13,13 +13,16 @@ from collections.abc import Callable
 
 from metronome_sandbox.api.app import create_app
 from metronome_sandbox.api.settings import Settings
-from metronome_sandbox.listening import Application, Background, CannotServe, Message, Receive, Scope, Send
-
-__all__ = ["BackgroundServer", "CannotServe", "ConnectionDropped"]
-
-
-class ConnectionDropped(ConnectionResetError):
-    """A call in this process ended without a whole answer, where one over a port would see its connection close."""
+from metronome_sandbox.listening import (
+    Application,
+    Background,
+    CannotServe,
+    ConnectionDropped,
+    Message,
+    Receive,
+    Scope,
+    Send,
+)
 
 
 class BackgroundServer(Background):

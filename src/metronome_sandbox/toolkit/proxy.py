@@ -11,7 +11,6 @@ import json
 import socket
 import ssl
 import sys
-import zlib
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -24,17 +23,14 @@ import httpx
 
 from metronome_sandbox.client.hosts import is_loopback
 from metronome_sandbox.client.terminal import plain
-from metronome_sandbox.listening import Receive, Scope, Send, serve, silent_server_of
+from metronome_sandbox.listening import Application, Background, Receive, Scope, Send, serve, silent_server_of
 from metronome_sandbox.spec.findings import Finding
-from metronome_sandbox.toolkit.exchanges import Answered, Exchange, Headers, Sent, header
+from metronome_sandbox.toolkit.exchanges import Answered, Copy, Exchange, Headers, Sent
 from metronome_sandbox.toolkit.har import HarFile
 from metronome_sandbox.toolkit.redaction import Redaction, tokens_of
 from metronome_sandbox.toolkit.watch import Noted, Watch
 
 FINE, FINDINGS, WRONG_USAGE = 0, 1, 2
-
-KEPT_BYTES = 64 * 1024 * 1024
-"""A longer body is passed on, and neither checked nor recorded."""
 
 CONNECT_SECONDS = 10
 SILENCE_SECONDS = 120
@@ -124,45 +120,6 @@ class Upstream:
         if isinstance(error, httpx.RemoteProtocolError):
             return f"{self.base_url} broke off: {error}"
         return f"nothing answers at {self.base_url}: {str(error) or type(error).__name__}"
-
-
-class Copy:
-    """What has gone by of one body.
-
-    Args:
-        limit: Above it nothing is kept.
-    """
-
-    def __init__(self, limit: int = KEPT_BYTES) -> None:
-        self.is_whole = True
-        self._limit = limit
-        self._parts: list[bytes] = []
-        self._size = 0
-
-    def add(self, part: bytes) -> None:
-        """Keep a part, as long as the whole is not too long."""
-        self._size += len(part)
-        if self._size > self._limit:
-            self.is_whole = False
-            self._parts.clear()
-        else:
-            self._parts.append(part)
-
-    def body(self, headers: Headers) -> tuple[bytes, bool]:
-        """Return the body, unpacked, and whether that is all of it."""
-        raw = b"".join(self._parts)
-        encoding = (header(headers, "content-encoding") or "identity").strip().lower()
-        if not raw or not self.is_whole or encoding == "identity":
-            return raw, self.is_whole
-        windows = {"gzip": 31, "x-gzip": 31, "deflate": 15}.get(encoding)
-        if windows is None:
-            return b"", False
-        unpacking = zlib.decompressobj(windows)
-        try:
-            body = unpacking.decompress(raw, self._limit)
-        except zlib.error:
-            return b"", False
-        return (body, True) if unpacking.eof else (b"", False)
 
 
 class _ClientLeft(Exception):
@@ -371,6 +328,14 @@ def _unanswered(exchange: Exchange) -> Exchange:
     """Return an exchange without the answer that the proxy gave in the upstream's place."""
     answered = Answered(exchange.answered.status, is_whole=False)
     return Exchange(exchange.sent, answered, exchange.started_at, exchange.seconds)
+
+
+# --- in a test run
+
+
+def recording_proxy(upstream_url: str, around: Callable[[Application], Application]) -> Background:
+    """Return a proxy in a thread of this process; ``around`` returns what hears all that it passes on."""
+    return Background(around(ProxyApp(Upstream(upstream_url), lambda *_: None)))
 
 
 # --- the command
