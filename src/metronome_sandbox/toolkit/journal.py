@@ -6,6 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+UNKNOWN = "unknown"
+"""The rule of a finding about a name that the API ignores."""
+
 SHOWN_CALLS = 40
 SHOWN_MESSAGE = 200
 
@@ -20,7 +23,8 @@ class Call:
         path: With its query.
         status: Of the answer, also of one that a fault kept back.
         request_body, response_body: JSON; text where it is none or too long to be kept whole; None for nothing.
-        findings: Where request or answer broke the contract: ``where``, ``rule``, ``expected``, ``received``.
+        findings: Where request or answer broke the contract, or the request has a name that the API ignores (rule
+            ``unknown``): ``where``, ``rule``, ``expected``, ``received``.
         fault: Which kind of fault disturbed it; None for nearly all calls.
     """
 
@@ -79,6 +83,9 @@ def told(calls: Sequence[Call]) -> Iterator[str]:
         yield f"{call.status} {call.method} {call.path}  {call.operation_id or 'no operation'}{fault}"
         if call.status >= 400:
             yield f"    {_message(call.response_body)}"
+        for finding in call.findings:
+            if finding["rule"] == UNKNOWN:  # the answer does not tell it
+                yield f"    {finding['where']}: {finding['expected']}"
 
 
 def _message(body: Any) -> str:
