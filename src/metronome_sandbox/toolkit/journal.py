@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,6 +26,7 @@ class Call:
         findings: Where request or answer broke the contract, or the request has a name that the API ignores (rule
             ``unknown``): ``where``, ``rule``, ``expected``, ``received``.
         fault: Which kind of fault disturbed it; None for nearly all calls.
+        is_own: The test's fixture made it and not the client, as far as that is noted.
     """
 
     id: int
@@ -38,6 +39,7 @@ class Call:
     response_body: Any
     findings: Sequence[Mapping[str, Any]]
     fault: str | None
+    is_own: bool = False
 
     @property
     def is_write(self) -> bool:
@@ -57,8 +59,8 @@ CHANGE_NOTHING = frozenset(("embeddableDashboard-v1",))
 IMPORT = "createHistoricalContractUsageInvoices-v1"
 
 
-def read_entry(entry: Mapping[str, Any]) -> Call:
-    """Return an entry of ``GET /sandbox/requests``."""
+def read_entry(entry: Mapping[str, Any], own: Collection[int] = ()) -> Call:
+    """Return an entry of ``GET /sandbox/requests``; ``own`` are the ids of those that the fixture made."""
     fault = entry.get("fault")
     return Call(
         id=int(entry["id"]),
@@ -71,6 +73,7 @@ def read_entry(entry: Mapping[str, Any]) -> Call:
         response_body=entry["response_body"],
         findings=tuple(entry["findings"]),
         fault=None if fault is None else fault["kind"],
+        is_own=int(entry["id"]) in own,
     )
 
 

@@ -27,9 +27,27 @@ MARKER_HELP = (
     "writes=False is its word that it only reads, which a sandbox checks."
 )
 ALLOW_WRITES = "--metronome-allow-writes"
+COVERAGE = "--metronome-coverage"
 
 OUR_SANDBOX = pytest.StashKey["Sandbox"]()
 OUR_TARGET = pytest.StashKey["TargetOption"]()
+
+
+class Hooks:
+    """What other plugins, and a conftest.py, may do with the sandbox of a test."""
+
+    @staticmethod
+    def pytest_metronome_sandbox_begins(item: pytest.Item, sandbox: Sandbox) -> None:
+        """A test has its sandbox and has not asked it for anything yet."""
+
+    @staticmethod
+    def pytest_metronome_sandbox_ends(item: pytest.Item, sandbox: Sandbox) -> None:
+        """A test is over, and its sandbox still has what it made."""
+
+
+def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
+    """Make the hooks known."""
+    pluginmanager.add_hookspecs(Hooks)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -48,11 +66,23 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="WORDS",
         help='Lets tests write where no sandbox answers. The words are "yes, write to HOST".',
     )
+    group.addoption(
+        COVERAGE,
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="Write which operations, fields, enum values and error codes each test's client used: FILE.json for "
+        "`metronome-sandbox spec diff --coverage`, FILE.html to read. May be given again.",
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Register the marker, and look at the target before any test runs."""
     config.addinivalue_line("markers", MARKER_HELP)
+    if files := config.getoption(COVERAGE):
+        from metronome_sandbox.toolkit.coverage_plugin import CoveragePlugin
+
+        config.pluginmanager.register(CoveragePlugin(files))
     text = config.getoption("--metronome-target")
     if text == "sandbox":
         return
@@ -112,8 +142,10 @@ def metronome_sandbox(request: pytest.FixtureRequest, monkeypatch: pytest.Monkey
     monkeypatch.setenv(BEARER_TOKEN, sandbox.token)
     if target is None:
         _leave_out_proxies(monkeypatch)
+    request.node.ihook.pytest_metronome_sandbox_begins(item=request.node, sandbox=sandbox)
     yield sandbox
     try:
+        request.node.ihook.pytest_metronome_sandbox_ends(item=request.node, sandbox=sandbox)
         if writes is False and sandbox.has_control:
             _has_only_read(sandbox)
     finally:
