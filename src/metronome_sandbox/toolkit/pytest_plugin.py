@@ -31,6 +31,7 @@ MARKER_HELP = (
 )
 WORDS = {"writes", "replays"}
 ALLOW_WRITES = "--metronome-allow-writes"
+COVERAGE = "--metronome-coverage"
 
 OUR_SANDBOX = pytest.StashKey["Sandbox"]()
 OUR_TARGET = pytest.StashKey["TargetOption"]()
@@ -41,6 +42,23 @@ HAS_TROUBLE = pytest.StashKey[bool]()
 """Of a test that failed or was skipped."""
 
 RECORD = "--metronome-record"
+
+
+class Hooks:
+    """What other plugins, and a conftest.py, may do with the sandbox of a test."""
+
+    @staticmethod
+    def pytest_metronome_sandbox_begins(item: pytest.Item, sandbox: Sandbox) -> None:
+        """A test has its sandbox and has not asked it for anything yet."""
+
+    @staticmethod
+    def pytest_metronome_sandbox_ends(item: pytest.Item, sandbox: Sandbox) -> None:
+        """A test is over, and its sandbox still has what it made."""
+
+
+def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
+    """Make the hooks known."""
+    pluginmanager.add_hookspecs(Hooks)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -65,11 +83,23 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="FILE.har",
         help="Record the calls of the tests that pass, for --metronome-target FILE.har. Credentials are left out.",
     )
+    group.addoption(
+        COVERAGE,
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="Write which operations, fields, enum values and error codes each test's client used: FILE.json for "
+        "`metronome-sandbox spec diff --coverage`, FILE.html to read. May be given again.",
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Register the marker, and look at the target before any test runs."""
     config.addinivalue_line("markers", MARKER_HELP)
+    if files := config.getoption(COVERAGE):
+        from metronome_sandbox.toolkit.coverage_plugin import CoveragePlugin
+
+        config.pluginmanager.register(CoveragePlugin(files))
     text = config.getoption("--metronome-target")
     if text != "sandbox":
         _aim(config, text)
@@ -207,10 +237,12 @@ def metronome_sandbox(request: pytest.FixtureRequest, monkeypatch: pytest.Monkey
         _leave_out_proxies(monkeypatch)
     if recorder is not None:
         recorder.begin()
+    request.node.ihook.pytest_metronome_sandbox_begins(item=request.node, sandbox=sandbox)
     yield sandbox
     calls = [] if recorder is None else recorder.end()
     has_trouble = request.node.stash.get(HAS_TROUBLE, False)
     try:
+        request.node.ihook.pytest_metronome_sandbox_ends(item=request.node, sandbox=sandbox)
         if player is not None:
             if player.missing() and not has_trouble:
                 pytest.fail(player.missing(), pytrace=False)
