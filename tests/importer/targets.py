@@ -46,7 +46,13 @@ class Target:
         return self
 
     def contract(
-        self, customer: str, name: str, starting_at: str = "2024-01-01", until: str | None = None, *, card: str = "USD card"
+        self,
+        customer: str,
+        name: str,
+        starting_at: str = "2024-01-01",
+        until: str | None = None,
+        *,
+        card: str = "USD card",
     ) -> Target:
         end = {} if until is None else {"ending_before": until + MIDNIGHT}
         own = {"id": id_of(name), "name": name, "customer_id": id_of(customer), "rate_card_id": id_of(card)}

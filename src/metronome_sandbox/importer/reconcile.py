@@ -95,17 +95,18 @@ class Judged:
     rows: tuple[int, int] | None = None
 
 
-def judge(outcome: Outcome, rates: ContractRates, tolerance: Decimal) -> Judged:
+def judge(outcome: Outcome, rates: ContractRates, tolerance: Decimal, *, is_total_said: bool = True) -> Judged:
     """Hold a preview to its old invoice.
 
     Args:
         tolerance: How far a total or a line may be off, in the currency's unit.
+        is_total_said: Whether the file says totals; they are sums of lines otherwise, and held to such a sum.
     """
     invoice = outcome.invoice
     if isinstance(outcome, Refused):
         return Judged(invoice, State.REFUSED, note=outcome.message, rows=outcome.rows)
     with localcontext(prec=DIGITS):
-        comparison = compare(invoice, outcome.preview)
+        comparison = compare(invoice, outcome.preview, is_total_said=is_total_said)
         currency = comparison.currency
         if not comparison.has_figures:
             return Judged(invoice, State.NOTHING, currency, comparison, note=outcome.doubt)
@@ -140,14 +141,14 @@ def _differences(
     if small:
         yield _of_small(comparison, small, price_at)
     total = comparison.difference
-    if total is None or are_equal(comparison.preview.total, comparison.preview.total + total - explained):
+    if total is None or are_equal(comparison.total, comparison.total + total - explained):
         return
     reasons = of_total(comparison, price_at)
     if doubt is not None:
         told = f"balances pay {money(comparison.paid, comparison.currency)} in the preview"
         reasons.insert(0, Reason(Kind.BALANCE, "balances could not be previewed exactly", f"{told}; {doubt}"))
     yield Difference(
-        "total", comparison.invoice.total, comparison.preview.total, total - explained, _ranked(reasons, comparison)
+        "total", comparison.invoice.total, comparison.total, total - explained, _ranked(reasons, comparison)
     )
 
 
@@ -439,7 +440,7 @@ def _invoice_row(place: int, judged: Judged) -> tuple[Any, ...]:
         None if currency is None else str(currency.per_unit),
         None if currency is None else str(currency.coin),
         _text(invoice.total),
-        None if comparison is None else _text(comparison.preview.total),
+        None if comparison is None else _text(comparison.total),
         None if comparison is None else _text(comparison.paid),
         None if comparison is None else _text(comparison.difference),
         len(invoice.lines),
