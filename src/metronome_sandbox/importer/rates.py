@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 from threading import Lock
+from urllib.parse import quote
 
 import msgspec
 
@@ -120,7 +121,7 @@ class ContractRates:
             rows += page.data
             if not page.next_page:
                 break
-            path = f"{PATH}?next_page={page.next_page}"
+            path = f"{PATH}?next_page={quote(page.next_page, safe='')}"
         return {key: price for row in rows for key, price in _read(row)}
 
 
