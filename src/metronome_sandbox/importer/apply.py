@@ -108,6 +108,7 @@ class _Group:
         self, planned: Sequence[Planned], sender: Sender, journal: Journal, file: str, accept_differences: bool
     ) -> None:
         self._items = items_in_order(planned)
+        self._reader = sender.reader
         self._sender = sender
         self._journal = journal
         self._file = file
@@ -175,7 +176,7 @@ class _Group:
         there: dict[str, TargetInvoice] = {}
         voided: dict[str, list[str]] = {}
         for customer_id, invoices in customers.items():
-            for invoice in usage_invoices(self._sender, customer_id, invoices):
+            for invoice in usage_invoices(self._reader, customer_id, invoices):
                 key = by_place.get(invoice.place)
                 if key is not None and invoice.status == VOID:
                     voided.setdefault(key, []).append(invoice.id)
@@ -229,10 +230,11 @@ class _Group:
         key, so that the target does it once.
         """
         by_key = {item.key: item for item in absent}
-        again: list[Batch] = []
-        for intent in self._journal.in_doubt(by_key):
-            if all(each.key in by_key for each in intent.invoices):
-                again.append(Batch(tuple(by_key.pop(each.key) for each in intent.invoices)))
+        again = [
+            Batch(tuple(by_key.pop(each.key) for each in intent.invoices))
+            for intent in self._journal.in_doubt(by_key)
+            if all(each.key in by_key for each in intent.invoices)
+        ]
         return [*again, *batches([item for item in absent if item.key in by_key])]
 
     def _send(self, batch: Batch) -> None:
@@ -262,7 +264,7 @@ class _Group:
                 break
         raise self._stop(
             batch.items[0].invoice,
-            f"the target refused {_named(batch)} with {answer.status}: {message_of(answer)}; nothing more was sent "
+            f"the target answered {_named(batch)} with {answer.status}: {message_of(answer)}; nothing more was sent "
             "for this customer",
         )
 

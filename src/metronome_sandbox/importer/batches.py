@@ -79,7 +79,8 @@ def content_key(invoice: LegacyInvoice) -> str:
 def items_in_order(planned: Iterable[Planned]) -> list[Item]:
     """Return the invoices of customers that share balances in the order in which balances meet them."""
     in_order = attrgetter(*ORDER)
-    return [item_of(each) for each in sorted(planned, key=lambda each: in_order(each.invoice))]
+    items = (item_of(each) for each in sorted(planned, key=lambda each: in_order(each.invoice)))
+    return list({item.key: item for item in items}.values())  # the same rows twice are one invoice
 
 
 def batches(items: Sequence[Item]) -> Iterator[Batch]:

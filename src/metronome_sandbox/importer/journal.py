@@ -231,9 +231,14 @@ class Journal:
             return
         if not isinstance(record, Found):
             self._announced.pop(record.idempotency_key, None)
-        if not isinstance(record, Refused):
-            for each in record.invoices:
-                self._imported[each.key] = each
+        if isinstance(record, Refused):
+            return
+        for each in record.invoices:
+            self._imported[each.key] = each
+        if isinstance(record, Found):  # which settles the requests that they were announced by
+            for key, intent in list(self._announced.items()):
+                if all(each.key in self._imported for each in intent.invoices):
+                    del self._announced[key]
 
     def imported(self, key: str) -> Imported | None:
         """Return what is known of an invoice that is on the target, None where nothing is."""

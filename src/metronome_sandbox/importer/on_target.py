@@ -21,7 +21,8 @@ SAME = Decimal("1e-12")
 """Of a quantity: a part that a balance covers may have been divided and printed with 15 digits."""
 
 Groups = tuple[tuple[str, str], ...]
-Place = tuple[str | None, datetime | None, datetime | None]
+Place = tuple[str | None, str, datetime | None, datetime | None]
+"""Contract, credit type and period: of these there is one invoice."""
 
 
 class Channel(Protocol):
@@ -49,7 +50,7 @@ class TargetInvoice(PreviewInvoice, frozen=True, gc=False, kw_only=True):
     @property
     def place(self) -> Place:
         """Which invoice of which contract it is."""
-        return self.contract_id, self.start_timestamp, self.end_timestamp
+        return self.contract_id, self.credit_type.id, self.start_timestamp, self.end_timestamp
 
     @property
     def draws(self) -> dict[str, Decimal]:
@@ -76,8 +77,8 @@ _MADE = msgspec.json.Decoder(_Made)
 
 
 def place_of(invoice: LegacyInvoice) -> Place:
-    """Return the contract and the period of an old invoice."""
-    return invoice.contract_id, invoice.starting_at, invoice.ending_before
+    """Return which invoice of which contract an old one is."""
+    return invoice.contract_id, invoice.credit_type_id, invoice.starting_at, invoice.ending_before
 
 
 def made(answer: Answer) -> list[TargetInvoice] | None:
@@ -121,10 +122,9 @@ def usage_invoices(channel: Channel, customer_id: str, invoices: Iterable[Legacy
 def differences(invoice: LegacyInvoice, there: TargetInvoice) -> list[str]:
     """Return in what an invoice of the target differs from the old one that it should be; totals are not compared."""
     found = []
-    if there.credit_type.id != invoice.credit_type_id:
-        found.append(f"its currency is {there.credit_type.name}")
     if place_of(invoice) != there.place:
-        found.append(f"its period is {_shown(there.start_timestamp)} to {_shown(there.end_timestamp)}")
+        period = f"{_shown(there.start_timestamp)} to {_shown(there.end_timestamp)}"
+        found.append(f"it is of contract {there.contract_id}, in {there.credit_type.name}, for {period}")
     if there.issued_at != invoice.issued_at:
         found.append(f"it was issued at {_shown(there.issued_at)} and not at {_shown(invoice.issued_at)}")
     wanted = _quantities(invoice.lines)

@@ -411,7 +411,7 @@ def previews(
         return [finish(outcome) for outcome in _Group(channel, group, max_bytes).outcomes()]
 
     def of_customer(group: Sequence[LegacyInvoice]) -> list[Result] | _Relatives:
-        relatives = _relatives(channel, group[0].customer_id)
+        relatives = relatives_of(channel, group[0].customer_id)
         return ask(group) if not relatives else _Relatives(relatives, group)
 
     families: list[_Relatives] = []
@@ -444,7 +444,7 @@ def _united(families: Iterable[_Relatives], one: _Relatives) -> list[_Relatives]
     return [*apart, one]
 
 
-def _relatives(channel: Channel, customer_id: str) -> frozenset[str]:
+def relatives_of(channel: Channel, customer_id: str) -> frozenset[str]:
     """Return the customers that stand in a hierarchy with one, with itself; none where there is no hierarchy.
 
     A target that does not tell is asked for previews all the same.

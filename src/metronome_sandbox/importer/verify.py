@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 from decimal import Decimal
 
 import msgspec
@@ -15,7 +14,7 @@ from metronome_sandbox.importer.batches import content_key
 from metronome_sandbox.importer.comparison import are_equal
 from metronome_sandbox.importer.journal import Imported, Journal
 from metronome_sandbox.importer.legacy import Finding, LegacyInvoice
-from metronome_sandbox.importer.on_target import VOID, TargetInvoice, differences, place_of, usage_invoices
+from metronome_sandbox.importer.on_target import VOID, Place, TargetInvoice, differences, place_of, usage_invoices
 from metronome_sandbox.importer.preview import relatives_of
 
 BALANCES = "/v1/contracts/customerBalances/list"
@@ -115,7 +114,7 @@ class _Customer:
     def _check_invoices(self) -> None:
         invoices = [invoice for invoice, _ in self._imported]
         by_id: dict[str, TargetInvoice] = {}
-        in_place: dict[tuple[str | None, datetime | None, datetime | None], list[str]] = {}
+        in_place: dict[Place, list[str]] = {}
         for there in usage_invoices(self._sender, invoices[0].customer_id, invoices):
             by_id[there.id] = there
             if there.status != VOID:
@@ -136,7 +135,9 @@ class _Customer:
     def _check_ledgers(self) -> None:
         """Hold what ledgers say that our invoices drew to what the invoices said when they were made."""
         said = {
-            (balance, imported.id): amount for _, imported in self._imported for balance, amount in imported.draws.items()
+            (balance, imported.id): amount
+            for _, imported in self._imported
+            for balance, amount in imported.draws.items()
         }
         if not said:
             return
@@ -144,7 +145,7 @@ class _Customer:
         customer_id = self._imported[0][0].customer_id
         balances = self._balances(customer_id)
         if any(balance not in balances for balance, _ in said):  # a relative's pays
-            for other in sorted(relatives_of(self._sender, customer_id) - {customer_id}):
+            for other in sorted(relatives_of(self._sender.reader, customer_id) - {customer_id}):
                 balances.update(self._balances(other))
         drawn: dict[tuple[str, str], Decimal] = {}
         for balance, entries in balances.items():
@@ -154,12 +155,12 @@ class _Customer:
                     drawn[key] = drawn.get(key, ZERO) - entry.amount
         for key in dict.fromkeys((*said, *drawn)):
             balance, invoice_id = key
-            one, other = said.get(key, ZERO), drawn.get(key, ZERO)
+            took, says = said.get(key, ZERO), drawn.get(key, ZERO)
             self.result.draws += 1
-            if not are_equal(one, other):
+            if not are_equal(took, says):
                 self._tell(
                     by_id[invoice_id],
-                    f"invoice {invoice_id} took {one:f} from balance {balance}, whose ledger says {other:f}",
+                    f"invoice {invoice_id} took {took:f} from balance {balance}, whose ledger says {says:f}",
                 )
 
     def _balances(self, customer_id: str) -> dict[str, list[_Entry]]:
@@ -173,7 +174,7 @@ class _Customer:
         }
         page: str | None = ""
         while page is not None:
-            answer = self._sender.send("POST", BALANCES, {**body, "next_page": page} if page else body)
+            answer = self._sender.reader.send("POST", BALANCES, {**body, "next_page": page} if page else body)
             if answer.status != 200:
                 raise CannotAsk(f"{BALANCES} answered {answer.status}: {message_of(answer)}")
             try:
