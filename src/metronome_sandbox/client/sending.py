@@ -169,11 +169,6 @@ class Sender:
             if pause > 0 and self._wait(pause):
                 raise Stopped(f"stopped before {method} {path} was answered: {trouble}")
 
-    @property
-    def reader(self) -> Reader:
-        """The same host for calls that change nothing, all of which may be repeated."""
-        return Reader(self)
-
     def _take_turn(self) -> None:
         while True:
             wait = self.pace.take()
@@ -206,17 +201,6 @@ class Sender:
         """Stop, and close what is open."""
         self.stop()
         self._host.close()
-
-
-class Reader:
-    """A sender for calls that change nothing: lists that are asked for by POST, previews."""
-
-    def __init__(self, sender: Sender) -> None:
-        self._sender = sender
-
-    def send(self, method: str, path: str, body: Any = None, /) -> Answer:
-        """Return the answer to one call; see ``Sender.send``."""
-        return self._sender.send(method, path, body, is_read=True)
 
 
 class _Done(Generic[Result]):

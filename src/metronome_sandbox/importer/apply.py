@@ -108,7 +108,6 @@ class _Group:
         self, planned: Sequence[Planned], sender: Sender, journal: Journal, file: str, accept_differences: bool
     ) -> None:
         self._items = items_in_order(planned)
-        self._reader = sender.reader
         self._sender = sender
         self._journal = journal
         self._file = file
@@ -176,7 +175,7 @@ class _Group:
         there: dict[str, TargetInvoice] = {}
         voided: dict[str, list[str]] = {}
         for customer_id, invoices in customers.items():
-            for invoice in usage_invoices(self._reader, customer_id, invoices):
+            for invoice in usage_invoices(self._sender, customer_id, invoices):
                 key = by_place.get(invoice.place)
                 if key is not None and invoice.status == VOID:
                     voided.setdefault(key, []).append(invoice.id)

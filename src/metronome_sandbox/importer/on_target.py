@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from typing import Any, Protocol
 from urllib.parse import urlencode
 
 import msgspec
 
 from metronome_sandbox.client.asking import Answer, CannotAsk, message_of
+from metronome_sandbox.client.sending import Sender
 from metronome_sandbox.importer.legacy import LegacyInvoice, LegacyLine
 from metronome_sandbox.importer.preview import PreviewInvoice, PreviewLine
 
@@ -23,13 +23,6 @@ SAME = Decimal("1e-12")
 Groups = tuple[tuple[str, str], ...]
 Place = tuple[str | None, str, datetime | None, datetime | None]
 """Contract, credit type and period: of these there is one invoice."""
-
-
-class Channel(Protocol):
-    """Whatever a call can be sent by."""
-
-    def send(self, method: str, path: str, body: Any = None, /) -> Answer:
-        """Return the answer to one call."""
 
 
 class TargetLine(PreviewLine, frozen=True, gc=False):
@@ -89,7 +82,7 @@ def made(answer: Answer) -> list[TargetInvoice] | None:
         return None
 
 
-def usage_invoices(channel: Channel, customer_id: str, invoices: Iterable[LegacyInvoice]) -> Iterator[TargetInvoice]:
+def usage_invoices(sender: Sender, customer_id: str, invoices: Iterable[LegacyInvoice]) -> Iterator[TargetInvoice]:
     """Yield the customer's usage invoices, void ones as well, from the first period to the last of some old ones.
 
     Raises:
@@ -106,7 +99,7 @@ def usage_invoices(channel: Channel, customer_id: str, invoices: Iterable[Legacy
     path = f"/v1/customers/{customer_id}/invoices"
     page: str | None = ""
     while page is not None:
-        answer = channel.send("GET", f"{path}?{urlencode({**query, 'next_page': page} if page else query)}")
+        answer = sender.send("GET", f"{path}?{urlencode({**query, 'next_page': page} if page else query)}")
         if answer.status != 200:
             raise CannotAsk(f"{path} answered {answer.status}: {message_of(answer)}")
         try:

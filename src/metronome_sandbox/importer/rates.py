@@ -12,7 +12,8 @@ from urllib.parse import quote
 
 import msgspec
 
-from metronome_sandbox.importer.preview import Channel
+from metronome_sandbox.client.sending import Sender
+from metronome_sandbox.importer.preview import ask
 
 PATH = "/v1/contracts/getContractRateSchedule"
 KEPT = 256
@@ -84,8 +85,8 @@ class ContractRates:
     A target that does not tell leaves reasons with less evidence, and nothing else.
     """
 
-    def __init__(self, channel: Channel) -> None:
-        self._channel = channel
+    def __init__(self, sender: Sender) -> None:
+        self._sender = sender
         self._known: OrderedDict[tuple[str, datetime], Prices] = OrderedDict()
         self._lock = Lock()
 
@@ -111,7 +112,7 @@ class ContractRates:
         rows: list[_Row] = []
         path = PATH
         for _ in range(MOST_PAGES):
-            answer = self._channel.send("POST", path, body)
+            answer = ask(self._sender, path, body)
             if answer.status != 200:
                 break
             try:

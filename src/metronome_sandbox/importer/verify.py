@@ -15,7 +15,7 @@ from metronome_sandbox.importer.comparison import are_equal
 from metronome_sandbox.importer.journal import Imported, Journal
 from metronome_sandbox.importer.legacy import Finding, LegacyInvoice
 from metronome_sandbox.importer.on_target import VOID, Place, TargetInvoice, differences, place_of, usage_invoices
-from metronome_sandbox.importer.preview import relatives_of
+from metronome_sandbox.importer.preview import ask, relatives_of
 
 BALANCES = "/v1/contracts/customerBalances/list"
 PAGE = 25
@@ -145,7 +145,7 @@ class _Customer:
         customer_id = self._imported[0][0].customer_id
         balances = self._balances(customer_id)
         if any(balance not in balances for balance, _ in said):  # a relative's pays
-            for other in sorted(relatives_of(self._sender.reader, customer_id) - {customer_id}):
+            for other in sorted(relatives_of(self._sender, customer_id) - {customer_id}):
                 balances.update(self._balances(other))
         drawn: dict[tuple[str, str], Decimal] = {}
         for balance, entries in balances.items():
@@ -174,7 +174,7 @@ class _Customer:
         }
         page: str | None = ""
         while page is not None:
-            answer = self._sender.reader.send("POST", BALANCES, {**body, "next_page": page} if page else body)
+            answer = ask(self._sender, BALANCES, {**body, "next_page": page} if page else body)
             if answer.status != 200:
                 raise CannotAsk(f"{BALANCES} answered {answer.status}: {message_of(answer)}")
             try:
