@@ -17,11 +17,11 @@ from importer.old_books import FILE, Books, told, world
 from metronome_sandbox.client.asking import Answer, CannotAsk
 from metronome_sandbox.client.sending import Sender
 from metronome_sandbox.importer.apply import Applied, NotThisTarget, apply
-from metronome_sandbox.importer.batches import Planned, content_key
+from metronome_sandbox.importer.batches import Planned
 from metronome_sandbox.importer.journal import Header, Journal
 from metronome_sandbox.importer.legacy import LegacyInvoice
 from metronome_sandbox.importer.on_target import made
-from metronome_sandbox.importer.request import request_of
+from metronome_sandbox.importer.request import content_key, request_of
 from metronome_sandbox.importer.verify import Verified, verify
 from metronome_sandbox.serving import BackgroundServer
 

@@ -16,7 +16,7 @@ from operator import attrgetter
 from metronome_sandbox.client.asking import encode
 from metronome_sandbox.importer.legacy import LegacyInvoice
 from metronome_sandbox.importer.preview import ORDER
-from metronome_sandbox.importer.request import request_of
+from metronome_sandbox.importer.request import content_key, request_of
 
 MAX_INVOICES = 25
 MAX_BYTES = 4 * 1024 * 1024
@@ -68,12 +68,7 @@ class Batch:
 def item_of(planned: Planned) -> Item:
     """Return a planned invoice as it is sent."""
     data = encode(request_of(planned.invoice))
-    return Item(planned.invoice, planned.total, _digest(data), data)
-
-
-def content_key(invoice: LegacyInvoice) -> str:
-    """Return what says which rows an invoice was made of."""
-    return _digest(encode(request_of(invoice)))
+    return Item(planned.invoice, planned.total, content_key(planned.invoice), data)
 
 
 def items_in_order(planned: Iterable[Planned]) -> list[Item]:
@@ -125,7 +120,3 @@ def idempotency_key(batch: Batch, voided: int, attempt: int) -> str:
     digest = sha256(batch.body)
     digest.update(b"%d %d" % (voided, attempt))
     return f"import-{digest.hexdigest()[:KEY_LETTERS]}"
-
-
-def _digest(data: bytes) -> str:
-    return sha256(data).hexdigest()[:32]

@@ -10,12 +10,12 @@ import msgspec
 
 from metronome_sandbox.client.asking import CannotAsk, message_of
 from metronome_sandbox.client.sending import Sender
-from metronome_sandbox.importer.batches import content_key
 from metronome_sandbox.importer.comparison import are_equal
 from metronome_sandbox.importer.journal import Imported, Journal
 from metronome_sandbox.importer.legacy import Finding, LegacyInvoice
 from metronome_sandbox.importer.on_target import VOID, Place, TargetInvoice, differences, place_of, usage_invoices
 from metronome_sandbox.importer.preview import ask, relatives_of
+from metronome_sandbox.importer.request import content_key
 
 BALANCES = "/v1/contracts/customerBalances/list"
 PAGE = 25
