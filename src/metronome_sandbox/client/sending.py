@@ -203,6 +203,17 @@ class Sender:
         self._host.close()
 
 
+class Reader:
+    """A sender for calls that change nothing, lists that are asked for by POST among them: all may be repeated."""
+
+    def __init__(self, sender: Sender) -> None:
+        self._sender = sender
+
+    def send(self, method: str, path: str, body: Any = None, /) -> Answer:
+        """Return the answer to one call; see ``Sender.send``."""
+        return self._sender.send(method, path, body, is_read=True)
+
+
 class _Done(Generic[Result]):
     __slots__ = ("error", "result")
 

@@ -22,6 +22,7 @@ import msgspec
 from metronome_sandbox.importer.batches import Item
 
 FORMAT = "metronome-sandbox import journal 1"
+BEGINNING = b'{"file_sha256":"'
 READ_BYTES = 1024 * 1024
 MAX_LINE_BYTES = 64 * 1024 * 1024
 
@@ -131,14 +132,14 @@ class Journal:
         self._announced: dict[str, Intent] = {}
         self._write_lock, self._sync_lock = Lock(), Lock()
         self._is_broken = False
+        self._is_empty = True
         try:
-            self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+            self._file = self._opened()
         except OSError as error:
             raise CannotUseJournal(f"cannot open the journal {path}: {error.strerror}") from None
         try:
-            self._lock()
             end = self._read(header)
-            self._take_away_torn(end, header)
+            self._take_away_torn(end)
             self._written = self._synced = end
             self.is_new = not self._imported and not self._announced
             if end == 0:
@@ -151,13 +152,22 @@ class Journal:
             os.close(self._file)
             raise
 
-    def _lock(self) -> None:
-        try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise CannotUseJournal(
-                f"another import is using the journal {self.path}; wait until it is over, or end it"
-            ) from None
+    def _opened(self) -> int:
+        """Return the file, locked."""
+        while True:
+            file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                if os.path.samestat(os.fstat(file), os.stat(self.path)):
+                    return file
+            except BlockingIOError:
+                os.close(file)
+                raise CannotUseJournal(
+                    f"another import is using the journal {self.path}; wait until it is over, or end it"
+                ) from None
+            except FileNotFoundError:
+                pass
+            os.close(file)  # who had it before took it away between the two calls
 
     def _sync_folder(self) -> None:
         """Let the name of a new file survive as well."""
@@ -172,10 +182,13 @@ class Journal:
     def _read(self, header: Header) -> int:
         """Read what there is and return the length of the whole lines."""
         end = 0
+        belongs_to: Header | None = None
         for number, (line, after) in enumerate(self._lines(), start=1):
             if number == 1:
-                self._hold_to(header, line)
+                belongs_to = self._header(line)
             else:
+                if number == 2:
+                    self._hold_to(header, belongs_to)
                 try:
                     self._note(_RECORDS.decode(line))
                 except msgspec.MsgspecError as error:
@@ -183,16 +196,20 @@ class Journal:
                         f"{self.path}, line {number}: {error}. A machine that dies tears the last line only, so "
                         "somebody changed the file; with another --journal all invoices are looked for on the target"
                     ) from None
+                self._is_empty = False
             end = after
+        if self._is_empty and belongs_to not in (None, header):
+            os.ftruncate(self._file, 0)  # nothing was ever sent by it, so anybody may have it
+            return 0
         return end
 
-    def _take_away_torn(self, end: int, header: Header) -> None:
+    def _take_away_torn(self, end: int) -> None:
         """Cut off what comes after the last whole line; a file that has none must be the beginning of a journal."""
         if end == os.fstat(self._file).st_size:
             return
         if end == 0:
             torn = os.pread(self._file, READ_BYTES, 0).rstrip(b"\0")
-            if not _encode(header).startswith(torn):
+            if not (torn.startswith(BEGINNING) or BEGINNING.startswith(torn)):
                 raise CannotUseJournal(f"{self.path} is no journal of an import; name another file by --journal")
         os.ftruncate(self._file, end)
 
@@ -208,17 +225,20 @@ class Journal:
             if len(rest) > MAX_LINE_BYTES:
                 raise CannotUseJournal(f"{self.path} is no journal of an import; name another file by --journal")
 
-    def _hold_to(self, wanted: Header, line: bytes) -> None:
+    def _header(self, line: bytes) -> Header:
         try:
             found = _HEADER.decode(line)
         except msgspec.MsgspecError:
             found = None
         if found is None or found.format != FORMAT:
             raise CannotUseJournal(f"{self.path} is no journal of an import; name another file by --journal")
+        return found
+
+    def _hold_to(self, wanted: Header, found: Header | None) -> None:
         for name, what in (
             ("file_sha256", "other rows: the file was changed since, or is another one"),
             ("mapping_sha256", "another mapping"),
-            ("host", f"another host, {found.host}"),
+            ("host", f"another host, {found and found.host}"),
         ):
             if getattr(found, name) != getattr(wanted, name):
                 raise CannotUseJournal(
@@ -288,6 +308,7 @@ class Journal:
                     raise
                 if record is not None:
                     self._note(record)
+                    self._is_empty = False
                 place = self._written
             with self._sync_lock:
                 if self._synced < place:  # else another thread's fsync took this line with it
@@ -299,9 +320,11 @@ class Journal:
             raise CannotUseJournal(f"cannot write the journal {self.path}: {error.strerror}") from None
 
     def close(self) -> None:
-        """Let others use it."""
+        """Let others use it. A journal in which nothing stands is taken away."""
         with self._write_lock, self._sync_lock:
             self._is_broken = True
+            if self._is_empty:
+                self.path.unlink(missing_ok=True)
             os.close(self._file)
 
 

@@ -388,6 +388,7 @@ def previews(
     finish: Callable[[Outcome], Result],
     *,
     max_bytes: int = MAX_BYTES,
+    on_family: Callable[[frozenset[str]], object] = lambda _: None,
 ) -> Iterator[Result]:
     """Preview all invoices and yield what ``finish`` makes of each outcome.
 
@@ -399,6 +400,7 @@ def previews(
         invoices: Those of one customer stand together.
         finish: Called in the thread that asked.
         max_bytes: The longest body.
+        on_family: Told the ids of customers that share balances.
 
     Raises:
         CannotAsk: Nobody can be asked.
@@ -418,6 +420,8 @@ def previews(
             families = _united(families, found)
         else:
             yield from found
+    for family in families:
+        on_family(family.customer_ids)
     for results in sender.in_order((family.invoices for family in families), preview):
         yield from results
 
