@@ -24,7 +24,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from metronome_sandbox.client.asking import Answer, CannotAsk, NoAnswer, encode, message_of
+from metronome_sandbox.client.asking import Answer, CannotAsk, encode, message_of
 from metronome_sandbox.client.sending import Sender
 from metronome_sandbox.importer.legacy import LegacyInvoice
 from metronome_sandbox.importer.request import request_of
@@ -44,7 +44,7 @@ UNREADABLE = 599
 """In the place of a status: an answer came that is none."""
 
 TRIES = 4
-"""Of a call that was not answered, or by a server in trouble. A preview changes nothing, so it may be repeated."""
+"""Of a call that a server in trouble answers. A preview changes nothing, so it may be repeated."""
 
 PAUSE_SECONDS = 0.5
 
@@ -389,6 +389,7 @@ def previews(
     finish: Callable[[Outcome], Result],
     *,
     max_bytes: int = MAX_BYTES,
+    on_family: Callable[[frozenset[str]], object] = lambda _: None,
 ) -> Iterator[Result]:
     """Preview all invoices and yield what ``finish`` makes of each outcome.
 
@@ -400,6 +401,7 @@ def previews(
         invoices: Those of one customer stand together.
         finish: Called in the thread that asked.
         max_bytes: The longest body.
+        on_family: Told the ids of customers that share balances.
 
     Raises:
         CannotAsk: Nobody can be asked.
@@ -409,7 +411,7 @@ def previews(
         return [finish(outcome) for outcome in _Group(sender, group, max_bytes).outcomes()]
 
     def of_customer(group: Sequence[LegacyInvoice]) -> list[Result] | _Relatives:
-        relatives = _relatives(sender, group[0].customer_id)
+        relatives = relatives_of(sender, group[0].customer_id)
         return _Relatives(relatives, group) if relatives else preview(group)
 
     families: list[_Relatives] = []
@@ -419,6 +421,8 @@ def previews(
             families = _united(families, found)
         else:
             yield from found
+    for family in families:
+        on_family(family.customer_ids)
     for results in sender.in_order((family.invoices for family in families), preview):
         yield from results
 
@@ -442,7 +446,7 @@ def _united(families: Iterable[_Relatives], one: _Relatives) -> list[_Relatives]
     return [*apart, one]
 
 
-def _relatives(sender: Sender, customer_id: str) -> frozenset[str]:
+def relatives_of(sender: Sender, customer_id: str) -> frozenset[str]:
     """Return the customers that stand in a hierarchy with one, with itself; none where there is no hierarchy.
 
     A target that does not tell is asked for previews all the same.
@@ -460,11 +464,8 @@ def _relatives(sender: Sender, customer_id: str) -> frozenset[str]:
 def ask(sender: Sender, path: str, body: Any) -> Answer:
     """Return the answer to a call that changes nothing although it is a POST, asked for again where that may help."""
     for attempt in range(1, TRIES):
-        try:
-            answer = sender.send("POST", path, body)
-        except NoAnswer:
-            answer = None
-        if answer is not None and (answer.status < SERVER_ERRORS or answer.status == NOT_IMITATED):
+        answer = sender.send("POST", path, body, is_read=True)
+        if answer.status < SERVER_ERRORS or answer.status == NOT_IMITATED:
             return answer
         time.sleep(PAUSE_SECONDS * 2**attempt)
-    return sender.send("POST", path, body)
+    return sender.send("POST", path, body, is_read=True)

@@ -411,6 +411,10 @@ class Reconciliation:
             () if state is None else (state.value,),
         )
 
+    def of_customer(self, customer_id: str) -> list[sqlite3.Row]:
+        """Return what became of the invoices of a customer."""
+        return self._all("SELECT * FROM invoices WHERE customer_id = ?", customer_id)
+
     def others(self, difference: sqlite3.Row) -> list[sqlite3.Row]:
         """Return the reasons that fit a difference as well."""
         return self._all(
