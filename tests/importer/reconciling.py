@@ -59,11 +59,12 @@ class Books:
 
     def product(self, name: str, *prices: float | tuple[float, float], groups: Sequence[str] = (), **rate: Any) -> str:
         """Make a usage product with a rate: one price, or tiers as (size, price) and the last price."""
+        counted = {
+            "group_keys": [list(groups)],
+            "property_filters": [{"name": key, "exists": True} for key in groups],
+        }
         metric = self.made(
-            "/v1/billable-metrics/create",
-            name=name,
-            aggregation_type="COUNT",
-            **({"group_keys": [list(groups)]} if groups else {}),
+            "/v1/billable-metrics/create", name=name, aggregation_type="COUNT", **(counted if groups else {})
         )
         more = {"pricing_group_key": list(groups)} if groups else {}
         product = self.made(

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import csv
 import os
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -111,8 +112,10 @@ def verdict(found: Reconciliation) -> str:
 # The terminal --------------------------------------------------------------------------------------------------------
 
 
-def show(found: Reconciliation, console: Console) -> None:
-    """Tell a person how the previews and the old invoices stand to each other."""
+def show(found: Reconciliation, console: Console | None = None) -> None:
+    """Tell a person how the previews and the old invoices stand to each other; on stdout unless a console is given."""
+    if console is None:
+        console = Console(highlight=False) if sys.stdout.isatty() else Console(highlight=False, width=WIDTH)
     console.print(_invoices_table(found))
     sums, kinds, refused = found.sums(), found.kinds(), found.counts[State.REFUSED]
     if sums:
@@ -598,6 +601,21 @@ WRITERS: Mapping[str, Callable[[Reconciliation, IO[str]], None]] = {
 """What can be written, by the name of its option."""
 
 
+class CannotWrite(Exception):
+    """A report has no place; the text is for the person who named it."""
+
+
+def check_places(files: Mapping[str, Path | None]) -> None:
+    """Make sure that files can be written, before hours of work.
+
+    Raises:
+        CannotWrite: There is no such folder.
+    """
+    for kind, file in files.items():
+        if file is not None and not file.parent.is_dir():
+            raise CannotWrite(f"--{kind}: there is no folder {file.parent} for {file.name}")
+
+
 def write(found: Reconciliation, files: Mapping[str, Path | None]) -> None:
     """Write the files that were asked for, each whole or not at all.
 
@@ -605,9 +623,13 @@ def write(found: Reconciliation, files: Mapping[str, Path | None]) -> None:
         files: By the names of :data:`WRITERS`.
 
     Raises:
-        OSError: One cannot be written.
+        CannotWrite: One cannot be written.
     """
     for kind, file in files.items():
-        if file is not None:
+        if file is None:
+            continue
+        try:
             with aside(file) as out:
                 WRITERS[kind](found, out)
+        except OSError as error:
+            raise CannotWrite(f"--{kind}: cannot write {file}: {error.strerror}") from None
