@@ -151,7 +151,7 @@ def test_amounts_of_a_few_cents_say_nothing_of_their_unit(books):
         (30_000, "divided by 1,000"),  # 3,000,000 x 10 / 1000
         (500_000, "divided by 60"),
         ("29296.875", "divided by 1,024"),
-        (720_000_000, "multiplied times 24"),
+        (720_000_000, "multiplied by 24"),
         ("27939677.23846435546875", "divided by 1.073741824"),
     ],
 )

@@ -24,7 +24,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from metronome_sandbox.client.asking import Answer, CannotAsk, encode, message_of
+from metronome_sandbox.client.asking import Answer, CannotAsk, encode, message_of, value_of
 from metronome_sandbox.client.sending import Sender
 from metronome_sandbox.importer.legacy import LegacyInvoice
 from metronome_sandbox.importer.request import request_of
@@ -37,6 +37,7 @@ BODY_AROUND = 64
 """Bytes of a body that belong to no invoice, and more."""
 
 ORDER = ("starting_at", "ending_before", "contract_id", "number")
+MESSAGE = 2000
 TOO_LARGE = 413
 SERVER_ERRORS = 500
 NOT_IMITATED = 501
@@ -317,7 +318,7 @@ class _Group:
         if answer.status in (401, 403):
             raise CannotAsk(f"{PATH} answered {answer.status}: {message_of(answer)}")
         if answer.status != 200:
-            raise _Refusal(answer.status, message_of(answer))
+            raise _Refusal(answer.status, _message(answer))
         try:
             found = _PREVIEWS.decode(answer.body).data
         except msgspec.DecodeError as error:
@@ -325,6 +326,13 @@ class _Group:
         if len(found) != len(items):
             raise _Refusal(UNREADABLE, f"the answer has {len(found)} invoices for {len(items)} that were sent")
         return _in_order(items, found)
+
+
+def _message(answer: Answer) -> str:
+    """Return what a refusal says, in full: it names ids that a person looks for."""
+    value = value_of(answer)
+    said = value.get("message") if isinstance(value, dict) else None
+    return str(said or answer.body.decode("utf-8", "replace"))[:MESSAGE]
 
 
 def _in_order(items: Sequence[_Item], found: Sequence[PreviewInvoice]) -> list[PreviewInvoice]:

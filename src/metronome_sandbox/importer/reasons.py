@@ -385,14 +385,13 @@ def _conversions(case: Case) -> Iterator[Would]:
             amount = case.amount * factor if case.tiers is None else cost(case.tiers, case.line.quantity * factor)
             if not is_telling(min(amount, case.amount), 2, case.currency):
                 continue
-            how = f"by {number(ratio)}" if factor < 1 else f"times {number(ratio)}"
-            told = "divided" if factor < 1 else "multiplied"
+            how = f"{'divided' if factor < 1 else 'multiplied'} by {number(ratio)}"
             yield (
                 amount,
                 Reason(
                     Kind.CONVERSION,
-                    f"old prices are for quantities {told} {how}: {units} are mixed up",
-                    f"{case.both}: {number(case.line.quantity)} {told} {how} cost {case.says(amount)}",
+                    f"legacy prices the quantity {how}: {units} are mixed up",
+                    f"{case.both}: {number(case.line.quantity)} {how} cost {case.says(amount)}",
                     factor,
                 ),
             )

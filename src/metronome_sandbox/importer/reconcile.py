@@ -84,15 +84,23 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """What became of one old invoice."""
+    """What became of one old invoice. ``allowed`` is the tolerance in the API's unit."""
 
     invoice: LegacyInvoice
     state: State
     currency: Currency | None = None
     comparison: Comparison | None = None
     differences: tuple[Difference, ...] = ()
+    allowed: Decimal = ZERO
     note: str | None = None
     rows: tuple[int, int] | None = None
+
+    @property
+    def culprits(self) -> Sequence[bool]:
+        """Whether each difference is what puts the invoice out of tolerance, rather than one that stands beside it."""
+        large = [abs(one.difference) > self.allowed for one in self.differences]
+        is_out = self.state is State.OUT
+        return [is_out and (each or not any(large)) for each in large]
 
 
 def judge(outcome: Outcome, rates: ContractRates, tolerance: Decimal, *, is_total_said: bool = True) -> Judged:
@@ -119,7 +127,7 @@ def judge(outcome: Outcome, rates: ContractRates, tolerance: Decimal, *, is_tota
         off = [comparison.difference or ZERO, *(one.difference for one in found if one.scope == "line")]
         close = State.WITHIN if found else State.EQUAL
         state = State.OUT if any(abs(each) > allowed for each in off) else close
-    return Judged(invoice, state, currency, comparison, found, outcome.doubt)
+    return Judged(invoice, state, currency, comparison, found, allowed, outcome.doubt)
 
 
 def _differences(
@@ -263,9 +271,9 @@ class Reconciliation:
         """Keep one result."""
         self._invoices += 1
         self._waiting["invoices"].append(_invoice_row(self._invoices, judged))
-        for one in judged.differences:
+        for one, is_out in zip(judged.differences, judged.culprits, strict=True):
             self._differences += 1
-            row = _difference_row(self._differences, self._invoices, judged.state is State.OUT, one)
+            row = _difference_row(self._differences, self._invoices, is_out, one)
             self._waiting["differences"].append(row)
             self._waiting["reasons"] += (
                 (self._differences, place, reason.kind.value, reason.cause, reason.evidence)

@@ -28,7 +28,7 @@ from metronome_sandbox import __version__
 from metronome_sandbox.client.asking import encode
 from metronome_sandbox.client.terminal import plain
 from metronome_sandbox.importer.comparison import Currency
-from metronome_sandbox.importer.figures import bare_money, money, number, period
+from metronome_sandbox.importer.figures import bare_money, number, period
 from metronome_sandbox.importer.reconcile import Reconciliation, State
 
 FORMAT = "metronome-sandbox reconciliation 1"
@@ -49,8 +49,12 @@ def _currency(row: Row) -> Currency:
 
 
 def _money(row: Row, column: str) -> str:
-    """Return an amount of a row for people; nothing where there is none."""
-    return "" if row[column] is None else bare_money(Decimal(row[column]), _currency(row))
+    """Return an amount of a row for people, to the coin unless the row differs by less; nothing where there is none."""
+    if row[column] is None:
+        return ""
+    currency = _currency(row)
+    is_fine = abs(Decimal(row["difference"])) < currency.coin
+    return bare_money(Decimal(row[column]), currency, *(() if is_fine else (2,)))
 
 
 def _units(row: Row, column: str) -> Decimal | None:
@@ -101,11 +105,11 @@ def verdict(found: Reconciliation) -> str:
     """Return the outcome in one sentence."""
     counts = found.counts
     compared = counts[State.EQUAL] + counts[State.WITHIN] + counts[State.OUT]
-    sentence = f"{counts[State.OUT]:,} of {_count(compared, 'compared invoice')} out of tolerance"
+    sentence = f"{counts[State.OUT]:,} of {_count(compared, 'invoice')} out of tolerance"
     if counts[State.REFUSED]:
         sentence += f", {counts[State.REFUSED]:,} refused"
     if counts[State.NOTHING]:
-        sentence += f", {counts[State.NOTHING]:,} without figures to compare"
+        sentence += f", {counts[State.NOTHING]:,} with nothing to compare"
     return sentence
 
 
@@ -188,7 +192,7 @@ def _kinds_table(kinds: Iterable[Row]) -> Table:
 def _show_cause(cause: Row, console: Console) -> None:
     console.print(Text(plain(_where(cause)), style="bold"))
     lines = _count(cause["lines"], "figure") + f" on {_count(cause['invoices'], 'invoice')}"
-    amount = money(Decimal(cause["difference"]), _currency(cause))
+    amount = f"{_money(cause, 'difference')} {cause['currency']}"
     for text in (f"{cause['kind']}: {cause['cause']}", f"{lines}, {amount}; {cause['evidence']}"):
         console.print(Padding(Text(plain(text)), (0, 0, 0, 3)))
 
@@ -439,7 +443,8 @@ h1 { font-size: 1.5rem; } h2 { font-size: 1.15rem; margin-top: 2.2rem; }
 table { border-collapse: collapse; width: 100%; font-size: .93em; }
 td, th { border-bottom: 1px solid var(--line); padding: .35rem .6rem .35rem 0; text-align: left; vertical-align: top; }
 td.n, th.n { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
-td.t { overflow-wrap: anywhere; } .bad { color: var(--bad); } .good { color: var(--good); } small { opacity: .75; }
+td.t { overflow-wrap: anywhere; } .p { white-space: nowrap; }
+.bad { color: var(--bad); } .good { color: var(--good); } small { opacity: .75; }
 .tiles { display: flex; flex-wrap: wrap; gap: .8rem; padding: 0; list-style: none; }
 .tiles li { background: var(--soft); border-radius: .5rem; padding: .6rem 1rem; min-width: 7rem; }
 .tiles b { display: block; font-size: 1.5rem; font-variant-numeric: tabular-nums; }
@@ -502,7 +507,7 @@ def write_html(found: Reconciliation, out: IO[str]) -> None:
                 f"{row['kind']}: {row['cause']}",
                 f"{row['invoices']:,}",
                 f"{row['lines']:,}",
-                money(Decimal(row["difference"]), _currency(row)),
+                f"{_money(row, 'difference')} {row['currency']}",
                 row["evidence"],
             )
             for row in found.causes(MOST_ON_A_PAGE)
@@ -511,7 +516,7 @@ def write_html(found: Reconciliation, out: IO[str]) -> None:
     _section(
         out,
         "Refused by the API",
-        ("Customer", "Invoice", "Period", "In the file", "What it says"),
+        ("Customer", "Invoice", "~Period", "~In the file", "What it says"),
         (
             (
                 row["customer"],
@@ -529,7 +534,7 @@ def write_html(found: Reconciliation, out: IO[str]) -> None:
         (
             "Customer",
             "Invoice",
-            "Period",
+            "~Period",
             "Product",
             "#Quantity",
             "#Legacy",
@@ -567,10 +572,14 @@ def _page_row(row: Row) -> tuple[str, ...]:
 
 
 def _section(out: IO[str], heading: str, columns: Iterable[str], rows: Iterable[Iterable[str]]) -> None:
-    """Write a table under a heading; nothing where there are no rows. ``#`` before a column's name: figures."""
-    styles = ["n" if column.startswith("#") else "t" for column in columns]
+    """Write a table under a heading; nothing where there are no rows.
+
+    Args:
+        columns: Their names; ``#`` before one says that it has figures, ``~`` that it must not be broken.
+    """
+    styles = [{"#": "n", "~": "p"}.get(column[0], "t") for column in columns]
     cells = "".join(
-        f'<th class="{style}">{_html(column.lstrip("#"))}</th>' for style, column in zip(styles, columns, strict=True)
+        f'<th class="{style}">{_html(column.lstrip("#~"))}</th>' for style, column in zip(styles, columns, strict=True)
     )
     is_open = False
     for row in rows:
