@@ -131,6 +131,7 @@ def show(found: Reconciliation) -> None:
 
 def show_at(found: Reconciliation, console: Console) -> None:
     """Print the same to a console."""
+    console.print()
     console.print(_invoices_table(found))
     sums, kinds, refused = found.sums(), found.kinds(), found.counts[State.REFUSED]
     if sums:
