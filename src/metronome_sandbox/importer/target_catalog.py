@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
 
-from metronome_sandbox.client.asking import CannotAsk, Sender, message_of, value_of
+from metronome_sandbox.client.asking import CannotAsk, Channel, message_of, value_of
 
 USD = "2714e483-4ff1-48e4-9e25-ac732e8f24f2"
 """The credit type "USD (cents)", the same everywhere. Source: schema ``CreditType``."""
@@ -78,7 +78,7 @@ class TargetCatalog:
     """
 
     def __init__(
-        self, host: Sender, products: Mapping[str, TargetProduct], customers: Mapping[str, TargetCustomer]
+        self, host: Channel, products: Mapping[str, TargetProduct], customers: Mapping[str, TargetCustomer]
     ) -> None:
         self._host = host
         self.products = products
@@ -87,7 +87,7 @@ class TargetCatalog:
         self._currencies: dict[str, tuple[str, str]] | None = None
 
     @classmethod
-    def of(cls, host: Sender) -> TargetCatalog:
+    def of(cls, host: Channel) -> TargetCatalog:
         """Return the catalog of a host.
 
         Raises:
@@ -177,7 +177,7 @@ class TargetCatalog:
         return self._currencies.get(rate_card_id or "", (USD, "USD (cents)"))
 
 
-def _list(host: Sender, method: str, path: str, body: Any = None) -> Iterator[Any]:
+def _list(host: Channel, method: str, path: str, body: Any = None) -> Iterator[Any]:
     """Yield the items of all pages."""
     separator = "&" if "?" in path else "?"
     page = f"{path}{separator}limit={PAGE}"
@@ -190,7 +190,7 @@ def _list(host: Sender, method: str, path: str, body: Any = None) -> Iterator[An
         page = f"{path}{separator}limit={PAGE}&next_page={quote(str(cursor), safe='')}"
 
 
-def _ask(host: Sender, method: str, path: str, body: Any = None) -> Any:
+def _ask(host: Channel, method: str, path: str, body: Any = None) -> Any:
     answer = host.send(method, path, body)
     shown = path.partition("?")[0]
     if answer.status != 200:
