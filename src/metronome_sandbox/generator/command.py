@@ -1,0 +1,103 @@
+"""``metronome-sandbox generate``: make the files of a world, push it to a host, and tell what it came to."""
+
+from __future__ import annotations
+
+import sys
+import time
+from contextlib import closing
+from decimal import Decimal
+from pathlib import Path
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+
+from metronome_sandbox.client.asking import CannotAsk
+from metronome_sandbox.client.progress import watched
+from metronome_sandbox.generator import making
+from metronome_sandbox.generator.aside import CannotWrite
+from metronome_sandbox.generator.plan import Plan, Shard, WrongUse, month_of, versions_for
+from metronome_sandbox.generator.push import Target
+from metronome_sandbox.generator.sums import COUNTS, Sums
+from metronome_sandbox.generator.worlds import World
+
+FINE, FINDINGS, WRONG_USAGE, INTERRUPTED = 0, 1, 2, 130
+WIDTH = 80
+
+
+def run(
+    *,
+    profile: str,
+    customers: int,
+    months: int,
+    seed: int,
+    start: str,
+    format: str,
+    out: Path,
+    shard: str,
+    target: Target | None = None,
+) -> int:
+    """Do what ``generate`` is asked for; return the exit status."""
+    try:
+        plan = Plan(profile, seed, month_of(start), months, customers, format, versions_for(format))
+        world = World(plan)
+        whole = _files(world, out, Shard.parse(shard))
+        if target is None:
+            return FINE
+        if not whole:
+            raise WrongUse("--push: parts of other shards are missing; push when all of them are in --out")
+        return _push(world, out, target)
+    except (WrongUse, CannotWrite, CannotAsk) as error:
+        print(f"metronome-sandbox: {error}", file=sys.stderr)
+        return WRONG_USAGE
+    except KeyboardInterrupt:
+        print("stopped; what is complete stays, and the same command goes on from there", file=sys.stderr)
+        return INTERRUPTED
+
+
+def _files(world: World, folder: Path, shard: Shard) -> bool:
+    """Make the files of a shard and tell what they came to; return whether the world is whole."""
+    plan = world.plan
+    ours = [part for part in range(plan.parts) if shard.has(part)]
+    if not ours:
+        raise WrongUse(f"--shard: {plan.customers} customers are {plan.parts} parts, so {shard} has none")
+    sums, made = Sums(), 0
+    began = time.monotonic()
+    with watched("generate", sum(len(plan.numbers(part)) for part in ours), "customers", rated="lines") as advance:
+        for step in making.make(world, folder, shard):
+            is_made = step.did is not making.Did.FOUND
+            if step.did is making.Did.MADE_AGAIN:
+                print(f"part {step.part} was not as it had been written, and was made again", file=sys.stderr)
+            made += step.sums.lines if is_made else 0
+            sums.add(step.sums)
+            advance(len(plan.numbers(step.part)), more=step.sums.lines if is_made else 0)
+    seconds = time.monotonic() - began
+    missing = plan.parts - len(ours) - sum(1 for _ in making.others(world, folder, shard))
+    if missing == 0:
+        sums = making.complete(world, folder)
+    _tell(world, folder, shard if missing else None, sums)
+    if made:
+        print(f"{made:,} lines in {seconds:.1f} s, {made / max(seconds, 1e-9):,.0f} lines/s", file=sys.stderr)
+    if missing:
+        print(f"{missing} of {plan.parts} parts are missing; the run that finds all of them writes the manifest")
+    return missing == 0
+
+
+def _tell(world: World, folder: Path, shard: Shard | None, sums: Sums) -> None:
+    plan = world.plan
+    title = f"{plan.profile}, seed {plan.seed}, {plan.months} months from {plan.start:%Y-%m}"
+    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, width=WIDTH)
+    table.add_column(f"{folder}" if shard is None else f"{folder}, shard {shard}", overflow="fold")
+    table.add_column("", justify="right", no_wrap=True)
+    for name in COUNTS:
+        table.add_row(name, f"{getattr(sums, name):,}")
+    table.add_section()
+    money = sums.money.to_json()
+    for name, amount in money.items():
+        table.add_row(name.replace("_", " "), dollars(amount))
+    Console(width=WIDTH, highlight=False, markup=False, emoji=False).print(table)
+
+
+def dollars(cents: Decimal) -> str:
+    """Return cents as dollars, to the cent."""
+    return f"{'-' if cents < 0 else ''}${abs(cents) / 100:,.2f}"
