@@ -14,13 +14,15 @@ from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
 from functools import lru_cache
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from metronome_sandbox.generator import tables
 from metronome_sandbox.generator.aside import Written, whole
 from metronome_sandbox.generator.encoding import encode
-from metronome_sandbox.generator.rendering import Renderer, step_of, text, windows_of
+from metronome_sandbox.generator.rendering import Renderer
+from metronome_sandbox.generator.requests import LENGTHS, edges_of, timestamp
 from metronome_sandbox.generator.sums import Money
 from metronome_sandbox.generator.world import History
 
@@ -65,7 +67,7 @@ class _Ndjson:
     def __init__(self, world: World, write: Callable[[str, bytes, int], None]) -> None:
         self._world = world
         self._write = write
-        self._renderer = Renderer(world.id_of)
+        self._renderer = Renderer(world.granularity, world.id_of)
 
     def add(self, history: History, money: Mapping[str, Money]) -> None:
         world = self._world
@@ -80,7 +82,7 @@ class _Ndjson:
             "tax_id": customer.tax_id,
             "segment": customer.segment,
             "signed_at": customer.signed_at,
-            "request": world.customer_request(customer),
+            "request": world.customer(customer).body,
         }
         self._write("customers", encode(line) + b"\n", 1)
         for contract in history.contracts:
@@ -89,7 +91,7 @@ class _Ndjson:
                 "id": world.id_of("contract", contract.key),
                 "customer": customer.key,
                 "renews": contract.renews,
-                "request": world.contract_request(contract),
+                "request": world.contract(contract).body,
             }
             self._write("contracts", encode(line) + b"\n", 1)
         for invoice in history.invoices:
@@ -121,15 +123,14 @@ class _Csv:
     def add(self, history: History, money: Mapping[str, Money]) -> None:
         world = self._world
         self._rows("customers", [tables.customer_row(history, world.id_of)])
-        self._rows("contracts", list(tables.contract_rows(history, world.id_of, world.contract_requests(history))))
+        self._rows("contracts", list(tables.contract_rows(history, world.id_of, lambda one: world.contract(one).body)))
         self._rows("invoices", list(tables.invoice_rows(history, money)))
         for invoice in history.invoices:
+            windows = _csv_windows(world.granularity, invoice.starting_at, invoice.ending_before)
             for line in invoice.lines:
-                count = len(line.quantities)
-                windows = _csv_windows(invoice.starting_at, invoice.ending_before, count)
                 head = _csv_rows([tables.line_row(history, invoice, line)]).decode().rstrip("\n")
                 filled = windows % tuple(line.quantities.tolist())
-                self._write("subtotals", filled.replace(_HEAD, head).encode(), count)
+                self._write("subtotals", filled.replace(_HEAD, head).encode(), len(line.quantities))
 
     def _rows(self, table: str, rows: Sequence[tables.Row]) -> None:
         self._write(table, _csv_rows(rows), len(rows))
@@ -158,7 +159,7 @@ def _cell(value: Any) -> Any:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, date):
-        return text(value)
+        return timestamp(value)
     if isinstance(value, Decimal):
         return f"{value.normalize():f}"
     if isinstance(value, dict):
@@ -167,8 +168,9 @@ def _cell(value: Any) -> Any:
 
 
 @lru_cache(64)
-def _csv_windows(starting_at: date, ending_before: date, count: int) -> str:
-    return "".join(f"{_HEAD},{start},{end},%s\n" for start, end in windows_of(starting_at, ending_before, count))
+def _csv_windows(granularity: str, starting_at: date, ending_before: date) -> str:
+    edges = edges_of(granularity, starting_at, ending_before)
+    return "".join(f"{_HEAD},{start},{end},%s\n" for start, end in pairwise(edges))
 
 
 @dataclass(slots=True)
@@ -177,7 +179,6 @@ class _Lines:
 
     heads: list[tables.Row] = field(default_factory=list)
     starts: list[NDArray[np.datetime64]] = field(default_factory=list)
-    steps: list[int] = field(default_factory=list)
     quantities: list[NDArray[np.int64]] = field(default_factory=list)
 
 
@@ -191,22 +192,20 @@ class _Parquet:
         self._write = write
         self._rows: dict[str, list[tables.Row]] = {name: [] for name in _COLUMNS if name != "subtotals"}
         self._lines = _Lines()
+        self._length = np.timedelta64(LENGTHS[world.granularity])
 
     def add(self, history: History, money: Mapping[str, Money]) -> None:
         import numpy as np
 
         world, lines = self._world, self._lines
         self._rows["customers"].append(tables.customer_row(history, world.id_of))
-        self._rows["contracts"] += tables.contract_rows(history, world.id_of, world.contract_requests(history))
+        self._rows["contracts"] += tables.contract_rows(history, world.id_of, lambda one: world.contract(one).body)
         self._rows["invoices"] += tables.invoice_rows(history, money)
         for invoice in history.invoices:
             first = np.datetime64(invoice.starting_at, "s")
             for line in invoice.lines:
-                count = len(line.quantities)
-                step = int(step_of(invoice.starting_at, invoice.ending_before, count).total_seconds())
                 lines.heads.append(tables.line_row(history, invoice, line))
-                lines.starts.append(first + np.arange(count) * np.timedelta64(step, "s"))
-                lines.steps.append(step)
+                lines.starts.append(first + np.arange(len(line.quantities)) * self._length)
                 lines.quantities.append(line.quantities)
 
     def end(self) -> None:
@@ -228,7 +227,7 @@ class _Parquet:
             return schema.empty_table()
         counts = [len(quantities) for quantities in lines.quantities]
         starts = np.concatenate(lines.starts)
-        ends = starts + np.repeat(np.array(lines.steps, "timedelta64[s]"), counts)
+        ends = starts + self._length
         arrays = [_repeated(column, counts) for column in zip(*lines.heads, strict=True)]
         for column in (starts.astype("datetime64[ms]"), ends.astype("datetime64[ms]"), np.concatenate(lines.quantities)):
             arrays.append(pa.array(column).cast(schema.field(len(arrays)).type))

@@ -43,7 +43,7 @@ def make(world: World, folder: Path, shard: Shard) -> Iterator[Step]:
     plan = world.plan
     claim(folder, plan)
     remove_leftovers(folder)
-    catalog = laid_out(world.catalog_requests())
+    catalog = laid_out(world.catalog_json())
     file = folder / manifest.CATALOG_FILE
     if not file.exists() or file.read_bytes() != catalog:
         with whole(file, waits=True) as written:

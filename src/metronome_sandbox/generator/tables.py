@@ -6,12 +6,12 @@ One row of ``subtotals`` is the quantity of one day or hour. Money is in cents.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from metronome_sandbox.generator.rendering import IdOf
 from metronome_sandbox.generator.sums import Money, voided_in
-from metronome_sandbox.generator.world import History, Invoice, Line
+from metronome_sandbox.generator.world import Contract, History, Invoice, Line
 
 Row = tuple[Any, ...]
 
@@ -61,8 +61,8 @@ def customer_row(history: History, id_of: IdOf) -> Row:
     return (one.key, id_of("customer", one.key), *named, one.signed_at)
 
 
-def contract_rows(history: History, id_of: IdOf, requests: Mapping[str, Any]) -> Iterator[Row]:
-    """Yield the rows of a customer's contracts; ``requests`` make them, by key, and have all terms."""
+def contract_rows(history: History, id_of: IdOf, request_of: Callable[[Contract], Any]) -> Iterator[Row]:
+    """Yield the rows of a customer's contracts; the request that makes one has all its terms."""
     for one in history.contracts:
         yield (
             one.key,
@@ -73,7 +73,7 @@ def contract_rows(history: History, id_of: IdOf, requests: Mapping[str, Any]) ->
             one.starting_at,
             one.ending_before,
             one.renews,
-            requests[one.key],
+            request_of(one),
         )
 
 
