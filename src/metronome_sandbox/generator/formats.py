@@ -11,12 +11,14 @@ import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from functools import lru_cache
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
 
 from metronome_sandbox.generator import tables
 from metronome_sandbox.generator.aside import Written, whole
@@ -27,7 +29,6 @@ from metronome_sandbox.generator.sums import Money
 from metronome_sandbox.generator.world import History
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
     from metronome_sandbox.generator.worlds import World
@@ -195,8 +196,6 @@ class _Parquet:
         self._length = np.timedelta64(LENGTHS[world.granularity])
 
     def add(self, history: History, money: Mapping[str, Money]) -> None:
-        import numpy as np
-
         world, lines = self._world, self._lines
         self._rows["customers"].append(tables.customer_row(history, world.id_of))
         self._rows["contracts"] += tables.contract_rows(history, world.id_of, lambda one: world.contract(one).body)
@@ -219,7 +218,6 @@ class _Parquet:
         self._put("subtotals", self._subtotals())
 
     def _subtotals(self) -> Any:
-        import numpy as np
         import pyarrow as pa
 
         lines, schema = self._lines, _schemas()["subtotals"]
@@ -243,7 +241,6 @@ class _Parquet:
 
 def _repeated(column: Sequence[str], counts: Sequence[int]) -> Any:
     """Return a column in which each value stands as often as its count, once in memory."""
-    import numpy as np
     import pyarrow as pa
 
     different = list(dict.fromkeys(column))
@@ -253,6 +250,8 @@ def _repeated(column: Sequence[str], counts: Sequence[int]) -> Any:
 
 
 def _value(value: Any) -> Any:
+    if isinstance(value, date) and not isinstance(value, datetime):
+        return datetime(value.year, value.month, value.day, tzinfo=UTC)
     return encode(value).decode() if isinstance(value, dict) else value
 
 
@@ -262,7 +261,7 @@ def _schemas() -> Mapping[str, Any]:
 
     instant, money = pa.timestamp("ms", "UTC"), pa.decimal128(38, 15)
     special = {
-        "signed_at": pa.date32(),
+        "signed_at": instant,
         "starting_at": instant,
         "ending_before": instant,
         "issued_at": instant,
