@@ -15,7 +15,9 @@ def test_words_do_not_come_from_the_generator_that_the_process_shares():
 
     def customers(shared: int) -> list[object]:
         random.seed(shared)
-        return [customer_of(Stream(7, "ai-api", number), number, "growth", date(2023, 1, 1)) for number in range(1, 200)]
+        return [
+            customer_of(Stream(7, "ai-api", number), number, "growth", date(2023, 1, 1)) for number in range(1, 200)
+        ]
 
     assert customers(1) == customers(2)
     assert {one.country for one in customers(1)} == {home.country for home in HOMES}

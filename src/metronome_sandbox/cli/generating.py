@@ -18,7 +18,9 @@ MOST_MONTHS = 240
 @click.option(
     "--customers", required=True, metavar="COUNT", type=click.IntRange(1, 10_000_000), help="How many it has."
 )
-@click.option("--months", default=24, show_default=True, type=click.IntRange(1, MOST_MONTHS), help="How many are billed.")
+@click.option(
+    "--months", default=24, show_default=True, type=click.IntRange(1, MOST_MONTHS), help="How many are billed."
+)
 @click.option(
     "--seed",
     default=1,

@@ -1,7 +1,7 @@
 """Files that are there whole or not at all: written beside their place, flushed to the disk, then renamed.
 
-Whoever writes such a file holds a lock on what lies beside. So two runs never write one file, and what a killed run left
-is known by its lock being free.
+Whoever writes such a file holds a lock on what lies beside. So two runs never write one file, and what a killed run
+left is known by its lock being free.
 """
 
 from __future__ import annotations
@@ -140,5 +140,5 @@ def _keep_name(folder: Path) -> None:
 
 def _refusal(path: Path, error: OSError) -> CannotWrite:
     return CannotWrite(
-        f"cannot write {path}: {error.strerror or error}; what is complete stays, and the same command goes on from there"
+        f"cannot write {path}: {error.strerror or error}; what is complete stays, the same command goes on from there"
     )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 import time
-from contextlib import closing
 from decimal import Decimal
 from pathlib import Path
 
@@ -14,15 +13,19 @@ from rich.table import Table
 
 from metronome_sandbox.client.asking import CannotAsk
 from metronome_sandbox.client.progress import watched
+from metronome_sandbox.client.terminal import plain
 from metronome_sandbox.generator import making
 from metronome_sandbox.generator.aside import CannotWrite
 from metronome_sandbox.generator.plan import Plan, Shard, WrongUse, month_of, versions_for
-from metronome_sandbox.generator.push import Target
+from metronome_sandbox.generator.push import Target, push
+from metronome_sandbox.generator.push_customer import Difference, is_same
 from metronome_sandbox.generator.sums import COUNTS, Sums
 from metronome_sandbox.generator.worlds import World
 
 FINE, FINDINGS, WRONG_USAGE, INTERRUPTED = 0, 1, 2, 130
 WIDTH = 80
+MOST_DIFFERENCES = 50
+"""Shown in a table; one reason makes thousands."""
 
 
 def run(
@@ -41,12 +44,12 @@ def run(
     try:
         plan = Plan(profile, seed, month_of(start), months, customers, format, versions_for(format))
         world = World(plan)
-        whole = _files(world, out, Shard.parse(shard))
+        sums = _files(world, out, Shard.parse(shard))
         if target is None:
             return FINE
-        if not whole:
+        if sums is None:
             raise WrongUse("--push: parts of other shards are missing; push when all of them are in --out")
-        return _push(world, out, target)
+        return _push(world, out, target, sums.money.total)
     except (WrongUse, CannotWrite, CannotAsk) as error:
         print(f"metronome-sandbox: {error}", file=sys.stderr)
         return WRONG_USAGE
@@ -55,8 +58,8 @@ def run(
         return INTERRUPTED
 
 
-def _files(world: World, folder: Path, shard: Shard) -> bool:
-    """Make the files of a shard and tell what they came to; return whether the world is whole."""
+def _files(world: World, folder: Path, shard: Shard) -> Sums | None:
+    """Make the files of a shard and tell what they came to; return the sums of the world if it is whole."""
     plan = world.plan
     ours = [part for part in range(plan.parts) if shard.has(part)]
     if not ours:
@@ -80,7 +83,7 @@ def _files(world: World, folder: Path, shard: Shard) -> bool:
         print(f"{made:,} lines in {seconds:.1f} s, {made / max(seconds, 1e-9):,.0f} lines/s", file=sys.stderr)
     if missing:
         print(f"{missing} of {plan.parts} parts are missing; the run that finds all of them writes the manifest")
-    return missing == 0
+    return None if missing else sums
 
 
 def _tell(world: World, folder: Path, shard: Shard | None, sums: Sums) -> None:
@@ -95,7 +98,51 @@ def _tell(world: World, folder: Path, shard: Shard | None, sums: Sums) -> None:
     money = sums.money.to_json()
     for name, amount in money.items():
         table.add_row(name.replace("_", " "), dollars(amount))
-    Console(width=WIDTH, highlight=False, markup=False, emoji=False).print(table)
+    _console().print(table)
+
+
+def _push(world: World, folder: Path, target: Target, expected: Decimal) -> int:
+    """Push a world whose files are all there, and tell whether the totals agree."""
+    began = time.monotonic()
+    outcome = push(world, folder, target)
+    seconds = max(time.monotonic() - began, 1e-9)
+    table = Table(title=f"Pushed to {target.url}", title_justify="left", box=SIMPLE_HEAD, width=WIDTH)
+    table.add_column("")
+    table.add_column("", justify="right", no_wrap=True)
+    table.add_row("customers", f"{outcome.customers:,}")
+    if outcome.found:
+        table.add_row("customers that were there already", f"{outcome.found:,}")
+    table.add_row("invoices", f"{outcome.invoices:,}")
+    table.add_row("invoices with another total than expected", f"{len(outcome.differences):,}")
+    table.add_section()
+    table.add_row("total by the files", dollars(expected))
+    table.add_row("total by the answers", dollars(outcome.total))
+    console = _console()
+    console.print(table)
+    if outcome.invoices:
+        rates = f"{outcome.invoices / seconds:,.0f} invoices/s, {outcome.lines / seconds:,.0f} lines/s"
+        print(f"{outcome.invoices:,} invoices in {seconds:.1f} s, {rates}", file=sys.stderr)
+    if outcome.differences:
+        console.print(_differences(outcome.differences))
+    return FINE if not outcome.differences and is_same(expected, outcome.total) else FINDINGS
+
+
+def _differences(differences: list[Difference]) -> Table:
+    shown = differences[:MOST_DIFFERENCES]
+    table = Table(title="Totals that differ, in cents", title_justify="left", box=SIMPLE_HEAD, width=WIDTH)
+    for heading in ("invoice", "id"):
+        table.add_column(heading, overflow="fold")
+    for heading in ("expected", "got"):
+        table.add_column(heading, justify="right", overflow="fold")
+    for one in shown:
+        table.add_row(one.invoice, plain(one.invoice_id), f"{one.expected:f}", f"{one.got:f}")
+    if len(differences) > len(shown):
+        table.caption = f"and {len(differences) - len(shown):,} more"
+    return table
+
+
+def _console() -> Console:
+    return Console(width=WIDTH, highlight=False, markup=False, emoji=False)
 
 
 def dollars(cents: Decimal) -> str:

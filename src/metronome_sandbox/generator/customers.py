@@ -85,7 +85,7 @@ def _swedish_vat(words: Any) -> str:
 
 
 def _spanish_vat(words: Any) -> str:
-    """Return the VAT id of a limited company, B with seven digits and Luhn's check digit. As to Faker's own, see above."""
+    """Return the VAT id of a limited company, with Luhn's check digit. Faker's own differs between runs as well."""
     digits = words.numerify("%######")
     return f"ESB{digits}{_luhn(digits + '0')}"
 

@@ -227,7 +227,11 @@ class _Parquet:
         starts = np.concatenate(lines.starts)
         ends = starts + self._length
         arrays = [_repeated(column, counts) for column in zip(*lines.heads, strict=True)]
-        for column in (starts.astype("datetime64[ms]"), ends.astype("datetime64[ms]"), np.concatenate(lines.quantities)):
+        for column in (
+            starts.astype("datetime64[ms]"),
+            ends.astype("datetime64[ms]"),
+            np.concatenate(lines.quantities),
+        ):
             arrays.append(pa.array(column).cast(schema.field(len(arrays)).type))
         return pa.Table.from_arrays(arrays, schema=schema)
 
@@ -311,5 +315,3 @@ def part_of(world: World, folder: Path, format: str, number: int) -> Iterator[tu
         part.end()
         for table, file in files.items():
             file.size, file.sha256 = written[table].size, written[table].sha256
-
-

@@ -11,7 +11,7 @@ from metronome_sandbox.generator import manifest
 from metronome_sandbox.generator.aside import remove_leftovers, whole
 from metronome_sandbox.generator.encoding import laid_out
 from metronome_sandbox.generator.formats import part_of
-from metronome_sandbox.generator.plan import Plan, Shard, claim
+from metronome_sandbox.generator.plan import Shard, claim
 from metronome_sandbox.generator.sums import Sums, credits_in, money_of
 from metronome_sandbox.generator.worlds import World
 

@@ -107,5 +107,3 @@ def _shared(folder: Path, name: str) -> File:
     found = hash_of(folder / name)
     assert found is not None
     return File(name, 1, found[1], found[0])
-
-

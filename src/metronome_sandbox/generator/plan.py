@@ -147,9 +147,10 @@ def claim(folder: Path, plan: Plan) -> None:
 def _differences(there: bytes, plan: Plan) -> str:
     try:
         old = json.loads(there)
-        before, now = ({**one, **one["versions"]} for one in (old, plan.to_json()))
+        before = {**old, **old["versions"]}
     except (ValueError, TypeError, KeyError):
         return f"its {PLAN_FILE} is not of this program"
+    now = {**plan.to_json(), **plan.versions}
     named = [
         f"{name} is {before.get(name)} there and {value} here"
         for name, value in now.items()

@@ -8,49 +8,29 @@ a push that was killed goes on, and a push that is repeated changes nothing.
 from __future__ import annotations
 
 import sys
-from collections import Counter
-from collections.abc import Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from hashlib import sha256
 from pathlib import Path
-from typing import Any, NamedTuple
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
 
-from metronome_sandbox.client.asking import Answer, CannotAsk, message_of, value_of
+from metronome_sandbox.client.asking import CannotAsk, message_of, value_of
 from metronome_sandbox.client.hosts import is_loopback
 from metronome_sandbox.client.progress import watched
 from metronome_sandbox.client.sending import Sender
-from metronome_sandbox.generator.encoding import encode
 from metronome_sandbox.generator.plan import WrongUse
-from metronome_sandbox.generator.pushed import Journal, Pushed
-from metronome_sandbox.generator.rendering import Renderer
-from metronome_sandbox.generator.requests import Creation, timestamp
-from metronome_sandbox.generator.sums import EXACT, voided_in
-from metronome_sandbox.generator.world import Contract, History, Invoice
+from metronome_sandbox.generator.push_customer import CustomerPush, Difference, Done, posted, translated
+from metronome_sandbox.generator.pushed import Journal
+from metronome_sandbox.generator.requests import timestamp
+from metronome_sandbox.generator.world import History
 from metronome_sandbox.generator.worlds import World
 
 CONCURRENCY = 8
-MAX_BATCH_BYTES = 1024 * 1024
-"""Of a request with several invoices; the sandbox takes ten times as much."""
-
 SETTLED = timedelta(days=25)
 """After the last month: the last invoice is issued, and the next month is not over."""
 
-PRECISION = Decimal("1e-9")
-"""Totals are printed with 15 digits, and a server may count in floats."""
-
-IMPORT, VOID = "/v1/contracts/createHistoricalInvoices", "/v1/invoices/void"
 RATES = "/v1/contract-pricing/rate-cards/addRates"
-
-
-class Refused(CannotAsk):
-    """The server does not take what should be taken. What it has by then stays, and the same command goes on."""
-
-    def __init__(self, what: str, path: str, answer: Answer) -> None:
-        super().__init__(f"{what}: POST {path} answered {answer.status}: {message_of(answer)}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,16 +41,6 @@ class Target:
     token: str
     control_token: str | None = None
     yes_write_to: str | None = None
-
-
-class Difference(NamedTuple):
-    """An invoice whose total is not what it should be, in cents."""
-
-    customer: str
-    invoice: str
-    invoice_id: str
-    expected: Decimal
-    got: Decimal
 
 
 @dataclass(slots=True)
@@ -104,13 +74,49 @@ def push(world: World, folder: Path, target: Target) -> Outcome:
                 f"add --yes-write-to {sender.name} if that account may be written to"
             )
         address = urlsplit(target.url)
-        with closing(Journal(folder / "pushed", f"{address.hostname}-{address.port or address.scheme}", world)) as journal:
+        file = folder / "pushed" / f"{address.hostname}-{address.port or address.scheme}.ndjson"
+        with closing(Journal(file, world)) as journal:
             if journal.is_begun and not _knows(sender, journal):
                 print(f"{sender.name} has nothing of the earlier push; all is pushed again", file=sys.stderr)
                 journal.begin_anew()
             if not journal.is_begun:
                 _set_clock(sender, world)
             return Pusher(world, sender, journal).run()
+
+
+def _knows(sender: Sender, journal: Journal) -> bool:
+    """Whether a host still has what it got last; a sandbox that was started again has nothing."""
+    if journal.last is not None:
+        answer = sender.send("GET", f"/v1/customers/{journal.last.id}")
+        return answer.status == 200 and journal.last.key in value_of(answer)["data"]["ingest_aliases"]
+    (kind, _), made = next(iter(journal.ids.items()))
+    assert kind == "metric", "metrics are made first"
+    return sender.send("GET", f"/v1/billable-metrics/{made}").status == 200
+
+
+def _set_clock(sender: Sender, world: World) -> None:
+    """Let it be the time at which a sandbox has all of this behind it, where its tenant is empty.
+
+    Raises:
+        WrongUse: Invoices would be issued in the future.
+    """
+    settled = datetime(*world.billed_until.timetuple()[:3], tzinfo=UTC) + SETTLED
+    answer = sender.send("GET", "/sandbox/clock")
+    clock = value_of(answer) if answer.status == 200 else None
+    if clock is None:
+        if answer.status in (401, 403):
+            raise CannotAsk(f"GET /sandbox/clock answered {answer.status}: {message_of(answer)}")
+        now = datetime.now(UTC)
+    else:
+        now = datetime.fromisoformat(clock["now"])
+        if not clock["is_frozen"] and sender.send("PUT", "/sandbox/clock", {"now": timestamp(settled)}).status == 200:
+            print(f"the sandbox's clock stands at {timestamp(settled)} now, when all of it is billed", file=sys.stderr)
+            return
+    if now < settled:
+        raise WrongUse(
+            f"--push: by the clock of {sender.name} it is {timestamp(now)}, and the last invoice is issued by "
+            f"{timestamp(settled)}; choose an earlier --start, or advance the clock of a sandbox"
+        )
 
 
 class Pusher:
@@ -120,6 +126,38 @@ class Pusher:
         self._world = world
         self._sender = sender
         self._journal = journal
-        self._ids: dict[str, str] = {}
+        self._catalog: dict[str, str] = {}
         """The server's id of each thing of the catalog, by the id that it has in files."""
-        self._products: dict[str, str] = {}
+
+    def run(self) -> Outcome:
+        """Push what is missing; return what there is then."""
+        self._push_catalog()
+        journal, outcome = self._journal, Outcome(found=self._journal.customers)
+        missing = (number for number in range(1, self._world.plan.customers + 1) if not journal.has(number))
+        with watched("push", self._world.plan.customers - outcome.found, "customers", rated="lines") as advance:
+            histories = map(self._world.history, missing)
+            for done in self._sender.in_order(histories, self._push_customer):
+                journal.add_customer(done.pushed)
+                outcome.customers += 1
+                outcome.invoices += len(done.pushed.invoices)
+                outcome.lines += done.lines
+                outcome.differences += done.differences
+                advance(more=done.lines)
+        outcome.total = journal.total
+        return outcome
+
+    def _push_catalog(self) -> None:
+        world, journal = self._world, self._journal
+        for one in world.catalog():
+            made = journal.ids.get((one.kind, one.key))
+            if made is None:
+                made = str(posted(self._sender, one.key, one.path, translated(one.body, self._catalog))["data"]["id"])
+                journal.add_made(one.kind, one.key, made)
+            self._catalog[world.id_of(one.kind, one.key)] = made
+        if not journal.has_rates:
+            for body in world.rates():
+                posted(self._sender, "rates", RATES, translated(body, self._catalog))
+            journal.add_rates()
+
+    def _push_customer(self, history: History) -> Done:
+        return CustomerPush(self._world, self._sender, self._catalog, history).run()

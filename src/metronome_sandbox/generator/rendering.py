@@ -1,7 +1,7 @@
 """Invoices as JSON, quickly: what the windows of a month look like is written once, and only quantities are filled in.
 
-``requests.py`` says what an invoice of ``createHistoricalInvoices`` is; this makes the same of it, as text, in a tenth of
-the time. A line of thirty days is three thousand bytes, of which two hundred differ from the next line's.
+``requests.py`` says what an invoice of ``createHistoricalInvoices`` is; this makes the same of it, as text, in a tenth
+of the time. A line of thirty days is three thousand bytes, of which two hundred differ from the next line's.
 """
 
 from __future__ import annotations

@@ -101,5 +101,3 @@ def invoice_rows(history: History, money: Mapping[str, Money]) -> Iterator[Row]:
 def line_row(history: History, invoice: Invoice, line: Line) -> Row:
     """Return what all rows of a line in ``subtotals`` begin with."""
     return (invoice.key, history.customer.key, invoice.contract, line.product, json.dumps(dict(line.groups)))
-
-

@@ -56,7 +56,13 @@ class World:
     def catalog_json(self) -> dict[str, Any]:
         """Return the catalog as its file has it."""
         made = [
-            {"kind": one.kind, "key": one.key, "id": self.id_of(one.kind, one.key), "path": one.path, "request": one.body}
+            {
+                "kind": one.kind,
+                "key": one.key,
+                "id": self.id_of(one.kind, one.key),
+                "path": one.path,
+                "request": one.body,
+            }
             for one in self.catalog()
         ]
         return {"catalog": made, "rates": self.rates()}
