@@ -7,8 +7,9 @@ is measured is said at its field.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
+from functools import cache
 from types import MappingProxyType
 
 from metronome_sandbox.generator.world import Metric, Product, Tier
@@ -116,9 +117,9 @@ class Bands:
     spikes: Band
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Profile:
-    """A kind of company.
+    """A kind of company. There is one value of each, known by its identity.
 
     Attributes:
         granularity: DAY or HOUR, of the quantities of a line. The sums of a day are the same in both.
@@ -126,9 +127,11 @@ class Profile:
         spread: Standard deviation of the logarithm of spend, of the body of customers.
         tail: Exponent of Pareto's law, of the greatest tenth.
         zipf: Exponent of the popularity of a dimension's values.
+        old_customers: Of 100, how many were customers before the first month.
         ramp_months: Until usage is full after the first contract starts.
         growth: Mean of a customer's own monthly growth, in thousandths.
-        growth_spread: Standard deviation of it, in thousandths.
+        growth_spread: Standard deviation of it between customers, in thousandths.
+        growth_noise: Standard deviation of it between months of a customer, in thousandths.
         season: Factors from January to December.
         zero_months, corrections, spikes: Of 10,000 invoices, how many.
     """
@@ -142,9 +145,11 @@ class Profile:
     spread: str
     tail: str
     zipf: str
+    old_customers: int
     ramp_months: int
     growth: int
     growth_spread: int
+    growth_noise: int
     season: tuple[float, ...]
     zero_months: int
     corrections: int
@@ -218,9 +223,11 @@ _AI_API = Profile(
     spread="1.5",
     tail="1.35",
     zipf="1",
+    old_customers=60,
     ramp_months=5,
     growth=22,
     growth_spread=35,
+    growth_noise=40,
     season=(0.98, 1.0, 1.02, 1.0, 1.0, 1.0, 0.97, 0.96, 1.02, 1.03, 1.03, 0.97),
     zero_months=120,
     corrections=150,
@@ -240,4 +247,130 @@ _AI_API = Profile(
     ),
 )
 
-PROFILES: Mapping[str, Profile] = MappingProxyType({profile.name: profile for profile in (_AI_API,)})
+_MACHINES = Rhythm((1.02, 1.03, 1.03, 1.03, 1.02, 0.93, 0.92), 1.03, "0.06", _ROUND_THE_CLOCK)
+_DISKS = Rhythm((1.0,) * 7, 1.0, "0.015", (1,) * 24)
+_TRAFFIC = Rhythm((1.08, 1.1, 1.1, 1.09, 1.06, 0.78, 0.76), 1.1, "0.2", _OFFICE)
+
+_REGIONS = _dimension(
+    "region",
+    us_east_1="1",
+    us_west_2="1",
+    eu_west_1="1.1",
+    eu_central_1="1.15",
+    ap_southeast_1="1.2",
+    ap_northeast_1="1.25",
+    sa_east_1="1.5",
+)
+_MACHINE_TYPES = _dimension("machine", standard_4="1", standard_2="0.5", memory_8="2.5", standard_16="4", gpu_1="25")
+_CLASSES = _dimension("class", standard="1", archive="0.2")
+
+_INFRASTRUCTURE = Profile(
+    name="infrastructure",
+    title="Machines, storage and traffic in seven regions",
+    granularity="DAY",
+    offers=(
+        _offer("compute", "Compute hours", "machine SUM hours", _MACHINES, 1.0, "10", _MACHINE_TYPES, _REGIONS),
+        _offer("database", "Managed database hours", "database SUM hours", _MACHINES, 0.5, "18", _REGIONS),
+        _offer("block", "Block storage GB-days", "volume SUM gb_days", _DISKS, 0.3, "0.3", _REGIONS),
+        _offer("object", "Object storage GB-days", "object SUM gb_days", _DISKS, 0.2, "0.08", _CLASSES, _REGIONS),
+        _offer(
+            "egress", "Egress GB", "transfer SUM gb", _TRAFFIC, 0.18, "100 at 0, 9900 at 9, 40000 at 8, 6", _REGIONS
+        ),
+        _offer("balancer", "Load balancer hours", "balancer SUM hours", _MACHINES, 0.1, "2.5", _REGIONS),
+        _offer("logs", "Log ingestion GB", "log SUM gb", _TRAFFIC, 0.09, "50 at 50, 950 at 40, 25", later=True),
+        _offer("functions", "Function calls (1K)", "call SUM thousands", _TRAFFIC, 0.07, "0.02", _REGIONS, later=True),
+    ),
+    segments=(
+        Segment("self-serve", 55, (3, 9), 150, None, (), 0.4),
+        Segment("growth", 33, (8, 20), 80, (0.5, 0.85), (Decimal("0.95"), Decimal("0.92"), Decimal("0.9")), 0.25),
+        Segment("enterprise", 12, (18, 40), 30, (0.6, 0.95), (Decimal("0.9"), Decimal("0.85"), Decimal("0.75")), 0.1),
+    ),
+    median_spend=150_000,
+    spread="1.55",
+    tail="1.45",
+    zipf="1.1",
+    old_customers=65,
+    ramp_months=6,
+    growth=10,
+    growth_spread=20,
+    growth_noise=20,
+    season=(0.99, 0.99, 1.0, 1.0, 1.0, 1.0, 0.99, 0.99, 1.0, 1.01, 1.04, 1.03),
+    zero_months=80,
+    corrections=120,
+    spikes=150,
+    bands=Bands(
+        top_tenth_share=(0.60, 0.80),
+        net_revenue_retention=(1.05, 1.35),
+        weekday_ratio=(0.85, 0.97),
+        month_end_ratio=(1.0, 1.1),
+        zipf_exponent=(0.8, 2.0),
+        renewal_rate=(0.8, 0.97),
+        zero_months=(0.003, 0.02),
+        corrections=(0.004, 0.025),
+        covered_share=(0.3, 0.9),
+        exhausted_share=(0.2, 0.9),
+        spikes=(0.005, 0.1),
+    ),
+)
+
+_SEATS = Rhythm((1.0, 1.0, 1.0, 1.0, 1.0, 0.97, 0.97), 1.0, "0.01", (1,) * 24)
+_WORK = Rhythm((1.25, 1.3, 1.28, 1.27, 1.2, 0.35, 0.35), 1.2, "0.25", _OFFICE)
+
+_PLANS = _dimension("plan", team="1", business="2", enterprise="3.5")
+_MODULES = _dimension("module", analytics="1", security="1.5", sandbox="0.8")
+
+_SAAS_SEATS = Profile(
+    name="saas-seats",
+    title="Software by the seat, with automation and an assistant by usage",
+    granularity="DAY",
+    offers=(
+        _offer("seats", "Seat days", "seat COUNT", _SEATS, 1.0, "50", _PLANS),
+        _offer("modules", "Module seat days", "module COUNT", _SEATS, 0.35, "20", _MODULES, later=True),
+        _offer("assistant", "Assistant messages", "message COUNT", _WORK, 0.2, "2", later=True),
+        _offer("runs", "Automation runs", "run COUNT", _WORK, 0.15, "1000 at 0, 9000 at 1, 90000 at 0.8, 0.5"),
+        _offer("guests", "Guest seat days", "guest COUNT", _SEATS, 0.1, "8"),
+        _offer("storage", "Storage GB-days", "file SUM gb_days", _DISKS, 0.08, "0.5"),
+        _offer("calls", "API calls (1K)", "call SUM thousands", _WORK, 0.06, "100 at 0, 900 at 4, 2.5"),
+    ),
+    segments=(
+        Segment("self-serve", 60, (1, 4), 140, None, (), 0.6),
+        Segment("growth", 30, (3, 7), 90, (0.6, 0.9), (Decimal("0.95"), Decimal("0.9")), 0.3),
+        Segment("enterprise", 10, (5, 10), 40, (0.7, 0.98), (Decimal("0.85"), Decimal("0.8"), Decimal("0.7")), 0.1),
+    ),
+    median_spend=60_000,
+    spread="1.45",
+    tail="1.35",
+    zipf="1",
+    old_customers=60,
+    ramp_months=4,
+    growth=6,
+    growth_spread=15,
+    growth_noise=15,
+    season=(1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 0.98, 0.97, 1.01, 1.01, 1.01, 0.98),
+    zero_months=100,
+    corrections=150,
+    spikes=100,
+    bands=Bands(
+        top_tenth_share=(0.60, 0.80),
+        net_revenue_retention=(0.95, 1.25),
+        weekday_ratio=(0.75, 0.95),
+        month_end_ratio=(1.0, 1.1),
+        zipf_exponent=(0.5, 2.0),
+        renewal_rate=(0.8, 0.97),
+        zero_months=(0.004, 0.025),
+        corrections=(0.005, 0.03),
+        covered_share=(0.3, 0.9),
+        exhausted_share=(0.2, 0.9),
+        spikes=(0.003, 0.1),
+    ),
+)
+
+PROFILES: Mapping[str, Profile] = MappingProxyType(
+    {profile.name: profile for profile in (_AI_API, _INFRASTRUCTURE, _SAAS_SEATS)}
+)
+
+
+@cache
+def told_by(profile: Profile, granularity: str) -> Profile:
+    """Return the profile with its quantities told by ``DAY`` or ``HOUR``; nothing else differs, no sum either."""
+    return profile if profile.granularity == granularity else replace(profile, granularity=granularity)
