@@ -24,7 +24,7 @@ from metronome_sandbox.generator.world import Contract, History, Invoice
 LAST_TO_SIGN = 18
 """Months after the start in which the last customer signs."""
 LEAST_NOTICE_DAYS, MOST_NOTICE_DAYS = 3, 20
-LEAST_GROWN, MOST_GROWN = 0.1, 12.0
+LEAST_GROWN, MOST_GROWN = 0.15, 6.0
 """No customer shrinks to less, or grows to more, than this many times its size."""
 SHORTEST_FIRST_TERM = 3
 RECENT_MONTHS = 3

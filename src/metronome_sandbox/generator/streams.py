@@ -110,3 +110,11 @@ def chosen(shares: Sequence[int], draw: int) -> int:
             return place
         left -= share
     raise AssertionError(f"no share for {draw}")
+
+
+def in_turn(numbers: Iterable[float]) -> float:
+    """Return the sum of numbers, added one after the other; ``sum`` does it otherwise from Python 3.12 on."""
+    whole = 0.0
+    for number in numbers:
+        whole += number
+    return whole

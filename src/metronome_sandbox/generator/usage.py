@@ -15,7 +15,7 @@ import numpy as np
 from metronome_sandbox.generator.catalog import rates_of
 from metronome_sandbox.generator.months import months_after
 from metronome_sandbox.generator.profiles import Dimension, Profile, Rhythm
-from metronome_sandbox.generator.streams import EXACT, SPARE_BITS, STEPS, Stream, log_normal_quantiles
+from metronome_sandbox.generator.streams import EXACT, SPARE_BITS, STEPS, Stream, in_turn, log_normal_quantiles
 from metronome_sandbox.generator.world import Rate
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ LONGEST_MONTH, SHORTEST_MONTH = 31, 28
 LEAST_SPIKE, MOST_SPIKE = 5, 14
 """Times an ordinary day."""
 DAYS_AT_MONTH_END = 2
+DAYS_OF_A_MONTH = 30.4
 LOW_BITS = (1 << SPARE_BITS) - 1
 MONTHS_TO_TAKE_UP = 18
 """Until a customer uses the last of the products that are taken up later."""
@@ -70,8 +71,8 @@ def menu_of(profile: Profile) -> Menu:
     """Return what the customers of a profile choose from."""
     rhythms = tuple(dict.fromkeys(offer.rhythm for offer in profile.offers))
     choices = [
-        Choice(rate, offer.popularity * weight, rhythms.index(offer.rhythm), offer.later)
-        for offer in profile.offers
+        Choice(rate, _zipf(profile.zipf, rank) * weight, rhythms.index(offer.rhythm), offer.later)
+        for rank, offer in enumerate(profile.offers, 1)
         for rate, weight in zip(rates_of(offer), _weights(profile, offer.dimensions), strict=True)
     ]
     noise = np.array([log_normal_quantiles(rhythm.noise) for rhythm in rhythms])
@@ -79,12 +80,13 @@ def menu_of(profile: Profile) -> Menu:
 
 
 def _weights(profile: Profile, dimensions: tuple[Dimension, ...]) -> list[float]:
-    """Return how popular each combination of group values is: Zipf's law for each dimension."""
+    """Return the share of each combination of group values in its product: Zipf's law for each dimension."""
     weights = [1.0]
     for dimension in sorted(dimensions, key=lambda dimension: dimension.key):
         ranks = [_zipf(profile.zipf, rank) for rank in range(1, len(dimension.values) + 1)]
         weights = [weight * rank for weight in weights for rank in ranks]
-    return weights
+    whole = in_turn(weights)
+    return [weight / whole for weight in weights]
 
 
 def _zipf(exponent: str, rank: int) -> float:
@@ -105,12 +107,9 @@ def appetite_of(profile: Profile, stream: Stream, lines: tuple[int, int], spend:
     places = sorted(winners)
     taste = stream.units("taste", 2 * count)
     weights = [menu.choices[place].weight * (0.5 + 1.5 * taste[place]) for place in places]
-    whole = 0.0
-    for weight in weights:  # in this order on every machine
-        whole += weight
-    days = 30.4
+    whole = in_turn(weights)
     daily = [
-        spend * weight / whole / days / float(typical_price(menu.choices[place].rate))
+        spend * weight / whole / DAYS_OF_A_MONTH / float(typical_price(menu.choices[place].rate))
         for place, weight in zip(places, weights, strict=True)
     ]
     first = [
