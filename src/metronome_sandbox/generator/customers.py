@@ -69,6 +69,27 @@ def _british_vat(words: Any) -> str:
     return f"GB{digits}{97 - weighted % 97:02d}"
 
 
+def _luhn(digits: str) -> int:
+    """Return the last digit that makes a number pass Luhn's check, for the 0 in its place."""
+    doubled = (int(digit) * (1 + place % 2) for place, digit in enumerate(reversed(digits)))
+    return -sum(digit // 10 + digit % 10 for digit in doubled) % 10
+
+
+def _swedish_vat(words: Any) -> str:
+    """Return a VAT id around an organisation number with Luhn's check digit.
+
+    Faker's own draws its first digit from a generator that the process shares, so it differs between runs.
+    """
+    digits = words.numerify("5566#####")
+    return f"SE{digits}{_luhn(digits + '0')}01"
+
+
+def _spanish_vat(words: Any) -> str:
+    """Return the VAT id of a limited company, with Luhn's check digit. Faker's own differs between runs as well."""
+    digits = words.numerify("%######")
+    return f"ESB{digits}{_luhn(digits + '0')}"
+
+
 def _dutch_vat(words: Any) -> str:
     """Return a VAT id whose first nine digits pass the "elfproef": weights 9 to 2, the remainder by 11 is the last."""
     while True:
@@ -111,9 +132,9 @@ HOMES = (
     Home("de_DE", "DE", 11, "rechnung", _german_vat),
     Home("fr_FR", "FR", 8, "facturation", lambda words: str(words.company_vat()).replace(" ", "")),
     Home("nl_NL", "NL", 6, "facturen", _dutch_vat),
-    Home("es_ES", "ES", 5, "facturas", lambda words: f"ES{words.cif()}"),
+    Home("es_ES", "ES", 5, "facturas", _spanish_vat),
     Home("it_IT", "IT", 5, "fatture", lambda words: str(words.company_vat())),
-    Home("sv_SE", "SE", 3, "faktura", lambda words: f"SE{str(words.org_id()).replace('-', '')}01"),
+    Home("sv_SE", "SE", 3, "faktura", _swedish_vat),
     Home("pl_PL", "PL", 3, "faktury", lambda words: f"PL{words.nip()}"),
     Home("ja_JP", "JP", 4, "keiri", _japanese_number),
 )

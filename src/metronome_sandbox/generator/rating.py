@@ -23,6 +23,8 @@ Ladder = tuple[Tier, ...]
 
 def cost(ladder: Ladder, quantity: int) -> Decimal:
     """Return what a month's quantity costs, in cents. An upper edge of a tier belongs to it."""
+    if len(ladder) == 1:
+        return quantity * ladder[0].price
     amount = ZERO
     for tier in ladder:
         inside = quantity if tier.size is None else min(quantity, tier.size)
