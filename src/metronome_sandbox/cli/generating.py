@@ -46,6 +46,7 @@ MOST_MONTHS = 240
     help="Folder for the files. What is complete in it is not made again.",
 )
 @click.option("--shard", default="1/1", metavar="N/OF", help="Make every OF-th part only; all shards make one world.")
+@click.option("--report", "reports", is_flag=True, help="Tell how real the world looks, and draw it.")
 @click.option("--push", metavar="URL", help="Then load all of it into this sandbox or API.")
 @TOKEN
 @CONTROL_TOKEN
@@ -59,6 +60,7 @@ def generate(
     format: str,
     out: Path,
     shard: str,
+    reports: bool,
     push: str | None,
     token: str,
     control_token: str | None,
@@ -83,6 +85,7 @@ def generate(
             out=out,
             shard=shard,
             target=target,
+            reports=reports,
         )
     )
 

@@ -39,12 +39,15 @@ def run(
     out: Path,
     shard: str,
     target: Target | None = None,
+    reports: bool = False,
 ) -> int:
     """Do what ``generate`` is asked for; return the exit status."""
     try:
         plan = Plan(profile, seed, month_of(start), months, customers, format, versions_for(format))
         world = World(plan)
         sums = _files(world, out, Shard.parse(shard))
+        if reports:
+            _report(world, out)
         if target is None:
             return FINE
         if sums is None:
@@ -97,6 +100,16 @@ def _tell(world: World, folder: Path, shard: Shard | None, sums: Sums) -> None:
     for name, amount in money.items():
         table.add_row(name.replace("_", " "), dollars(amount))
     _console().print(table)
+
+
+def _report(world: World, folder: Path) -> None:
+    """Measure a world, whichever parts of it are there, and tell how real it looks."""
+    from metronome_sandbox.generator import realism_report  # drawing takes a second to import
+
+    realism = realism_report.measured(world)
+    realism_report.write(folder, world.plan, realism)
+    _console().print(realism_report.table(world.plan, realism.figures(), WIDTH))
+    print(f"pictures: {folder / realism_report.PAGE}, {folder / realism_report.PICTURE}")
 
 
 def _push(world: World, folder: Path, target: Target, expected: Decimal) -> int:
