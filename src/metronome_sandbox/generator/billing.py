@@ -8,6 +8,8 @@ from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from metronome_sandbox.generator.amounts import ZERO, tidied
 from metronome_sandbox.generator.months import months_after
 from metronome_sandbox.generator.rating import (
@@ -22,7 +24,6 @@ from metronome_sandbox.generator.usage import Appetite, by_hour
 from metronome_sandbox.generator.world import Balance, Contract, Invoice, Line
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
 ISSUED_AFTER = timedelta(days=2)
@@ -126,11 +127,11 @@ class Bills:
 def _mistaken(used: NDArray[np.int64], mistake: Mistake) -> NDArray[np.int64]:
     """Return the quantities as they were billed first: the last week missing, a day counted twice, a product lost."""
     wrong = used.copy()
-    rates, days = used.shape
-    if mistake.kind % 3 == 0:
-        wrong[:, days - LAST_WEEK :] = 0
+    busy_rates, busy_days = np.flatnonzero(used.any(axis=1)), np.flatnonzero(used.any(axis=0))
+    if mistake.kind % 3 == 0 and used[:, -LAST_WEEK:].any():
+        wrong[:, -LAST_WEEK:] = 0
     elif mistake.kind % 3 == 1:
-        wrong[:, mistake.place % days] *= 2
+        wrong[:, busy_days[mistake.place % len(busy_days)]] *= 2
     else:
-        wrong[mistake.place % rates] = 0
+        wrong[busy_rates[mistake.place % len(busy_rates)]] = 0
     return wrong

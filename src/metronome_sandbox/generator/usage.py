@@ -178,7 +178,8 @@ def _edges(hours: tuple[int, ...]) -> NDArray[np.int64]:
 def by_hour(quantities: NDArray[np.int64], hours: tuple[int, ...]) -> NDArray[np.int64]:
     """Return the quantities of days, spread over their hours by these weights; each day's sum stays what it is."""
     edges = _edges(hours)
-    return np.diff(quantities[:, None] * edges // edges[-1], axis=1).ravel()
+    until: NDArray[np.int64] = quantities[:, None] * edges // edges[-1]
+    return (until[:, 1:] - until[:, :-1]).ravel()
 
 
 def hours_of(profile: Profile, appetite: Appetite) -> tuple[tuple[int, ...], ...] | None:
