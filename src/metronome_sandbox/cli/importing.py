@@ -25,6 +25,9 @@ from metronome_sandbox.cli.parts import BASE_URL, CONTROL_TOKEN, FILE, TOKEN, ex
     metavar="AMOUNT",
     help="How far a line or a total may be off, in the currency's unit: dollars for USD.",
 )
+@click.option("--html", metavar="FILE", type=FILE, help="Write what differs, and why, as one page.")
+@click.option("--csv", metavar="FILE", type=FILE, help="Write each figure that differs as a row.")
+@click.option("--json", metavar="FILE", type=FILE, help="Write all that was found.")
 @click.option("--apply", "is_apply", is_flag=True, help="Import what reconciled, and read it back.")
 @click.option("--accept-differences", is_flag=True, help="Import what is out of tolerance as well.")
 @click.option(
@@ -64,6 +67,9 @@ def import_(
     token: str,
     control_token: str | None,
     tolerance: str,
+    html: Path | None,
+    csv: Path | None,
+    json: Path | None,
     is_apply: bool,
     accept_differences: bool,
     journal: Path | None,
@@ -100,6 +106,7 @@ def import_(
         tolerance=allowed,
         concurrency=concurrency,
         choice=choice,
+        reports={"html": html, "csv": csv, "json": json},
     )
     sys.exit(status)
 

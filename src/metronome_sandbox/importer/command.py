@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sqlite3
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from decimal import Decimal
 from pathlib import Path
@@ -34,6 +34,7 @@ from metronome_sandbox.importer.mapping import load_mapping
 from metronome_sandbox.importer.preview import Outcome, Previewed, previews
 from metronome_sandbox.importer.rates import ContractRates
 from metronome_sandbox.importer.reconcile import Judged, Reconciliation, judge
+from metronome_sandbox.importer.report import CannotWrite, check_places, show, write
 from metronome_sandbox.importer.staging import Staging, stage
 from metronome_sandbox.importer.target_catalog import TargetCatalog
 
@@ -53,10 +54,16 @@ def run(
     tolerance: Decimal = TOLERANCE,
     concurrency: int = 4,
     choice: Choice | None = None,
+    reports: Mapping[str, Path | None] | None = None,
 ) -> int:
-    """Read a file, preview and reconcile it, and import it where there is a choice; return the exit status."""
+    """Read a file, preview and reconcile it, and import it where there is a choice; return the exit status.
+
+    Args:
+        reports: Files for what was found, by ``html``, ``csv`` and ``json``.
+    """
     conclusion = Conclusion()
     try:
+        check_places(reports or {})
         with (
             _place(work_dir) as folder,
             closing(Sender(base_url, token, control_token, concurrency=concurrency)) as sender,
@@ -72,9 +79,13 @@ def run(
                 return tell(staging.findings, staging.findings_total)
             with Reconciliation(tolerance) as reconciliation:
                 families: list[frozenset[str]] = []
-                in_the_way = _reconcile(staging, catalog, sender, reconciliation, families)
+                in_the_way = _reconcile(
+                    staging, catalog, sender, reconciliation, families, is_total_said=mapping.total is not None
+                )
                 if in_the_way.total:
                     return tell(in_the_way.kept, in_the_way.total)
+                show(reconciliation)
+                write(reconciliation, reports or {})
                 status = FINDINGS if reconciliation.has_findings else FINE
                 if choice is None:
                     return status
@@ -87,7 +98,7 @@ def run(
                 return FINDINGS if conclusion.held_back else FINE
     except Unusable as unusable:
         return tell(unusable.findings, len(unusable.findings))
-    except (CannotAsk, CannotUseJournal) as error:
+    except (CannotAsk, CannotUseJournal, CannotWrite) as error:
         return _fail(f"{error}{_so_far(conclusion)}")
     except KeyboardInterrupt:
         return _fail(f"interrupted{_so_far(conclusion)}")
@@ -101,16 +112,19 @@ def _reconcile(
     sender: Sender,
     reconciliation: Reconciliation,
     families: list[frozenset[str]],
+    *,
+    is_total_said: bool,
 ) -> Findings:
     """Preview what is not on the target yet, and hold all of it to the old figures; return what is in the way there.
 
     Args:
         families: Gets the ids of customers that share balances.
+        is_total_said: Whether the file has totals.
     """
     rates = ContractRates(sender)
 
     def judged(outcome: Outcome) -> Judged:
-        return judge(outcome, rates, reconciliation.tolerance)
+        return judge(outcome, rates, reconciliation.tolerance, is_total_said=is_total_said)
 
     present = Present(sender, staging, lambda invoice, there: reconciliation.add(judged(Previewed(invoice, there))))
     in_the_way = check_existing(staging, catalog, present.is_ours, _progress)

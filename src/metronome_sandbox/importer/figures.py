@@ -26,9 +26,9 @@ def money(amount: Decimal, currency: Currency) -> str:
     return f"{bare_money(amount, currency)} {currency.code}"
 
 
-def bare_money(amount: Decimal, currency: Currency) -> str:
+def bare_money(amount: Decimal, currency: Currency, most_decimals: int = 8) -> str:
     """Return an amount of the API in whole units, without the currency."""
-    text = number(currency.in_units(amount), 8)
+    text = number(currency.in_units(amount), most_decimals)
     decimals = 0 if currency.per_unit == currency.coin == 1 else 2
     whole, _, fraction = text.partition(".")
     return f"{whole}.{fraction.ljust(decimals, '0')}" if fraction or decimals else whole
@@ -47,10 +47,11 @@ def day(instant: datetime) -> str:
 
 
 def period(starting_at: datetime, ending_before: datetime) -> str:
-    """Return a period as ``2024-06`` where it is a month, else its first and its last day."""
+    """Return a period as ``2024-06`` or ``2024-06..2024-08`` where it is months, else its first and its last day."""
     start, end = starting_at.astimezone(UTC), ending_before.astimezone(UTC)
     if "T" in day(start) + day(end):
         return f"{day(start)}..{day(end)}"
-    if start.day == end.day == 1 and (end.year - start.year) * 12 + end.month - start.month == 1:
-        return start.strftime("%Y-%m")
-    return f"{day(start)}..{day(end - timedelta(days=1))}"
+    last = end - timedelta(days=1)
+    form = "%Y-%m" if start.day == end.day == 1 else "%Y-%m-%d"
+    first, until = start.strftime(form), last.strftime(form)
+    return first if first == until else f"{first}..{until}"

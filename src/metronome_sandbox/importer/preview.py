@@ -24,7 +24,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from metronome_sandbox.client.asking import Answer, CannotAsk, encode, message_of
+from metronome_sandbox.client.asking import Answer, CannotAsk, encode, message_of, value_of
 from metronome_sandbox.client.sending import Sender
 from metronome_sandbox.importer.legacy import LegacyInvoice
 from metronome_sandbox.importer.request import request_of
@@ -37,6 +37,7 @@ BODY_AROUND = 64
 """Bytes of a body that belong to no invoice, and more."""
 
 ORDER = ("starting_at", "ending_before", "contract_id", "number")
+MESSAGE = 2000
 TOO_LARGE = 413
 SERVER_ERRORS = 500
 NOT_IMITATED = 501
@@ -258,7 +259,7 @@ class _Group:
 
     def _hold_to_earlier(self, again: Sequence[PreviewInvoice]) -> None:
         """Doubt the balances where a repeated invoice comes to something else than it did."""
-        for (item, before), now in zip(self._done, again, strict=True):
+        for (item, before), now in zip(self._done, again, strict=False):
             if now.total != before.total and self._doubt is None:
                 self._doubt = (
                     f"invoice {item.invoice.number} comes to something else without its subtotals, so balances could "
@@ -312,11 +313,12 @@ class _Group:
             _Refusal: There are none.
             CannotAsk: Nobody can be asked.
         """
-        answer = self._sender.send("POST", PATH, {"invoices": [item.request for item in items], "preview": True})
+        body = b'{"invoices":[' + b",".join(item.body for item in items) + b'],"preview":true}'
+        answer = ask(self._sender, PATH, body)
         if answer.status in (401, 403):
             raise CannotAsk(f"{PATH} answered {answer.status}: {message_of(answer)}")
         if answer.status != 200:
-            raise _Refusal(answer.status, message_of(answer))
+            raise _Refusal(answer.status, _message(answer))
         try:
             found = _PREVIEWS.decode(answer.body).data
         except msgspec.DecodeError as error:
@@ -324,6 +326,13 @@ class _Group:
         if len(found) != len(items):
             raise _Refusal(UNREADABLE, f"the answer has {len(found)} invoices for {len(items)} that were sent")
         return _in_order(items, found)
+
+
+def _message(answer: Answer) -> str:
+    """Return what a refusal says, in full: it names ids that a person looks for."""
+    value = value_of(answer)
+    said = value.get("message") if isinstance(value, dict) else None
+    return str(said or answer.body.decode("utf-8", "replace"))[:MESSAGE]
 
 
 def _in_order(items: Sequence[_Item], found: Sequence[PreviewInvoice]) -> list[PreviewInvoice]:

@@ -385,14 +385,13 @@ def _conversions(case: Case) -> Iterator[Would]:
             amount = case.amount * factor if case.tiers is None else cost(case.tiers, case.line.quantity * factor)
             if not is_telling(min(amount, case.amount), 2, case.currency):
                 continue
-            how = f"by {number(ratio)}" if factor < 1 else f"times {number(ratio)}"
-            told = "divided" if factor < 1 else "multiplied"
+            how = f"{'divided' if factor < 1 else 'multiplied'} by {number(ratio)}"
             yield (
                 amount,
                 Reason(
                     Kind.CONVERSION,
-                    f"old prices are for quantities {told} {how}: {units} are mixed up",
-                    f"{case.both}: {number(case.line.quantity)} {told} {how} cost {case.says(amount)}",
+                    f"legacy prices the quantity {how}: {units} are mixed up",
+                    f"{case.both}: {number(case.line.quantity)} {how} cost {case.says(amount)}",
                     factor,
                 ),
             )
@@ -580,7 +579,7 @@ def of_total(comparison: Comparison, price_at: PriceAt) -> list[Reason]:
 
 def _of_sums(comparison: Comparison) -> Iterator[Reason]:
     """Read a total beside the old lines, all of which are known: what is left is what was paid, added or rounded."""
-    legacy, total, currency = comparison.invoice.total, comparison.preview.total, comparison.currency
+    legacy, total, currency = comparison.invoice.total, comparison.total, comparison.currency
     before, took = comparison.legacy_gross, comparison.legacy_paid
     if legacy is None or before is None or took is None:
         return
@@ -650,7 +649,7 @@ def _of_bare_total(comparison: Comparison, price_at: PriceAt) -> Iterator[Reason
     def says(amount: Decimal) -> str:
         return money(amount, currency)
 
-    total, gross, paid = comparison.preview.total, comparison.gross, comparison.paid
+    total, gross, paid = comparison.total, comparison.gross, comparison.paid
     told = f"legacy total {says(legacy)}, preview {says(total)}"
     lines = [line for line in comparison.lines if line.amount is not None]
     if legacy < 0 <= total:
@@ -702,7 +701,7 @@ def _of_one_line(comparison: Comparison, lines: Sequence[LineComparison], price_
     legacy = comparison.invoice.total or ZERO
     known = [line for line in lines if line.amount]
     for line in known:
-        left_out = (comparison.preview.total - (line.amount or ZERO), comparison.gross - (line.amount or ZERO))
+        left_out = (comparison.total - (line.amount or ZERO), comparison.gross - (line.amount or ZERO))
         if any(is_near(legacy, rest, currency) for rest in left_out) and is_telling(
             difference, 2 * len(known), currency
         ):

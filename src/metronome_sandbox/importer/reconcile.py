@@ -84,28 +84,37 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """What became of one old invoice."""
+    """What became of one old invoice. ``allowed`` is the tolerance in the API's unit."""
 
     invoice: LegacyInvoice
     state: State
     currency: Currency | None = None
     comparison: Comparison | None = None
     differences: tuple[Difference, ...] = ()
+    allowed: Decimal = ZERO
     note: str | None = None
     rows: tuple[int, int] | None = None
 
+    @property
+    def culprits(self) -> Sequence[bool]:
+        """Whether each difference is what puts the invoice out of tolerance, rather than one that stands beside it."""
+        large = [abs(one.difference) > self.allowed for one in self.differences]
+        is_out = self.state is State.OUT
+        return [is_out and (each or not any(large)) for each in large]
 
-def judge(outcome: Outcome, rates: ContractRates, tolerance: Decimal) -> Judged:
+
+def judge(outcome: Outcome, rates: ContractRates, tolerance: Decimal, *, is_total_said: bool = True) -> Judged:
     """Hold a preview to its old invoice.
 
     Args:
         tolerance: How far a total or a line may be off, in the currency's unit.
+        is_total_said: Whether the file says totals; they are sums of lines otherwise, and held to such a sum.
     """
     invoice = outcome.invoice
     if isinstance(outcome, Refused):
         return Judged(invoice, State.REFUSED, note=outcome.message, rows=outcome.rows)
     with localcontext(prec=DIGITS):
-        comparison = compare(invoice, outcome.preview)
+        comparison = compare(invoice, outcome.preview, is_total_said=is_total_said)
         currency = comparison.currency
         if not comparison.has_figures:
             return Judged(invoice, State.NOTHING, currency, comparison, note=outcome.doubt)
@@ -118,7 +127,7 @@ def judge(outcome: Outcome, rates: ContractRates, tolerance: Decimal) -> Judged:
         off = [comparison.difference or ZERO, *(one.difference for one in found if one.scope == "line")]
         close = State.WITHIN if found else State.EQUAL
         state = State.OUT if any(abs(each) > allowed for each in off) else close
-    return Judged(invoice, state, currency, comparison, found, outcome.doubt)
+    return Judged(invoice, state, currency, comparison, found, allowed, outcome.doubt)
 
 
 def _differences(
@@ -140,14 +149,14 @@ def _differences(
     if small:
         yield _of_small(comparison, small, price_at)
     total = comparison.difference
-    if total is None or are_equal(comparison.preview.total, comparison.preview.total + total - explained):
+    if total is None or are_equal(comparison.total, comparison.total + total - explained):
         return
     reasons = of_total(comparison, price_at)
     if doubt is not None:
         told = f"balances pay {money(comparison.paid, comparison.currency)} in the preview"
         reasons.insert(0, Reason(Kind.BALANCE, "balances could not be previewed exactly", f"{told}; {doubt}"))
     yield Difference(
-        "total", comparison.invoice.total, comparison.preview.total, total - explained, _ranked(reasons, comparison)
+        "total", comparison.invoice.total, comparison.total, total - explained, _ranked(reasons, comparison)
     )
 
 
@@ -262,9 +271,9 @@ class Reconciliation:
         """Keep one result."""
         self._invoices += 1
         self._waiting["invoices"].append(_invoice_row(self._invoices, judged))
-        for one in judged.differences:
+        for one, is_out in zip(judged.differences, judged.culprits, strict=True):
             self._differences += 1
-            row = _difference_row(self._differences, self._invoices, judged.state is State.OUT, one)
+            row = _difference_row(self._differences, self._invoices, is_out, one)
             self._waiting["differences"].append(row)
             self._waiting["reasons"] += (
                 (self._differences, place, reason.kind.value, reason.cause, reason.evidence)
@@ -310,10 +319,10 @@ class Reconciliation:
     def _unite(self) -> None:
         """Tell lines that nothing explains by what they have in common: one odd ratio, again and again."""
         alike = self._database.execute(
-            """SELECT i.customer_id, d.product_id, d.ratio, count(*) AS lines, count(DISTINCT d.invoice) AS invoices
+            """SELECT i.customer_id, d.product_id, d.ratio, count(*) AS alike, count(DISTINCT d.invoice) AS invoices
             FROM differences d JOIN invoices i ON i.id = d.invoice
             WHERE d.kind = ? AND d.scope = 'line' AND d.ratio IS NOT NULL
-            GROUP BY i.customer_id, d.product_id, d.ratio HAVING lines >= ?""",
+            GROUP BY i.customer_id, d.product_id, d.ratio HAVING alike >= ?""",
             (Kind.UNKNOWN, ALIKE),
         ).fetchall()
         for found in alike:
@@ -325,7 +334,7 @@ class Reconciliation:
                 (
                     Kind.OVERRIDE,
                     missing_override(ratio),
-                    f"the same ratio in {found['lines']} lines of {found['invoices']} invoices; ",
+                    f"the same ratio in {found['alike']} lines of {found['invoices']} invoices; ",
                     Kind.UNKNOWN,
                     found["product_id"],
                     found["ratio"],
@@ -443,7 +452,7 @@ def _invoice_row(place: int, judged: Judged) -> tuple[Any, ...]:
         None if currency is None else str(currency.per_unit),
         None if currency is None else str(currency.coin),
         _text(invoice.total),
-        None if comparison is None else _text(comparison.preview.total),
+        None if comparison is None else _text(comparison.total),
         None if comparison is None else _text(comparison.paid),
         None if comparison is None else _text(comparison.difference),
         len(invoice.lines),
