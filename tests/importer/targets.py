@@ -90,7 +90,7 @@ class Target:
 
 
 def acme() -> Target:
-    """Return a target with Acme Inc, which has one contract for ever, and Globex, which has two, one after the other."""
+    """Return a target with Acme Inc, which has one contract, and Globex, which has two, one after the other."""
     return (
         Target()
         .product("API calls", sku="api")

@@ -7,7 +7,9 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from operator import itemgetter
+from pathlib import Path
 
+from metronome_sandbox.importer.findings import Findings
 from metronome_sandbox.importer.row import Reading, Row
 from metronome_sandbox.importer.text_lines import encoding_of, head_of, lines, unusable
 
@@ -23,7 +25,7 @@ def read(reading: Reading) -> Iterator[Row]:
         Unusable: There is no header that could be used.
     """
     encoding = encoding_of(reading.path, head_of(reading.path), reading.encoding)
-    delimiter = reading.delimiter or _delimiter_of(reading, encoding)
+    delimiter = reading.delimiter or delimiter_of(reading.path, encoding)
     reader = csv.reader(lines(reading.path, encoding, reading.findings), delimiter=delimiter, strict=True)
     header = _header(reading, reader)
     names, pick = _picker(reading, header)
@@ -83,15 +85,13 @@ def _picker(reading: Reading, header: Sequence[str]) -> tuple[list[str], Callabl
     return names, itemgetter(*places)
 
 
-def _delimiter_of(reading: Reading, encoding: str) -> str:
+def delimiter_of(path: Path, encoding: str) -> str:
     """Return the mark that separates the cells of the first lines: the one that makes the same number of each.
 
     Raises:
         Unusable: None does, or two do.
     """
-    from metronome_sandbox.importer.findings import Findings
-
-    head = list(islice(lines(reading.path, encoding, Findings(str(reading.path))), LINES_LOOKED_AT))
+    head = list(islice(lines(path, encoding, Findings(str(path))), LINES_LOOKED_AT))
     counts: dict[str, int] = {}
     for delimiter in DELIMITERS:
         try:
@@ -108,7 +108,7 @@ def _delimiter_of(reading: Reading, encoding: str) -> str:
         return ","
     if len(best) > 1 and counts[best[0]] == counts[best[1]]:
         raise unusable(
-            reading.path,
+            path,
             f"may be separated by {best[0]!r} or by {best[1]!r}; say delimiter in the mapping",
             1,
         )

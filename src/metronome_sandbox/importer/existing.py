@@ -9,6 +9,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
 
+from metronome_sandbox.importer.conversion import shown
 from metronome_sandbox.importer.findings import Findings
 from metronome_sandbox.importer.legacy import LegacyInvoice
 from metronome_sandbox.importer.staging import Progress, Staging
@@ -65,4 +66,4 @@ def _problem(legacy: LegacyInvoice, invoice: TargetInvoice) -> str:
 
 
 def _shown(legacy: LegacyInvoice) -> str:
-    return f"{legacy.number}: {legacy.starting_at:%Y-%m-%d} to {legacy.ending_before:%Y-%m-%d}"
+    return f"{legacy.number}: {shown(int(legacy.starting_at.timestamp()), int(legacy.ending_before.timestamp()))}"

@@ -10,7 +10,7 @@ from typing import Generic, TypeVar
 from metronome_sandbox.importer.findings import Wrong, shortened
 from metronome_sandbox.importer.mapping import By, Entry, Lookup
 from metronome_sandbox.importer.row import Cell
-from metronome_sandbox.importer.target_catalog import TargetCustomer, TargetProduct
+from metronome_sandbox.importer.target_catalog import USAGE, TargetCustomer, TargetProduct
 
 MAX_TEXT = 500
 CACHED = 100_000
@@ -18,7 +18,6 @@ SEARCHED = 5_000
 """Names among which a near one is looked for; among more it takes too long."""
 
 SEARCHES = 50
-USAGE = "USAGE"
 
 Thing = TypeVar("Thing", TargetCustomer, TargetProduct)
 

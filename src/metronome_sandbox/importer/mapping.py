@@ -10,7 +10,8 @@ from pathlib import Path
 import msgspec
 
 from metronome_sandbox.importer.dates import ISO, UNIX, is_zone, problem_of
-from metronome_sandbox.importer.yaml_tree import Node, load
+from metronome_sandbox.importer.findings import Unusable
+from metronome_sandbox.importer.yaml_tree import UNDECIDED, Node, load
 
 FORMATS = ("csv", "ndjson", "parquet", "stripe")
 ENCODINGS = ("utf-8", "utf-16", "utf-16-le", "utf-16-be", "cp1252", "iso-8859-1", "iso-8859-15")
@@ -194,6 +195,8 @@ STRIPE_SKIP = (Skip("invoice.status", frozenset(("draft", "void"))),)
 
 _MARKS = {"point": ".", "comma": ","}
 _THOUSANDS = {"none": "", "point": ".", "comma": ",", "space": " ", "apostrophe": "'"}
+MARK_NAMES = {mark: name for name, mark in _MARKS.items()}
+THOUSANDS_NAMES = {mark: name for name, mark in _THOUSANDS.items()}
 _DELIMITERS = {"comma": ",", "semicolon": ";", "tab": "\t", "pipe": "|"}
 _DECIMAL_MARK, _UNITS = ("point", "comma"), ("dollars", "cents")
 
@@ -206,7 +209,8 @@ def load_mapping(path: Path) -> Mapping:
     """
     tree = load(path)
     mapping = _Reader(tree, str(path)).mapping()
-    tree.findings.raise_any()
+    if tree.findings.total:
+        raise Unusable(sorted(tree.findings.kept, key=lambda one: one.line or 0))
     return mapping
 
 
@@ -303,7 +307,7 @@ class _Reader:
         node = self._fields["dates"]
         formats = tuple(node.texts("a form such as %d.%m.%Y, iso or unix"))
         problem = problem_of(formats)
-        if problem is not None:
+        if problem is not None and UNDECIDED not in formats:
             node.wrong(problem)
         return formats
 

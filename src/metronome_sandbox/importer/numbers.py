@@ -64,7 +64,7 @@ class NumberReader:
             return "is empty; expected a number"
         if text.startswith("(") and text.endswith(")"):
             return "is a negative number in brackets; write it with a minus"
-        digits = text.lstrip("+-")
+        digits = text[1:] if text[0] in "+-" else text
         if re.fullmatch(r"[\d.]+[eE][+-]?\d+", digits, re.ASCII):
             return "is a shortened number, as spreadsheets write them; export it with all of its digits"
         if re.fullmatch(r"[\d.,]+", digits, re.ASCII) and any(letter.isdigit() for letter in digits):
