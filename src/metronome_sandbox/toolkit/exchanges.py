@@ -69,18 +69,22 @@ class Copy:
 
     Args:
         limit: Above it nothing is kept.
+
+    Attributes:
+        size: Bytes that have gone by.
+        is_whole: Whether they are kept.
     """
 
     def __init__(self, limit: int = KEPT_BYTES) -> None:
         self.is_whole = True
         self._limit = limit
         self._parts: list[bytes] = []
-        self._size = 0
+        self.size = 0
 
     def add(self, part: bytes) -> None:
         """Keep a part, as long as the whole is not too long."""
-        self._size += len(part)
-        if self._size > self._limit:
+        self.size += len(part)
+        if self.size > self._limit:
             self.is_whole = False
             self._parts.clear()
         else:
