@@ -18,10 +18,9 @@ from threading import Lock
 from time import monotonic
 from typing import IO, Any, NamedTuple
 
-from metronome_sandbox import __version__
 from metronome_sandbox.listening import Application, Message, Receive, Scope, Send
 from metronome_sandbox.toolkit.exchanges import Answered, Copy, Exchange, Headers, Sent, header
-from metronome_sandbox.toolkit.har import SUITE, entry_of
+from metronome_sandbox.toolkit.har import SUITE, entry_of, log
 from metronome_sandbox.toolkit.redaction import Redaction, tokens_of
 
 IN_PROCESS = "http://127.0.0.1:4010"
@@ -224,8 +223,7 @@ def put_together(path: Path) -> Recorded:
     calls, is_sandbox = 0, False
     whole = path.with_name(f"{path.name}.whole.part")
     with _open(whole) as file:
-        creator = {"name": "metronome-sandbox", "version": __version__}
-        file.write('{"log": {"version": "1.2", "creator": ' + json.dumps(creator) + ', "entries": [')
+        file.write(json.dumps(log()).removesuffix("]}}"))
         for line in _lines(path, whole):
             test = line["test"]
             if "skipped" in line:
