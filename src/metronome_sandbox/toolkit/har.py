@@ -24,7 +24,7 @@ from metronome_sandbox.toolkit.exchanges import Answered, Exchange, Headers, Sen
 
 JsonObject = dict[str, Any]
 
-MAX_BYTES = 512 * 1024 * 1024
+MAX_BYTES = 256 * 1024 * 1024
 END = "\n]}}\n"
 PACKED = {"content-encoding", "content-length", "transfer-encoding"}
 """Headers about the form a body had on the wire; a recording holds it unpacked."""

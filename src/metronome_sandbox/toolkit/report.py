@@ -74,7 +74,10 @@ class Run:
 
     Attributes:
         base_url: Of the target.
+        profile: How much was asked; empty where nobody was, but a recording read.
         token: To be blotted out.
+        facts: More for a program to know.
+        notes: The same for people.
     """
 
     base_url: str
@@ -84,6 +87,15 @@ class Run:
     batches: list[Batch] = field(default_factory=list)
     seconds: float = 0.0
     started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+    @property
+    def title(self) -> str:
+        """What was checked, and how."""
+        if not self.profile:
+            return f"the recording {self.facts['recording']}"
+        return f"profile {self.profile}, against {_name(self)}"
 
     @property
     def failures(self) -> list[Failure]:
@@ -139,7 +151,7 @@ def steps_of(failure: Failure, run: Run) -> list[str]:
 
 def show(run: Run, console: Console) -> None:
     """Tell a person what was asked and what was found."""
-    console.print(f"metronome-sandbox check, profile {run.profile}, against {_name(run)}\n")
+    console.print(f"metronome-sandbox check, {run.title}\n")
     table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0), header_style="bold")
     for heading, justify in (("Suite", "left"), ("Cases", "right"), ("Calls", "right"), ("Findings", "right")):
         table.add_column(heading, justify=justify)  # type: ignore[arg-type]
@@ -149,6 +161,8 @@ def show(run: Run, console: Console) -> None:
         calls = sum(len(batch.exchanges) for batch in batches)
         table.add_row(suite, str(len(batches)), str(calls), str(len(kinds)))
     console.print(table)
+    for note in run.notes:
+        console.print(Text(f"\n{_printable(note)}"))
     failures = run.failures
     for number, failure in enumerate(failures[:MOST_SHOWN], start=1):
         _show_failure(number, failure, run, console)
@@ -214,7 +228,8 @@ def as_json(run: Run) -> str:
             "program": f"metronome-sandbox {__version__}",
             "target": run.base_url,
             "is_sandbox": run.is_sandbox,
-            "profile": run.profile,
+            "profile": run.profile or None,
+            **run.facts,
             "started_at": run.started_at.isoformat(),
             "seconds": round(run.seconds, 3),
             "calls": run.calls,
@@ -307,8 +322,9 @@ pre {{ background: #f4f4f4; padding: .6rem; overflow-x: auto; white-space: pre-w
 table {{ border-collapse: collapse }} td, th {{ text-align: left; padding: .1rem 1rem .1rem 0 }}
 </style>
 <h1>{verdict}</h1>
-<p>Profile {escape(run.profile)} against {escape(_name(run))}, {_count(run.calls, "call")} in {run.seconds:.1f} s,
+<p>{escape(run.title[:1].upper() + run.title[1:])}, {_count(run.calls, "call")} in {run.seconds:.1f} s,
 {escape(run.started_at.isoformat(timespec="seconds"))}.</p>
+{"".join(f"<p>{escape(note)}</p>" for note in run.notes)}
 {"".join(_section(failure, run) for failure in failures)}
 <h2>What was asked</h2>
 <table><tr><th>Suite</th><th>Case</th><th>Calls</th><th>Findings</th></tr>{rows}</table>
