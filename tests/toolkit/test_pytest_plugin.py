@@ -103,6 +103,27 @@ def test_a_failing_test_tells_its_requests_and_what_changed(run):
     )
 
 
+def test_a_failing_test_tells_what_the_api_ignored_without_a_word(run):
+    result = run(
+        """
+        from metronome import Metronome
+
+        def test_aliases(metronome_sandbox):
+            with Metronome() as client:
+                made = client.v1.customers.create(name="Acme", extra_body={"ingestAliases": ["acme"]}).data
+            assert made.ingest_aliases == ["acme"]
+        """
+    )
+
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(
+        [
+            "200 POST /v1/customers  createCustomer-v1",
+            "    ingestAliases: unknown here and ignored by the API; did you mean ingest_aliases[?]",
+        ]
+    )
+
+
 def test_what_went_wrong_is_shown_at_the_line_of_the_test(run):
     result = run(
         """

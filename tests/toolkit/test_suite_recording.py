@@ -318,6 +318,15 @@ def test_a_recording_goes_into_a_har_file_in_a_directory(run: Run, file: str):
     result.stderr.fnmatch_lines(["ERROR: --metronome-record *: expected a file FILE.har in a directory that is there"])
 
 
+def test_a_recording_is_counted_by_another_command(run: Run, tmp_path: Path):
+    har.write(tmp_path / "calls.har", [CALL], "https://api.example.com")
+
+    result = run(REAL, f"--metronome-target={tmp_path / 'calls.har'}", "--metronome-coverage", "used.json")
+
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["*counted by metronome-sandbox coverage --har *calls.har"])
+
+
 def test_a_recording_is_not_recorded_again(run: Run, tmp_path: Path):
     har.write(tmp_path / "calls.har", [CALL], "https://api.example.com")
 

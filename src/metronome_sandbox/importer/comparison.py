@@ -269,7 +269,7 @@ def _conversions(preview: PreviewInvoice) -> dict[str, Decimal]:
     """
     fiat = preview.credit_type.id
     units = {part.credit_type.id for part in preview.line_items} - {fiat}
-    prices = {part.unit_price for part in preview.line_items if part.is_conversion} - {None}
+    prices = {part.unit_price for part in preview.line_items if part.is_conversion and part.unit_price is not None}
     return {unit: price for unit in units for price in prices} if len(units) == len(prices) == 1 else {}
 
 

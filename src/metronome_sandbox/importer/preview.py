@@ -157,7 +157,7 @@ _CONTRACTS = msgspec.json.Decoder(_Contracts)
 
 @dataclass(frozen=True, slots=True)
 class Previewed:
-    """What an old invoice comes to. ``doubt`` says why its balances may not be what they would be, None if nothing does."""
+    """What an old invoice comes to. ``doubt`` says why its balances may be others, None if nothing does."""
 
     invoice: LegacyInvoice
     preview: PreviewInvoice
@@ -166,7 +166,7 @@ class Previewed:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """An old invoice that the API would not take, in its own words; ``rows`` are the lines of the file that it means."""
+    """An old invoice that the API would not take, in its own words; ``rows`` are its lines of the file."""
 
     invoice: LegacyInvoice
     message: str

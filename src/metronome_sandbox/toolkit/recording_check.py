@@ -12,10 +12,10 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from time import monotonic
 
+from metronome_sandbox.spec.bodies import DEPRECATED, DOLLARS
 from metronome_sandbox.spec.document import CONTROL, Document
 from metronome_sandbox.spec.findings import Finding
 from metronome_sandbox.toolkit import checking
-from metronome_sandbox.toolkit.bodies import DEPRECATED, DOLLARS
 from metronome_sandbox.toolkit.checks import Blame
 from metronome_sandbox.toolkit.contract import Contract
 from metronome_sandbox.toolkit.exchanges import Exchange
