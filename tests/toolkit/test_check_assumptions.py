@@ -105,7 +105,7 @@ def test_another_host_is_not_written_to_unless_it_is_named(account: str):
     other = check("--base-url", account, "--only", "A-last-tier", "--yes-write-to", "api.example.com")
 
     assert (refused.exit_code, other.exit_code) == (2, 2)
-    assert "--yes-write-to 127.0.0.1" in refused.stderr
+    assert "--writes-to 127.0.0.1" in refused.stderr
     assert _Account.writes == 0
 
     named = check("--base-url", account, "--only", "A-last-tier", "--yes-write-to", "127.0.0.1")
