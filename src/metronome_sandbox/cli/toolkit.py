@@ -134,8 +134,8 @@ def check(
     if assumptions:
         sys.exit(_ask_assumptions(base_url, token, control_token, only, writes_to, json, html))
     if exactly_once:
-        from metronome_sandbox.toolkit.exactly_once import command
-
+        with extra("toolkit"):
+            from metronome_sandbox.toolkit.exactly_once import command
         sys.exit(
             command.run(
                 pytest_args,

@@ -9,7 +9,6 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
-from importlib.util import find_spec
 from itertools import groupby
 from pathlib import Path
 from time import monotonic
@@ -78,8 +77,6 @@ def run(
     """
     chosen = [one for name, one in disturbances(delay_seconds).items() if not faults or name in faults]
     try:
-        if find_spec("pytest") is None:
-            raise CannotRun("this needs pytest where metronome-sandbox is installed: pip install pytest")
         if json_file is not None and not json_file.parent.is_dir():
             raise CannotRun(f"{json_file} cannot be written: there is no directory {json_file.parent}")
         outcomes, left_out = _outcomes(arguments, chosen, operations, jobs or min(2 * (os.cpu_count() or 1), MOST_JOBS))
@@ -206,10 +203,10 @@ def _told(outcomes: Sequence[Outcome], faults: Sequence[Disturbance], left_out: 
         operation_id, fault, verdict, why = kind
         yield f"{verdict}: {operation_id}, {fault.name}: {fault.what}"
         yield from (f"    {line}" for line in why)
-        tests = list(dict.fromkeys(one.mutation.test for one in group))
-        yield from (f"    in {name}" for name in tests[:SHOWN_TESTS])
-        if len(tests) > SHOWN_TESTS:
-            yield f"    in {len(tests) - SHOWN_TESTS} more tests"
+        names = list(dict.fromkeys(one.mutation.test for one in group))
+        yield from (f"    in {name}" for name in names[:SHOWN_TESTS])
+        if len(names) > SHOWN_TESTS:
+            yield f"    in {len(names) - SHOWN_TESTS} more tests"
     for name, reason in left_out.items():
         yield f"left out: {name}: {reason}"
     delayed = [one for one in outcomes if one.fault.kind == "delay"]
@@ -220,9 +217,8 @@ def _told(outcomes: Sequence[Outcome], faults: Sequence[Disturbance], left_out: 
     mutations = {one.mutation for one in outcomes}
     number = len({one.test for one in mutations})
     summed = ", ".join(f"{counted[verdict]} {verdict}" for verdict in Verdict if counted[verdict])
-    yield (
-        f"{_count(len(mutations), 'call')} of {_count(number, 'test')}, each under {_count(len(faults), 'fault')}: {summed}"
-    )
+    calls, tests, ways = _count(len(mutations), "call"), _count(number, "test"), _count(len(faults), "fault")
+    yield f"{calls} of {tests}, each under {ways}: {summed}"
 
 
 def _count(number: int, one: str) -> str:

@@ -103,7 +103,7 @@ def _without_times(value: Any, began_at: datetime, duration: timedelta) -> Any:
 def told(before: World, after: World) -> list[str]:
     """Return what differs, in a few words for each thing: money first, then tables."""
     lines = [
-        f"{name} {before.money.get(name, Decimal(0)):f} -> {after.money.get(name, Decimal(0)):f}"
+        f"sum of {name}: {before.money.get(name, Decimal(0)):f} -> {after.money.get(name, Decimal(0)):f}"
         for name in sorted({**before.money, **after.money})
         if before.money.get(name, 0) != after.money.get(name, 0)
     ]
