@@ -1,7 +1,7 @@
 """Three ways to sell a top-up, the same as long as nothing goes wrong.
 
-Nothing in here is about networks. ``metronome-sandbox check --exactly-once -- tests/test_top_ups.py`` disturbs each call
-of these tests, and compares what is billed then.
+Nothing in here is about networks. ``metronome-sandbox check --exactly-once -- tests/test_top_ups.py`` disturbs each
+call of these tests, and compares what is billed then.
 """
 
 from __future__ import annotations

@@ -72,7 +72,10 @@ def refuse_strangers(context: click.Context, modes: Mapping[str, Mode]) -> None:
     Raises:
         click.UsageError: Two flags are given, a parameter that goes with neither, or one without its flag.
     """
-    names = {one.name or "": one.opts[0] for one in context.command.params}
+    names = {
+        one.name or "": one.opts[0] if isinstance(one, click.Option) else one.human_readable_name
+        for one in context.command.params
+    }
     given = [name for name in names if context.get_parameter_source(name) is ParameterSource.COMMANDLINE]
     chosen = [name for name in given if name in modes]
     if len(chosen) > 1:

@@ -45,7 +45,7 @@ def _things_of(connection: Connection, customer_id: str) -> Iterator[tuple[str, 
         kind = str(balance["type"]).lower()
         yield (
             _called(f"{kind} balance", balance),
-            {**_facts(balance, "name", "balance", "archived_at"), **_unit(balance["access_schedule"])},
+            {**_facts(balance, "name", "balance", "archived_at"), **_unit(balance.get("access_schedule") or {})},
         )
     path = f"/v1/customers/{customer_id}/invoices"
     for invoice in _pages(lambda query: connection.ok("GET", f"{path}?limit=100{query}")):

@@ -7,7 +7,7 @@ import os
 import sys
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from itertools import groupby
 from pathlib import Path
@@ -15,6 +15,7 @@ from time import monotonic
 from typing import Any
 
 from metronome_sandbox import __version__
+from metronome_sandbox.toolkit.exactly_once import worlds
 from metronome_sandbox.toolkit.exactly_once.faults import Disturbance, disturbances
 from metronome_sandbox.toolkit.exactly_once.judgement import Judged, Verdict, judge
 from metronome_sandbox.toolkit.exactly_once.runs import (
@@ -115,15 +116,16 @@ def _outcomes(
     if not mutations:
         raise CannotRun(_nothing(known, left_out, operations))
     runs = [Run(None, dict.fromkeys(mutations, ("", 0))), *_runs(mutations, faults)]
-    unsteady: set[str] = set()
+    unsteady: dict[str, list[str]] = {}
     outcomes: list[Outcome] = []
     for place, (one, result) in enumerate(runner.all(runs), 1):
         _say(f"{place} of {len(runs)} runs of the tests are done")
         if one.fault is None:
-            unsteady = {name for name in mutations if not _is_the_same(known[name], result.tests.get(name))}
+            compared = {name: _compared(known[name], result.tests.get(name, Told())) for name in mutations}
+            unsteady = {name: why for name, why in compared.items() if why}
         else:
             outcomes += _judged(one, one.fault, result.tests, known)
-    outcomes = [_compared(one) if one.mutation.test in unsteady else one for one in outcomes]
+    outcomes = [_judged_unsteady(one, unsteady.get(one.mutation.test)) for one in outcomes]
     order = {mutation: place for place, mutation in enumerate(one for found in mutations.values() for one in found)}
     outcomes.sort(key=lambda one: (order[one.mutation], faults.index(one.fault)))
     return outcomes, left_out
@@ -164,13 +166,20 @@ def _judged(run: Run, fault: Disturbance, tests: Mapping[str, Told], known: Mapp
         )
 
 
-def _is_the_same(before: Told, again: Told | None) -> bool:
-    return again is not None and again.raised is None and again.world == before.world
+def _compared(before: Told, again: Told) -> list[str]:
+    """Return where two undisturbed runs of a test differ."""
+    if again.raised is not None or before.world is None or again.world is None:
+        return [f"the second of two undisturbed runs fails: {again.raised or 'it did not end'}"]
+    if before.world == again.world:
+        return []
+    return [
+        "two undisturbed runs end differently, by a real clock or by random values perhaps",
+        *worlds.told(before.world, again.world),
+    ]
 
 
-def _compared(one: Outcome) -> Outcome:
-    why = ("two undisturbed runs of the test end differently; a clock that is set may help",)
-    return Outcome(one.mutation, one.fault, Judged(Verdict.UNSTEADY, why), one.is_repeated)
+def _judged_unsteady(one: Outcome, why: Sequence[str] | None) -> Outcome:
+    return one if why is None else replace(one, judged=Judged(Verdict.UNSTEADY, why))
 
 
 def _number(test: Told, operation_id: str) -> int:
@@ -195,13 +204,16 @@ def _say(text: str) -> None:
 
 # --- telling
 
+_Kind = tuple[str, Disturbance | None, Verdict, Sequence[str]]
+"""Operation, fault (None where it has nothing to do with it), verdict, and why."""
+
 
 def _told(outcomes: Sequence[Outcome], faults: Sequence[Disturbance], left_out: Mapping[str, str]) -> Iterator[str]:
     yield from _table(outcomes, faults)
     yield ""
     for kind, group in _groups(outcomes):
         operation_id, fault, verdict, why = kind
-        yield f"{verdict}: {operation_id}, {fault.name}: {fault.what}"
+        yield f"{verdict}: {operation_id}" + ("" if fault is None else f", {fault.name}: {fault.what}")
         yield from (f"    {line}" for line in why)
         names = list(dict.fromkeys(one.mutation.test for one in group))
         yield from (f"    in {name}" for name in names[:SHOWN_TESTS])
@@ -245,20 +257,19 @@ def _table(outcomes: Sequence[Outcome], faults: Sequence[Disturbance]) -> Iterat
         yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
 
 
-def _groups(
-    outcomes: Sequence[Outcome],
-) -> Iterator[tuple[tuple[str, Disturbance, Verdict, Sequence[str]], list[Outcome]]]:
+def _groups(outcomes: Sequence[Outcome]) -> Iterator[tuple[_Kind, list[Outcome]]]:
     """Yield what did not survive, what looks the same to a reader once, the worst first."""
     verdicts = list(Verdict)
 
     def key(one: Outcome) -> tuple[int, str, str, tuple[str, ...]]:
+        fault = "" if one.judged.verdict is Verdict.UNSTEADY else one.fault.name
         why = tuple(_short(line) for line in one.judged.why)
-        return verdicts.index(one.judged.verdict), one.mutation.operation_id, one.fault.name, why
+        return verdicts.index(one.judged.verdict), one.mutation.operation_id, fault, why
 
     bad = sorted((one for one in outcomes if one.judged.verdict is not Verdict.SURVIVES), key=key)
-    for (_, operation_id, _, why), found in groupby(bad, key):
+    for (_, operation_id, name, why), found in groupby(bad, key):
         group = list(found)
-        yield (operation_id, group[0].fault, group[0].judged.verdict, why), group
+        yield (operation_id, group[0].fault if name else None, group[0].judged.verdict, why), group
 
 
 def _short(line: str) -> str:

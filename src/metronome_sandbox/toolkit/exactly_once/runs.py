@@ -20,7 +20,7 @@ from metronome_sandbox.toolkit.exactly_once.judgement import Ending
 from metronome_sandbox.toolkit.exactly_once.worlds import World, world_of
 from metronome_sandbox.toolkit.pytest_plugin import EXACTLY_ONCE_PLAN
 
-OPTIONS = ("-p", "no:cacheprovider", "--maxfail=0", "--tb=no", "-q")
+OPTIONS = ("-p", "no:cacheprovider", "--maxfail=0", "--tb=short", "-q")
 """Behind those of the user: what these runs find out is nothing for the next ``--last-failed``."""
 
 PATIENCE_SECONDS = 120
