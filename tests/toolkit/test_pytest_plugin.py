@@ -389,15 +389,6 @@ def test_a_target_where_nobody_answers_is_one_sentence(run):
     assert "Traceback" not in result.stdout.str()
 
 
-def test_a_recording_is_not_played_yet_and_says_so(run, tmp_path):
-    (tmp_path / "calls.har").write_text("{}")
-
-    result = run(READS_AND_WRITES, "--metronome-target", str(tmp_path / "calls.har"))
-
-    assert result.ret == pytest.ExitCode.USAGE_ERROR
-    result.stderr.fnmatch_lines(["*this version cannot play recordings to tests yet; use sandbox or a URL"])
-
-
 def test_a_target_that_is_none_is_wrong_usage(run):
     result = run(READS_AND_WRITES, "--metronome-target", "sandbx")
 

@@ -17,13 +17,14 @@ from typing import Any
 import yaml
 from rich.console import Console
 
+from metronome_sandbox.listening import Application
 from metronome_sandbox.spec.document import Document
 from metronome_sandbox.spec.findings import Finding
 from metronome_sandbox.toolkit.checks import Blame
 from metronome_sandbox.toolkit.report import WIDTH, WRITERS, Batch, Failure, Run, show
 from metronome_sandbox.toolkit.suites import generated, tenant, workflows
 from metronome_sandbox.toolkit.suites.profiles import PROFILES, Profile
-from metronome_sandbox.toolkit.target import IN_PROCESS, Application, CannotCheck, NotAnswered, Target
+from metronome_sandbox.toolkit.target import IN_PROCESS, CannotCheck, NotAnswered, Target
 
 FINE, FINDINGS, WRONG_USAGE = 0, 1, 2
 

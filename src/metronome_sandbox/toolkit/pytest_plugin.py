@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Generator, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
 
 if TYPE_CHECKING:
     from metronome_sandbox.toolkit.sandboxes import Sandbox
+    from metronome_sandbox.toolkit.suite_recording import Recorder
+    from metronome_sandbox.toolkit.suite_replay import Player
     from metronome_sandbox.toolkit.target_option import TargetOption
 
 BASE_URL = "METRONOME_BASE_URL"
@@ -27,14 +30,22 @@ EXACTLY_ONCE_PLAN = "METRONOME_EXACTLY_ONCE_PLAN"
 MARKER = "metronome"
 MARKER_HELP = (
     "metronome(writes=True): what this test may do. writes=True lets it write at a target that is no sandbox; "
-    "writes=False is its word that it only reads, which a sandbox checks."
+    "writes=False is its word that it only reads, which a sandbox checks. replays=False keeps it out of recordings."
 )
+WORDS = {"writes", "replays"}
 ALLOW_WRITES = "--metronome-allow-writes"
 TARGET = "--metronome-target"
 COVERAGE = "--metronome-coverage"
 
 OUR_SANDBOX = pytest.StashKey["Sandbox"]()
 OUR_TARGET = pytest.StashKey["TargetOption"]()
+OUR_RECORDER = pytest.StashKey["Recorder"]()
+OUR_PLAYER = pytest.StashKey["Player"]()
+WAS_RECORDED = pytest.StashKey[str]()
+HAS_TROUBLE = pytest.StashKey[bool]()
+"""Of a test that failed or was skipped."""
+
+RECORD = "--metronome-record"
 
 
 class Hooks:
@@ -71,6 +82,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help='Lets tests write where no sandbox answers. The words are "yes, write to HOST".',
     )
     group.addoption(
+        RECORD,
+        default="",
+        metavar="FILE.har",
+        help="Record the calls of the tests that pass, for --metronome-target FILE.har. Credentials are left out.",
+    )
+    group.addoption(
         COVERAGE,
         action="append",
         default=[],
@@ -92,34 +109,105 @@ def pytest_configure(config: pytest.Config) -> None:
 
         config.pluginmanager.register(ExactlyOnce(config, plan))
     text = config.getoption(TARGET)
-    if text == "sandbox":
-        return
+    if text != "sandbox":
+        _aim(config, text)
+    if config.getoption(RECORD):
+        _record(config, config.getoption(RECORD))
+
+
+def _aim(config: pytest.Config, text: str) -> None:
+    """Take note of a target, and read the recording if it is one."""
     from metronome_sandbox.toolkit.target_option import TargetKind, WrongTarget, parse_target
 
     try:
         target = parse_target(text)
     except WrongTarget as error:
         raise pytest.UsageError(f"--metronome-target: {error}") from None
-    if target.kind is TargetKind.RECORDING:
-        raise pytest.UsageError(
-            f"--metronome-target {text}: this version cannot play recordings to tests yet; use sandbox or a URL"
-        )
     config.stash[OUR_TARGET] = target
+    if target.kind is TargetKind.RECORDING:
+        from metronome_sandbox.toolkit import suite_replay
+        from metronome_sandbox.toolkit.har import BadRecording
+
+        try:
+            config.stash[OUR_PLAYER] = suite_replay.Player(Path(target.where))
+        except BadRecording as error:
+            raise pytest.UsageError(f"--metronome-target: {error}") from None
 
 
-def pytest_report_header(config: pytest.Config) -> str | None:
-    """Say what the tests talk to, when it is not the usual."""
+def _record(config: pytest.Config, text: str) -> None:
+    """Get ready to record; what an interrupted run left behind goes."""
+    from metronome_sandbox.toolkit import suite_recording
+
+    path = Path(text).absolute()
+    if OUR_PLAYER in config.stash:
+        raise pytest.UsageError(f"{RECORD}: what a recording answers is recorded already; leave it or the target out")
+    if path.suffix.lower() != ".har" or not path.parent.is_dir():
+        raise pytest.UsageError(f"{RECORD} {text}: expected a file FILE.har in a directory that is there")
+    worker = getattr(config, "workerinput", {}).get("workerid", "")
+    if not worker:
+        suite_recording.drop_parts(path)
     target = config.stash.get(OUR_TARGET, None)
-    return None if target is None else f"metronome target: {target.where}"
+    config.stash[OUR_RECORDER] = suite_recording.Recorder(
+        path, worker, suite_recording.IN_PROCESS if target is None else target.where
+    )
+
+
+def pytest_report_header(config: pytest.Config) -> list[str]:
+    """Say what the tests talk to, when it is not the usual, and what a recording has to say."""
+    target, player = config.stash.get(OUR_TARGET, None), config.stash.get(OUR_PLAYER, None)
+    told = [] if player is None else [f"metronome recording: {line}" for line in player.told()]
+    return [] if target is None else [f"metronome target: {target.where}", *told]
+
+
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    """End the recording of this process and, where no other one does it, put the whole together."""
+    recorder = session.config.stash.get(OUR_RECORDER, None)
+    if recorder is None:
+        return
+    recorder.close()
+    if not hasattr(session.config, "workerinput"):
+        is_over = exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED)
+        session.config.stash[WAS_RECORDED] = recorder.finish() if is_over else recorder.give_up()
+
+
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    """Say what was recorded."""
+    told = config.stash.get(WAS_RECORDED, None)
+    if told is not None:
+        terminalreporter.write_line(f"metronome recording: {told}")
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """End the server of a recording."""
+    player = config.stash.get(OUR_PLAYER, None)
+    if player is not None:
+        player.stop()
 
 
 @pytest.fixture(scope="session")
-def _metronome_server() -> Iterator[Any]:
+def _metronome_server(pytestconfig: pytest.Config) -> Iterator[Any]:
     """The sandbox of this run; only what uses it starts it."""
     from metronome_sandbox.toolkit.sandboxes import start_server
 
-    server = start_server()
+    recorder = pytestconfig.stash.get(OUR_RECORDER, None)
+    server = start_server() if recorder is None else start_server(recorder.around)
     yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def _metronome_address(pytestconfig: pytest.Config) -> Iterator[str]:
+    """Where the URL of ``--metronome-target`` is reached: by way of a proxy where calls are recorded."""
+    target, recorder = pytestconfig.stash[OUR_TARGET], pytestconfig.stash.get(OUR_RECORDER, None)
+    if recorder is None:
+        yield target.where
+        return
+    try:
+        from metronome_sandbox.toolkit.proxy import recording_proxy
+    except ModuleNotFoundError as error:
+        pytest.fail(f'{RECORD} of a URL needs {error.name}: pip install "metronome-sandbox[toolkit]"', pytrace=False)
+    server = recording_proxy(target.where, recorder.around)
+    yield server.url
     server.stop()
 
 
@@ -144,18 +232,32 @@ def metronome_sandbox(request: pytest.FixtureRequest, monkeypatch: pytest.Monkey
     """
     writes = _writes(request.node)
     target: TargetOption | None = request.config.stash.get(OUR_TARGET, None)
-    sandbox = _of_this_run(request, writes) if target is None else _at(target, request, writes)
+    recorder: Recorder | None = request.config.stash.get(OUR_RECORDER, None)
+    player: Player | None = request.config.stash.get(OUR_PLAYER, None)
+    if player is not None:
+        sandbox = _of_recording(player, request, writes)
+    else:
+        sandbox = _of_this_run(request, writes) if target is None else _at(target, request, writes)
     request.node.stash[OUR_SANDBOX] = sandbox
     monkeypatch.setenv(BASE_URL, sandbox.base_url)
     monkeypatch.setenv(BEARER_TOKEN, sandbox.token)
-    if target is None:
+    if sandbox.base_url.startswith("http://127.0.0.1:"):
         _leave_out_proxies(monkeypatch)
+    if recorder is not None:
+        recorder.begin()
     request.node.ihook.pytest_metronome_sandbox_begins(item=request.node, sandbox=sandbox)
     yield sandbox
+    calls = [] if recorder is None else recorder.end()
+    has_trouble = request.node.stash.get(HAS_TROUBLE, False)
     try:
         request.node.ihook.pytest_metronome_sandbox_ends(item=request.node, sandbox=sandbox)
-        if writes is False and sandbox.has_control:
+        if player is not None:
+            if player.missing() and not has_trouble:
+                pytest.fail(player.missing(), pytrace=False)
+        elif writes is False and sandbox.has_control:
             _has_only_read(sandbox)
+        if recorder is not None and not has_trouble and _replays(request.node):
+            recorder.keep(request.node.nodeid, calls, sandbox.token, is_sandbox=sandbox.has_control)
     finally:
         del request.node.stash[OUR_SANDBOX]
         sandbox.close()
@@ -167,12 +269,26 @@ def _of_this_run(request: pytest.FixtureRequest, writes: bool | None) -> Sandbox
     return Sandbox.of(request.getfixturevalue("_metronome_server"), may_write=writes is not False)
 
 
+def _of_recording(player: Player, request: pytest.FixtureRequest, writes: bool | None) -> Sandbox:
+    """Return what a test talks to where only a recording answers, if that knows it."""
+    from metronome_sandbox.toolkit.sandboxes import Sandbox
+
+    if not _replays(request.node):
+        pytest.skip(f"it is kept out of recordings by {MARKER}(replays=False)")
+    why = player.why_skipped(request.node.nodeid)
+    if why is not None:
+        pytest.skip(f"it was skipped when it was recorded: {why}")
+    player.begin(request.node.nodeid)
+    return Sandbox.of(player, has_control=player.is_sandbox, may_write=writes is not False, unavailable=_skip)
+
+
 def _at(target: TargetOption, request: pytest.FixtureRequest, writes: bool | None) -> Sandbox:
     """Return what a test talks to at a URL, if it may."""
     from metronome_sandbox.toolkit.sandboxes import Sandbox
 
+    where = request.getfixturevalue("_metronome_address")
     if request.getfixturevalue("_metronome_target_is_sandbox"):
-        return Sandbox.at(target.where, os.environ.get(CONTROL_TOKEN), may_write=writes is not False, unavailable=_skip)
+        return Sandbox.at(where, os.environ.get(CONTROL_TOKEN), may_write=writes is not False, unavailable=_skip)
     if writes is None:
         pytest.skip(f"{target.host} is no sandbox, and this test does not say what it may do; mark it: {MARKER_HELP}")
     if writes and request.config.getoption(ALLOW_WRITES) != target.words:
@@ -184,21 +300,34 @@ def _at(target: TargetOption, request: pytest.FixtureRequest, writes: bool | Non
     token = os.environ.get(BEARER_TOKEN)
     if not token:
         pytest.fail(f"--metronome-target {target.where} needs a bearer token in {BEARER_TOKEN}", pytrace=False)
-    return Sandbox(target.where, token, has_control=False, may_write=writes, unavailable=_skip)
+    return Sandbox(where, token, has_control=False, may_write=writes, unavailable=_skip)
 
 
 def _writes(item: pytest.Item) -> bool | None:
     """Return what a test says about itself; None where it says nothing."""
-    marker = item.get_closest_marker(MARKER)
-    if marker is None:
-        return None
-    writes = marker.kwargs.get("writes")
-    if marker.args or marker.kwargs.keys() != {"writes"} or not isinstance(writes, bool):
-        said = ", ".join([*map(repr, marker.args), *(f"{name}={value!r}" for name, value in marker.kwargs.items())])
-        pytest.fail(
-            f"expected {MARKER}(writes=True) or {MARKER}(writes=False), received {MARKER}({said})", pytrace=False
-        )
-    return writes
+    return _said(item, "writes")
+
+
+def _replays(item: pytest.Item) -> bool:
+    """Return whether a test has its place in recordings. One that needs the time of day, or chance, has none."""
+    return _said(item, "replays") is not False
+
+
+def _said(item: pytest.Item, name: str) -> bool | None:
+    """Return what the nearest marker says that has a word; None where there is none."""
+    for marker in item.iter_markers(MARKER):
+        words = marker.kwargs
+        is_right = words and words.keys() <= WORDS and all(isinstance(value, bool) for value in words.values())
+        if marker.args or not is_right:
+            said = ", ".join([*map(repr, marker.args), *(f"{name}={value!r}" for name, value in words.items())])
+            pytest.fail(
+                f"expected {MARKER}(writes=True), {MARKER}(writes=False) or {MARKER}(replays=False), "
+                f"received {MARKER}({said})",
+                pytrace=False,
+            )
+        if name in words:
+            return bool(words[name])
+    return None
 
 
 def _skip(why: str) -> NoReturn:
@@ -223,10 +352,23 @@ def _has_only_read(sandbox: Sandbox) -> None:
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Add to the report of a failing test what it asked the sandbox for and what that changed."""
     report = yield
-    sandbox = item.stash.get(OUR_SANDBOX, None)
-    if report.failed and sandbox is not None and sandbox.has_control:
+    sandbox, player = item.stash.get(OUR_SANDBOX, None), item.config.stash.get(OUR_PLAYER, None)
+    if report.failed and sandbox is not None and player is not None:
+        report.sections.append(("metronome: the recording", player.missing() or "has every call of this test"))
+    elif report.failed and sandbox is not None and sandbox.has_control:
         report.sections.extend(_story(sandbox))
+    if report.failed or report.skipped:
+        item.stash[HAS_TROUBLE] = True
+        _note_skipped(item, report)
     return report
+
+
+def _note_skipped(item: pytest.Item, report: pytest.TestReport) -> None:
+    """Let a recording know why it has nothing of a test."""
+    recorder = item.config.stash.get(OUR_RECORDER, None)
+    is_ours = "metronome_sandbox" in getattr(item, "fixturenames", ())
+    if recorder is not None and is_ours and isinstance(report.longrepr, tuple) and report.skipped:
+        recorder.skip(item.nodeid, str(report.longrepr[2]).removeprefix("Skipped: "))
 
 
 def _story(sandbox: Sandbox) -> Iterator[tuple[str, str]]:

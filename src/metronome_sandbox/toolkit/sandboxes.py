@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import count
-from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, Protocol
 from urllib.parse import quote
 from uuid import uuid4
 
@@ -21,7 +21,8 @@ from metronome_sandbox.toolkit.differences import Things, described, difference
 from metronome_sandbox.toolkit.journal import READS, Call, read_entry
 
 if TYPE_CHECKING:
-    from metronome_sandbox.serving import Application, BackgroundServer
+    from metronome_sandbox.listening import Application, Receive, Scope, Send
+    from metronome_sandbox.serving import BackgroundServer
 
 __tracebackhide__ = True
 """Read by pytest: a failed test shows the test's own line and not how it came to the call."""
@@ -50,15 +51,32 @@ def _needs_sandbox(what: str) -> NoReturn:
     raise NeedsSandbox(what)
 
 
-def start_server() -> BackgroundServer:
+class Server(Protocol):
+    """What answers in this process."""
+
+    @property
+    def url(self) -> str:
+        """Where it listens."""
+
+    async def asgi(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """The same without a port."""
+
+    def forget(self, token: str) -> None:
+        """Forget a tenant and everything that it has."""
+
+
+def start_server(around: Callable[[Application], Application] = lambda sandbox: sandbox) -> BackgroundServer:
     """Start a sandbox in a thread of this process; imports the server, which takes half a second.
+
+    Args:
+        around: Returns what answers in its place, and asks it.
 
     Raises:
         CannotServe: It does not start.
     """
     from metronome_sandbox.serving import BackgroundServer
 
-    return BackgroundServer(journal_size=MAX_JOURNAL)
+    return BackgroundServer(MAX_JOURNAL, around)
 
 
 def is_sandbox(base_url: str) -> bool:
@@ -232,7 +250,7 @@ class Sandbox:
         base_url: str,
         token: str,
         *,
-        server: BackgroundServer | None = None,
+        server: Server | None = None,
         control_token: str | None = None,
         has_control: bool = True,
         may_write: bool = True,
@@ -253,7 +271,7 @@ class Sandbox:
         self.faults = Faults(self._control)
 
     @classmethod
-    def of(cls, server: BackgroundServer, **options: Any) -> Sandbox:
+    def of(cls, server: Server, **options: Any) -> Sandbox:
         """Return a new tenant of the server of this process."""
         return cls(server.url, _new_token(), server=server, **options)
 

@@ -9,7 +9,7 @@ import asyncio
 import json
 import ssl
 import time
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from threading import Lock
 from types import TracebackType
@@ -19,18 +19,9 @@ from urllib.parse import urlsplit
 import httpx
 
 from metronome_sandbox.client.hosts import is_loopback
+from metronome_sandbox.listening import Application
 
 JsonObject = dict[str, Any]
-Application = Callable[
-    [
-        MutableMapping[str, Any],
-        Callable[[], Awaitable[MutableMapping[str, Any]]],
-        Callable[[MutableMapping[str, Any]], Awaitable[None]],
-    ],
-    Awaitable[None],
-]
-"""An ASGI application."""
-
 IN_PROCESS = "http://sandbox.invalid"
 """The address of an application that has none; nobody else can have it."""
 

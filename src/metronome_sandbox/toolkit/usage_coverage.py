@@ -17,7 +17,7 @@ from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from metronome_sandbox import __version__
-from metronome_sandbox.client.asking import CannotAsk, Sender, message_of, value_of
+from metronome_sandbox.client.asking import CannotAsk, Channel, message_of, value_of
 from metronome_sandbox.spec.document import Described, Document
 from metronome_sandbox.toolkit.schemas import CannotRead, Json, Shapes, json_schema, read_json, walk
 
@@ -46,7 +46,7 @@ class Call:
     test: str | None = None
 
 
-def of_journal(sender: Sender, test: str | None = None) -> list[Call]:
+def of_journal(sender: Channel, test: str | None = None) -> list[Call]:
     """Return the calls that a sandbox remembers of a tenant, oldest first.
 
     Raises:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from metronome_sandbox.toolkit.pytest_plugin import COVERAGE, EXACTLY_ONCE_PLAN, TARGET
+from metronome_sandbox.toolkit.pytest_plugin import COVERAGE, EXACTLY_ONCE_PLAN, RECORD, TARGET
 
 if TYPE_CHECKING:
     from metronome_sandbox.toolkit.sandboxes import Sandbox
@@ -40,8 +40,9 @@ class ExactlyOnce:
         target = config.getoption(TARGET)
         if target != "sandbox":
             raise pytest.UsageError(f"{TARGET} {target}: calls are disturbed in a sandbox of this run; leave it out")
-        if config.getoption(COVERAGE):
-            raise pytest.UsageError(f"{COVERAGE} counts what is disturbed here as well; leave it out")
+        for option in (COVERAGE, RECORD):
+            if config.getoption(option):
+                raise pytest.UsageError(f"{option} would keep what is disturbed here; leave it out")
         plan = json.loads(Path(file).read_text(encoding="utf-8"))
         self._plan = file
         self._file = Path(file).with_name(f"{os.getpid()}.jsonl")

@@ -28,6 +28,7 @@ from metronome_sandbox.spec.findings import Finding
 from metronome_sandbox.spec.operations import operations_of
 from metronome_sandbox.toolkit import checks
 from metronome_sandbox.toolkit.checks import Blame
+from metronome_sandbox.toolkit.journal import UNKNOWN
 from metronome_sandbox.toolkit.report import Batch, Failure
 from metronome_sandbox.toolkit.suites.aim import Aim
 from metronome_sandbox.toolkit.suites.ids import collect
@@ -286,7 +287,8 @@ class _Source:
 
     def _differs_in_form(self) -> bool:
         entries = self._target.call("GET", "/sandbox/requests", query={"limit": 1})["data"]
-        return bool(entries and entries[0].get("findings"))
+        noted = entries[0].get("findings") if entries else ()
+        return any(finding["rule"] != UNKNOWN for finding in noted or ())
 
     def _failure(
         self,
