@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from toolkit.in_process import InProcess, Sandbox
@@ -76,8 +76,8 @@ def noticed(bend: Bend, asked: list[Probe]) -> set[str]:
     sandbox = Sandbox()
 
     class Bent(InProcess):
-        def send(self, method: str, path: str, body: Any = None, /) -> Answer:
-            answer = super().send(method, path, body)
+        def send(self, method: str, path: str, body: Any = None, headers: Mapping[str, str] | None = None, /) -> Answer:
+            answer = super().send(method, path, body, headers)
             is_preparing = path.startswith(("/sandbox", "/v1/credit-types/list"))
             return answer if is_preparing else bend(path, body, answer)
 

@@ -42,7 +42,9 @@ class Answer(NamedTuple):
 class Sender(Protocol):
     """Whatever a call can be sent by: a connection, or an application in this process."""
 
-    def send(self, method: str, path: str, body: Any = None, /) -> Answer:
+    def send(
+        self, method: str, path: str, body: Any = None, headers: Mapping[str, str] | None = None, /
+    ) -> Answer:
         """Return the answer to one call; ``body`` is JSON to be, None for no body."""
 
 
@@ -81,22 +83,24 @@ class Host:
         self._session.trust_env = not is_loopback(self.name)
         self._session.auth = _Bearer(token, control_token)
 
-    def send(self, method: str, path: str, body: Any = None, /) -> Answer:
+    def send(
+        self, method: str, path: str, body: Any = None, headers: Mapping[str, str] | None = None, /
+    ) -> Answer:
         """Return the answer to one call.
 
         Raises:
             CannotAsk: None came, or one that does not end.
         """
         for _ in range(PATIENCE):
-            answer = self._send(method, path, body)
+            answer = self._send(method, path, body, headers or {})
             if answer.status != 429:
                 break
             time.sleep(_pause(answer))
         return answer
 
-    def _send(self, method: str, path: str, body: Any) -> Answer:
+    def _send(self, method: str, path: str, body: Any, more: Mapping[str, str]) -> Answer:
         data = None if body is None else json.dumps(body, default=float).encode()
-        headers = {} if data is None else {"Content-Type": "application/json"}
+        headers = {**({} if data is None else {"Content-Type": "application/json"}), **more}
         try:
             with self._session.request(
                 method,

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import timedelta
 from typing import Any
 
-from metronome_sandbox.toolkit.probes.lab import JULY, JUNE, USD, Figure, Shop
+from metronome_sandbox.toolkit.probes.lab import JULY, JUNE, Figure
+from metronome_sandbox.toolkit.probes.shop import Shop
 from metronome_sandbox.toolkit.probes.table import Table
 
 TABLE = Table()
@@ -200,107 +200,6 @@ def default_rate_unit(shop: Shop) -> Iterator[Figure]:
     yield Figure("its unit", "EUR", found["rate"]["credit_type"]["name"])
 
 
-@probe("A-ingest-batch")
-def ingest_batch(shop: Shop) -> Iterator[Figure]:
-    """A good event and one of 35 days ago in one batch."""
-    product = shop.product("P", 10)
-    shop.running()
-    good = {**shop.event(product, 0, 1), "customer_id": shop.customer}
-    old = {**shop.event(product, 0, 1), "customer_id": shop.customer, "timestamp": shop.at(-24 * 40)}
-
-    answer = shop.lab.sender.send("POST", "/v1/ingest", [good, old])
-
-    yield Figure("the status", 400, answer.status)
-    draft = next(one for one in shop.invoices("USAGE") if one["status"] == "DRAFT")
-    yield Figure("what is due of the good one", 0, draft["total"])
-
-
-@probe("A-numeric-properties")
-def numeric_properties(shop: Shop) -> Iterator[Figure]:
-    """1.5 as a number and as text."""
-    product = shop.product("P", 10)
-    contract = shop.running()
-    events = [shop.event(product, 0, 0), shop.event(product, 0, "1.5")]
-    events[0]["properties"]["quantity"] = 1.5
-
-    found = shop.lab.post(f"/v1/customers/{shop.customer}/previewEvents", {"events": events, "mode": "replace"})["data"]
-
-    yield Figure("what both come to", [30], [one["total"] for one in found if one.get("contract_id") == contract])
-
-
-@probe("A-preview-events")
-def preview_events(shop: Shop) -> Iterator[Figure]:
-    """A preview of an event of last year."""
-    product = shop.product("P", 10)
-    shop.running()
-    event = {**shop.event(product, 0, 1), "timestamp": shop.at(-24 * 365)}
-    path = f"/v1/customers/{shop.customer}/previewEvents"
-
-    yield Figure("the status", 400, shop.lab.status(path, {"events": [event], "mode": "replace"}))
-
-
-@probe("A-package-alias-unknown")
-def package_alias_unknown(shop: Shop) -> Iterator[Figure]:
-    """A contract of a package alias that nothing has."""
-    body = {"customer_id": shop.customer, "package_alias": f"{shop.lab.prefix}-nobody", "starting_at": JUNE}
-
-    yield Figure("a contract", 400, shop.lab.status("/v1/contracts/create", body))
-
-
-@probe("A-package-offset")
-def package_offset(shop: Shop) -> Iterator[Figure]:
-    """A package with a credit whose access begins a day before the contract."""
-    item = {
-        "amount": 100,
-        "starting_at_offset": {"unit": "DAYS", "value": -1},
-        "duration": {"unit": "MONTHS", "value": 1},
-    }
-    credit = {"product_id": shop.commitment, "access_schedule": {"credit_type_id": USD, "schedule_items": [item]}}
-    body = {"name": shop.lab.name("package"), "rate_card_id": shop.card, "credits": [credit]}
-
-    yield Figure("an offset of -1", 400, shop.lab.status("/v1/packages/create", body))
-
-
-@probe("A-gated-commit")
-def gated_commit(shop: Shop) -> Iterator[Figure]:
-    """A commit with a payment gate and two payments."""
-    payments = {"schedule_items": [{"timestamp": date, "amount": 50} for date in (JUNE, "2024-07-01T00:00:00Z")]}
-    gate = {"payment_gate_type": "EXTERNAL", "tax_type": "NONE"}
-    commit = shop.prepaid("C", 100, invoice_schedule=payments, payment_gate_config=gate)
-
-    yield Figure("its creation", 400, shop.lab.status("/v1/contracts/create", shop.contract_body(commits=[commit])))
-
-
-@probe("A-hierarchy-defaults")
-def hierarchy_defaults(shop: Shop) -> Iterator[Figure]:
-    """A child that names its parent only."""
-    parent = {"customer_id": shop.customer, "contract_id": shop.contract()}
-    shop.customer = shop.lab.make("/v1/customers", {"name": shop.lab.name("child")})
-    child = shop.contract(hierarchy_configuration={"parent": parent})
-
-    body = {"customer_id": shop.customer, "contract_id": child}
-    found = shop.lab.post("/v2/contracts/get", body)["data"]["hierarchy_configuration"]
-
-    yield Figure("payer", "SELF", found.get("payer"))
-    yield Figure("usage_statement_behavior", "SEPARATE", found.get("usage_statement_behavior"))
-
-
-@probe("A-pro-service-terms")
-def pro_service_terms(shop: Shop) -> Iterator[Figure]:
-    """Professional services of a FIXED, a PRO_SERVICE and a USAGE product, and one with a negative price."""
-    service = shop.lab.make(f"{PRODUCTS}/create", {"name": shop.called("X"), "type": "PRO_SERVICE"})
-    usage = shop.product("P", 10)
-
-    def status(product: str, unit_price: int = 100) -> int:
-        terms = {"product_id": product, "unit_price": unit_price, "quantity": 1, "max_amount": 100}
-        return shop.lab.status("/v1/contracts/create", shop.contract_body(professional_services=[terms]))
-
-    yield Figure("FIXED", 200, status(shop.commitment))
-    yield Figure("PRO_SERVICE", 200, status(service))
-    yield Figure("USAGE", 400, status(usage))
-    yield Figure("a negative price", 400, status(service, -100))
-
-
 @probe("A-group-values-whole")
 def group_values_whole(shop: Shop) -> Iterator[Figure]:
     """Rates with one and with both of two pricing group keys."""
@@ -336,20 +235,6 @@ def group_key_filter(shop: Shop) -> Iterator[Figure]:
     yield Figure("exists: false", 400, status(exists=False))
 
 
-@probe("A-transition")
-def transition(shop: Shop) -> Iterator[Figure]:
-    """A contract with an unspent commit that another one supersedes on July 1."""
-    shop.product("P", 10)
-    first = shop.contract(commits=[shop.prepaid("C", 100, rollover_fraction=1)])
-    second = shop.contract(starting_at=JULY, transition={"type": "SUPERSEDE", "from_contract_id": first})
-
-    def read(contract: str) -> Any:
-        return shop.lab.post("/v2/contracts/get", {"customer_id": shop.customer, "contract_id": contract})["data"]
-
-    yield Figure("the end of the first one", JULY[:10], read(first)["ending_before"][:10])
-    yield Figure("what rolls over", [], read(second).get("commits", []))
-
-
 @probe("A-current-state")
 def current_state(shop: Shop) -> Iterator[Figure]:
     """What a product says of its current state after an update."""
@@ -361,35 +246,6 @@ def current_state(shop: Shop) -> Iterator[Figure]:
 
     yield Figure("its name", "Q", shop.short(found["name"]))
     yield Figure("its start", JULY[:10], (found.get("starting_at") or "")[:10])
-
-
-@probe("A-ingest-ahead")
-def ingest_ahead(shop: Shop) -> Iterator[Figure]:
-    """Events 23 and 25 hours ahead."""
-    product = shop.product("P", 10)
-
-    def status(hours: int) -> int:
-        instant = (shop.lab.now + timedelta(hours=hours)).strftime("%Y-%m-%dT%H:%M:%SZ")
-        event = {**shop.event(product, 0, 1), "customer_id": shop.customer, "timestamp": instant}
-        return shop.lab.sender.send("POST", "/v1/ingest", [event]).status
-
-    yield Figure("23 hours", 200, status(23))
-    yield Figure("25 hours", 400, status(25))
-
-
-@probe("A-alias-move")
-def alias_move(shop: Shop) -> Iterator[Figure]:
-    """An ingest alias that another customer has."""
-    alias = shop.lab.name("alias").replace(" ", "-")
-    shop.lab.post(f"/v1/customers/{shop.customer}/setIngestAliases", {"ingest_aliases": [alias]})
-    other = shop.lab.make("/v1/customers", {"name": shop.lab.name("other")})
-
-    def status() -> int:
-        return shop.lab.status(f"/v1/customers/{other}/setIngestAliases", {"ingest_aliases": [alias]})
-
-    yield Figure("while the first one has it", 409, status())
-    shop.lab.post(f"/v1/customers/{shop.customer}/setIngestAliases", {"ingest_aliases": []})
-    yield Figure("once it is taken away", 200, status())
 
 
 @probe("A-rate-key")

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 from metronome_sandbox.toolkit.probes.imports import window
-from metronome_sandbox.toolkit.probes.lab import AUGUST, JULY, JUNE, Figure, Shop, ledger
-from metronome_sandbox.toolkit.probes.table import Table
+from metronome_sandbox.toolkit.probes.lab import AUGUST, JULY, JUNE, Figure
+from metronome_sandbox.toolkit.probes.shop import Shop, ledger
+from metronome_sandbox.toolkit.probes.table import CLOCK, Table
 
 TABLE = Table()
 probe = TABLE.probe
@@ -237,7 +238,7 @@ def issue_date(shop: Shop) -> Iterator[Figure]:
     )
 
 
-@probe("A-late-usage", needs_clock=True)
+@probe("A-late-usage", needs=CLOCK)
 def late_usage(shop: Shop) -> Iterator[Figure]:
     """Usage of June that arrives on July 3, when June is final."""
     product = shop.product("P", 10)
@@ -257,7 +258,7 @@ def late_usage(shop: Shop) -> Iterator[Figure]:
     yield Figure("its days", 50, sum(day["total"] for day in days))  # (2 + 3) * 10
 
 
-@probe("A-invoice-id", needs_clock=True)
+@probe("A-invoice-id", needs=CLOCK)
 def invoice_id(shop: Shop) -> Iterator[Figure]:
     """The draft of June before and after it is final."""
     shop.product("P", 10)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from decimal import Decimal
 
-from metronome_sandbox.toolkit.probes.lab import AUGUST, DECEMBER, JULY, JUNE, LONG_AGO, SEPTEMBER, USD, Figure, Shop
+from metronome_sandbox.toolkit.probes.lab import AUGUST, DECEMBER, JULY, JUNE, LONG_AGO, SEPTEMBER, USD, Figure
+from metronome_sandbox.toolkit.probes.shop import Shop
 from metronome_sandbox.toolkit.probes.table import Table
 
 TABLE = Table()
@@ -224,7 +225,7 @@ def overwrite_unit(shop: Shop) -> Iterator[Figure]:
 # --- composite products
 
 
-def _composite(shop: Shop, short: str, share: float, **parts: object) -> str:
+def composite(shop: Shop, short: str, share: float, **parts: object) -> str:
     """Make a COMPOSITE product that is a share of others; return its id."""
     body = {"name": shop.called(short), "type": "COMPOSITE", **parts}
     product = shop.lab.make("/v1/contract-pricing/products/create", body)
@@ -237,7 +238,7 @@ def _composite(shop: Shop, short: str, share: float, **parts: object) -> str:
 def composite_base(shop: Shop) -> Iterator[Figure]:
     """A tenth of a product that a credit pays for in part, at half its price."""
     product = shop.product("P", 100)
-    _composite(shop, "Support", 0.1, composite_product_ids=[product])
+    composite(shop, "Support", 0.1, composite_product_ids=[product])
     credit = shop.credit("C", 200, starting_at=shop.this_month, ending_before=shop.at(24 * 400))
     credit["applicable_product_ids"] = [product]
     halved = {**_override(product, type="MULTIPLIER", multiplier=0.5), "starting_at": shop.this_month}
@@ -255,7 +256,7 @@ def composite_tags(shop: Shop) -> Iterator[Figure]:
     """A composite of two tags, and two products with one of them each."""
     left, right = shop.lab.name("left"), shop.lab.name("right")
     products = [shop.product(tag[-4:], 100, tags=[tag]) for tag in (left, right)]
-    _composite(shop, "Support", 0.1, composite_tags=[left, right], tags=[left])
+    composite(shop, "Support", 0.1, composite_tags=[left, right], tags=[left])
 
     invoice = shop.metered(shop.running(), *((product, 0, 1) for product in products))
 
@@ -279,7 +280,7 @@ def composite_parts(shop: Shop) -> Iterator[Figure]:
 def import_composites(shop: Shop) -> Iterator[Figure]:
     """An import on a card with a composite product."""
     product = shop.product("P", 100)
-    _composite(shop, "Support", 0.1, composite_product_ids=[product])
+    composite(shop, "Support", 0.1, composite_product_ids=[product])
 
     invoice = shop.preview(shop.contract(), [(product, 10)])
 
@@ -402,7 +403,7 @@ def composite_circle(shop: Shop) -> Iterator[Figure]:
     tag = shop.lab.name("tag")
     for short in ("first", "second"):
         parts = {"composite_tags": [tag], "composite_product_ids": [product], "include_composite_spend": True}
-        _composite(shop, short, 0.1, tags=[tag], **parts)
+        composite(shop, short, 0.1, tags=[tag], **parts)
 
     invoice = shop.metered(shop.running(), (product, 0, 10))
 

@@ -1,0 +1,3 @@
+"""Probes of terms that stand beside prices."""
+from metronome_sandbox.toolkit.probes.table import Table
+TABLE = Table()
