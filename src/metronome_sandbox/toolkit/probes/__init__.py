@@ -27,7 +27,6 @@ from metronome_sandbox.toolkit.probes import (
     pricing,
     seats,
     subscriptions,
-    terms,
     usage,
 )
 from metronome_sandbox.toolkit.probes.lab import Figure, Lab, Refused
@@ -36,7 +35,7 @@ from metronome_sandbox.toolkit.probes.table import Probe
 
 _SUBJECTS = (
     *(imports, invoices, pricing, balances, ends, grants, subscriptions, seats),
-    *(catalog, usage, contracts, terms, payments),
+    *(catalog, usage, contracts, payments),
 )
 PROBES: Sequence[Probe] = tuple(probe for subject in _SUBJECTS for probe in subject.TABLE.rows)
 """All probes, by subject."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from metronome_sandbox.toolkit.probes.lab import AUGUST, JULY, JUNE, SEPTEMBER, YEAR_END, Figure
+from metronome_sandbox.toolkit.probes.lab import AUGUST, DECEMBER, JULY, JUNE, SEPTEMBER, YEAR_END, Figure
 from metronome_sandbox.toolkit.probes.shop import Shop, ledger
 from metronome_sandbox.toolkit.probes.table import CLOCK, Table
 
@@ -200,3 +200,26 @@ def rollover_follows(shop: Shop) -> Iterator[Figure]:
     yield Figure("what rolls over before", [1000], amounts())
     shop.lab.ask("POST", "/v1/ingest", [{**shop.event(product, 24 * 9, 30), "customer_id": shop.customer}])
     yield Figure("what rolls over after", [700], amounts())  # 1000 - 30 * 10
+
+
+@probe("A-rollover-terms")
+def rollover_terms(shop: Shop) -> Iterator[Figure]:
+    """A renewal without an end of a contract with a commit for December, that is for one product and has a priority."""
+    product = shop.product("P", 10)
+    terms = {"priority": 7, "applicable_product_ids": [product], "rate_type": "COMMIT_RATE", "rollover_fraction": 1}
+    first = shop.contract(commits=[shop.prepaid("C", 1000, starting_at=DECEMBER, **terms)])
+    renewal = {"type": "RENEWAL", "from_contract_id": first}
+    body = shop.contract_body(starting_at=YEAR_END, transition=renewal)
+    body["usage_statement_schedule"]["invoice_generation_starting_at"] = shop.at(24 * 400)
+    del body["ending_before"]
+    second = shop.lab.make("/v1/contracts/create", body)
+
+    [commit] = shop.read(second)["commits"]
+
+    items = [
+        (item["starting_at"][:10], item["ending_before"][:10], item["amount"])
+        for item in commit["access_schedule"]["schedule_items"]
+    ]
+    yield Figure("as long as December", [("2025-01-01", "2025-02-01", 1000)], items)
+    kept = (shop.short(commit["name"]), commit["priority"], commit["rate_type"], len(commit["applicable_product_ids"]))
+    yield Figure("name, priority, rate type, products", ("C", 7, "COMMIT_RATE", 1), kept)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from metronome_sandbox.toolkit.probes.lab import AUGUST, JUNE, SEPTEMBER, USD, Figure
+from metronome_sandbox.toolkit.probes.lab import AUGUST, JULY, JUNE, SEPTEMBER, USD, Figure
 from metronome_sandbox.toolkit.probes.shop import Shop
 from metronome_sandbox.toolkit.probes.table import Table
 
@@ -83,3 +83,36 @@ def grant_payment(shop: Shop) -> Iterator[Figure]:
     found = [(one["issued_at"][:10], one["total"]) for one in shop.invoices("SCHEDULED") if one["total"]]
 
     yield Figure("issue dates and totals", [("2024-06-01", 50), ("2024-07-01", 50)], found)
+
+
+@probe("A-recurring-change")
+def recurring_change(shop: Shop) -> Iterator[Figure]:
+    """A free recurring commit that ended with June 2024: a price, and no end any more."""
+    shop.product("P", 10)
+    recurring = {
+        "product_id": shop.commitment,
+        "priority": 1,
+        "access_amount": {"credit_type_id": USD, "unit_price": 310, "quantity": 1},
+        "commit_duration": {"unit": "PERIODS", "value": 1},
+        "recurrence_frequency": "MONTHLY",
+        "starting_at": JUNE,
+        "ending_before": JULY,
+    }
+    contract = shop.lasting(recurring_commits=[recurring])
+    [made] = shop.read(contract)["recurring_commits"]
+    price = {"unit_price": 50, "quantity": 1}
+    shop.edit(
+        contract,
+        update_recurring_commits=[
+            {"recurring_commit_id": made["id"], "invoice_amount": price, "ending_before": shop.at(24 * 400)}
+        ],
+    )
+
+    found = shop.read(contract)
+
+    unit = found["recurring_commits"][0]["invoice_amount"]["credit_type_id"]
+    yield Figure("the price is in US cents", True, unit == USD)
+    starts = [item["starting_at"] for one in found["commits"] for item in one["access_schedule"]["schedule_items"]]
+    # Times of the target are compared as text: all of them are UTC. What a month to come grants is not there yet.
+    granted = [start[:10] for start in starts if start[:10] < shop.this_month[:10]]
+    yield Figure("the months that it granted", ["2024-06-01"], granted)

@@ -363,6 +363,53 @@ def product_version(shop: Shop) -> Iterator[Figure]:
     yield Figure("names of the lines of June, July and August", ["P", "times 100", "times 100"], found)
 
 
+@probe("A-metric-change")
+def metric_change(shop: Shop) -> Iterator[Figure]:
+    """The highest value of a month, 5 and then 7, with another metric in between, and with another conversion."""
+    first, second = shop.metric(aggregation_type="MAX"), shop.metric(aggregation_type="MAX")
+    changed = shop.product("changed", 10, metric=first)
+    converted = shop.product("converted", 10, metric=first)
+    doubled = {"conversion_factor": 2, "operation": "MULTIPLY"}
+    for product, change in ((changed, {"billable_metric_id": second}), (converted, {"quantity_conversion": doubled})):
+        body = {"product_id": product, "starting_at": shop.at(1), **change}
+        shop.lab.post("/v1/contract-pricing/products/update", body)
+    contract = shop.running()
+
+    invoice = shop.metered(contract, (first, 0, 5), (first, 2, 7), (second, 2, 7))
+
+    due: dict[str, object] = {}
+    for name, _, _, amount in shop.lines(invoice):
+        due[name] = due.get(name, 0) + amount  # type: ignore[operator]
+    # 5 of the one and 7 of the other; 5, then what comes to it, 2, twice
+    yield Figure("what each costs", {"changed": 120, "converted": 90}, due)
+
+
+@probe("A-product-names")
+def product_names(shop: Shop) -> Iterator[Figure]:
+    """Products that are renamed from this hour on, in a contract's terms and in an invoice of June."""
+    product = shop.product("P", 10)
+    charge = {"schedule_items": [{"timestamp": JUNE, "amount": 100}]}
+    contract = shop.lasting(
+        overrides=[{"starting_at": JUNE, "product_id": product, "type": "MULTIPLIER", "multiplier": 0.5}],
+        commits=[shop.prepaid("C", 100, ending_before=JULY)],
+        scheduled_charges=[{"product_id": shop.commitment, "schedule": charge}],
+    )
+    for renamed, short in ((product, "new P"), (shop.commitment, "new commitment")):
+        body = {"product_id": renamed, "starting_at": shop.this_hour, "name": shop.called(short)}
+        shop.lab.post("/v1/contract-pricing/products/update", body)
+
+    found = shop.read(contract)
+    names = [found[kind][0]["product"]["name"] for kind in ("overrides", "commits", "scheduled_charges")]
+
+    yield Figure(
+        "in an override, a commit, a charge",
+        ["new P", "new commitment", "new commitment"],
+        [shop.short(name) for name in names],
+    )
+    lines = shop.lines(shop.preview(contract, [(product, 1)], JULY, AUGUST))
+    yield Figure("on an invoice of July", ["P"], [line[0] for line in lines])
+
+
 @probe("A-contract-rate-schedule")
 def contract_rate_schedule(shop: Shop) -> Iterator[Figure]:
     """An override of July only, in the rates of the contract."""

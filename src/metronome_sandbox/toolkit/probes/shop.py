@@ -73,6 +73,7 @@ class Shop:
         keys: Sequence[str] = (),
         tags: Sequence[str] = (),
         rate: Mapping[str, Any] | None = None,
+        metric: str | None = None,
         **terms: Any,
     ) -> str:
         """Make a USAGE product with a rate since January 2024 where there is a price; return its id.
@@ -81,9 +82,10 @@ class Shop:
             tiers: Size and price of each; the last size may be None.
             keys: Presentation group keys.
             rate: Further fields of the rate.
+            metric: Its metric; a new one that adds up ``quantity`` where there is none.
             terms: Further fields of the product.
         """
-        metric = self.metric(keys)
+        metric = metric or self.metric(keys)
         body: Json = {
             "name": self.called(short),
             "type": "USAGE",
