@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from metronome_sandbox.toolkit.probes.lab import JULY, JUNE, Figure
+from metronome_sandbox.toolkit.probes.lab import JULY, JUNE, LONG_AGO, Figure
 from metronome_sandbox.toolkit.probes.shop import Shop
 from metronome_sandbox.toolkit.probes.table import Table
 
@@ -15,6 +15,8 @@ probe = TABLE.probe
 PRODUCTS = "/v1/contract-pricing/products"
 CARDS = "/v1/contract-pricing/rate-cards"
 METRICS = "/v1/billable-metrics/create"
+EURO = "17b08a7b-3a9f-5671-9961-ac6216751334"
+"""The id that the sandbox gives to it."""
 
 
 def _product(shop: Shop, **terms: Any) -> int:
@@ -260,3 +262,91 @@ def rate_key(shop: Shop) -> Iterator[Figure]:
 
     found = sorted((row["billing_frequency"], row["rate"]["price"]) for row in rows)
     yield Figure("the rates in force", [("ANNUAL", 100), ("MONTHLY", 20)], found)
+
+
+@probe("A-rate-group-keys")
+def rate_group_keys(shop: Shop) -> Iterator[Figure]:
+    """Rates since January of a product that has a pricing group key since June, and before that none."""
+    product = shop.product("P", metric=shop.metric(("region",)))
+    change = {"product_id": product, "starting_at": JUNE, "pricing_group_key": ["region"]}
+    shop.lab.post(f"{PRODUCTS}/update", change)
+
+    def status(**values: str) -> int:
+        return shop.lab.status(f"{CARDS}/addRate", shop.rate_body(product, 10, pricing_group_values=values))
+
+    yield Figure("with the key", 200, status(region="eu"))
+    yield Figure("without it", 200, status())
+    yield Figure("with another key", 400, status(cloud="x"))
+
+
+@probe("A-group-key-cover")
+def group_key_cover(shop: Shop) -> Iterator[Figure]:
+    """A product by region over a metric whose only group key is region and cloud together."""
+    metric = shop.metric(("region", "cloud"))
+
+    def status(*keys: str) -> int:
+        return _product(shop, type="USAGE", billable_metric_id=metric, presentation_group_key=list(keys))
+
+    yield Figure("one of the two", 200, status("region"))
+    yield Figure("another key", 400, status("zone"))
+
+
+@probe("A-rate-selectors")
+def rate_selectors(shop: Shop) -> Iterator[Figure]:
+    """Rates by region and cloud, asked for by one of both values, and by a product as well."""
+    keys = ("region", "cloud")
+    product, other = (shop.product(short, metric=shop.metric(keys), pricing_group_key=list(keys)) for short in "PQ")
+    for priced, region, cloud in ((product, "eu", "x"), (product, "eu", "y"), (product, "us", "x"), (other, "eu", "x")):
+        shop.rate(priced, 10, pricing_group_values={"region": region, "cloud": cloud})
+
+    def found(**selector: Any) -> int:
+        body = {"rate_card_id": shop.card, "at": JUNE, "selectors": [selector]}
+        return len(shop.lab.post(f"{CARDS}/getRates", body)["data"])
+
+    yield Figure("a part of the values", 3, found(partial_pricing_group_values={"region": "eu"}))
+    yield Figure("a part as the whole", 0, found(pricing_group_values={"region": "eu"}))
+    yield Figure("the whole", 2, found(pricing_group_values={"region": "eu", "cloud": "x"}))
+    yield Figure(
+        "a part and a product", 2, found(partial_pricing_group_values={"region": "eu"}, product_id=product)
+    )
+
+
+@probe("A-alias-takeover")
+def alias_takeover(shop: Shop) -> Iterator[Figure]:
+    """An alias that a card has had since January 2024, given to another card without dates."""
+    alias = shop.lab.name("alias").replace(" ", "-")
+    first = shop.new_card(aliases=[{"name": alias, "starting_at": LONG_AGO}])
+    second = shop.new_card(aliases=[{"name": alias}])
+
+    def card_at(starting_at: str) -> str:
+        body = {**shop.contract_body(starting_at=starting_at), "rate_card_alias": alias}
+        for field in ("rate_card_id", "ending_before", "usage_statement_schedule"):
+            del body[field]
+        return str(shop.read(shop.lab.make("/v1/contracts/create", body))["rate_card_id"])
+
+    yield Figure("it names the first card in the past", True, card_at(JUNE) == first)
+    yield Figure("and the second one from now on", True, card_at(shop.at(24 * 40)) == second)
+
+
+@probe("A-idempotency-scope")
+def idempotency_scope(shop: Shop) -> Iterator[Figure]:
+    """One key for two operations, then for one of them with another query."""
+    key = {"Idempotency-Key": shop.lab.name("key")}
+
+    def status(path: str) -> int:
+        return shop.lab.sender.send("POST", path, {}, key).status
+
+    yield Figure("a list of rate cards", 200, status(f"{CARDS}/list?limit=1"))
+    yield Figure("a list of products", 200, status(f"{PRODUCTS}/list?limit=1"))
+    yield Figure("rate cards again", 200, status(f"{CARDS}/list?limit=1"))
+    yield Figure("rate cards with another limit", 409, status(f"{CARDS}/list?limit=2"))
+
+
+@probe("A-currency-ids")
+def currency_ids(shop: Shop) -> Iterator[Figure]:
+    """The id of the euro, which nobody publishes."""
+    types = shop.lab.ask("GET", "/v1/credit-types/list?limit=100")["data"]
+    euro = next(one["id"] for one in types if one["name"] == "EUR")
+
+    # In parts, since a report has no ids in it; this one is nobody's own.
+    yield Figure("its parts", EURO.split("-"), euro.split("-"))
