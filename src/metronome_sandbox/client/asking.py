@@ -42,9 +42,7 @@ class Answer(NamedTuple):
 class Sender(Protocol):
     """Whatever a call can be sent by: a connection, or an application in this process."""
 
-    def send(
-        self, method: str, path: str, body: Any = None, headers: Mapping[str, str] | None = None, /
-    ) -> Answer:
+    def send(self, method: str, path: str, body: Any = None, headers: Mapping[str, str] | None = None, /) -> Answer:
         """Return the answer to one call; ``body`` is JSON to be, None for no body."""
 
 
@@ -83,9 +81,7 @@ class Host:
         self._session.trust_env = not is_loopback(self.name)
         self._session.auth = _Bearer(token, control_token)
 
-    def send(
-        self, method: str, path: str, body: Any = None, headers: Mapping[str, str] | None = None, /
-    ) -> Answer:
+    def send(self, method: str, path: str, body: Any = None, headers: Mapping[str, str] | None = None, /) -> Answer:
         """Return the answer to one call.
 
         Raises:

@@ -306,9 +306,7 @@ def rate_selectors(shop: Shop) -> Iterator[Figure]:
     yield Figure("a part of the values", 3, found(partial_pricing_group_values={"region": "eu"}))
     yield Figure("a part as the whole", 0, found(pricing_group_values={"region": "eu"}))
     yield Figure("the whole", 2, found(pricing_group_values={"region": "eu", "cloud": "x"}))
-    yield Figure(
-        "a part and a product", 2, found(partial_pricing_group_values={"region": "eu"}, product_id=product)
-    )
+    yield Figure("a part and a product", 2, found(partial_pricing_group_values={"region": "eu"}, product_id=product))
 
 
 @probe("A-alias-takeover")

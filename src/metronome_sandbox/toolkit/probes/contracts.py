@@ -114,18 +114,24 @@ def _package(shop: Shop, **terms: Any) -> Json:
 
 @probe("A-package-check")
 def package_check(shop: Shop) -> Iterator[Figure]:
-    """A package by the alias of a card, one by an alias that begins next year, and its contract of a year ago."""
+    """Packages by an alias that a card will have and by one that a card has since 2024, with contracts of the latter."""
     now, later = (shop.lab.name(one).replace(" ", "-") for one in ("now", "later"))
     shop.new_card(aliases=[{"name": now, "starting_at": LONG_AGO}])
     shop.new_card(aliases=[{"name": later, "starting_at": shop.at(24 * 400)}])
 
-    def status(alias: str) -> int:
+    def by_alias(alias: str) -> Json:
         body = _package(shop, rate_card_alias=alias)
         del body["rate_card_id"]
-        return shop.lab.status("/v1/packages/create", body)
+        return body
 
-    yield Figure("an alias that a card has", 200, status(now))
-    yield Figure("an alias that a card will have", 400, status(later))
+    def status(starting_at: str) -> int:
+        body = {"customer_id": shop.customer, "package_id": package, "starting_at": starting_at}
+        return shop.lab.status(CONTRACTS, body)
+
+    yield Figure("an alias that a card will have", 400, shop.lab.status("/v1/packages/create", by_alias(later)))
+    package = shop.lab.make("/v1/packages/create", by_alias(now))
+    yield Figure("a contract from June 2024", 200, status(JUNE))
+    yield Figure("a contract from before the alias", 400, status("2023-06-01T00:00:00Z"))
 
 
 @probe("A-package-subscription-unit")
@@ -170,7 +176,9 @@ def edit_order(shop: Shop) -> Iterator[Figure]:
 
     found = shop.balances()
     ends = {name: found[name]["access_schedule"]["schedule_items"][0]["ending_before"][:10] for name in ("old", "new")}
-    yield Figure("the ends of the credit that was there, and of the new one", {"old": AUGUST[:10], "new": SEPTEMBER[:10]}, ends)
+    yield Figure(
+        "the ends of the credit that was there, and of the new one", {"old": AUGUST[:10], "new": SEPTEMBER[:10]}, ends
+    )
 
 
 @probe("A-as-of-date")

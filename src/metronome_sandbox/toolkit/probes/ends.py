@@ -13,7 +13,6 @@ TABLE = Table()
 probe = TABLE.probe
 
 
-
 def _segments(shop: Shop, contract_terms: dict[str, Any]) -> dict[str, Any]:
     """Make a contract with a commit of two half-years; return what names it."""
     items = [

@@ -13,7 +13,6 @@ TABLE = Table()
 probe = TABLE.probe
 
 
-
 def _grants(shop: Shop, **terms: Any) -> list[tuple[str, Any]]:
     """Return start and amount of what a recurring credit of 310 grants from June to August."""
     shop.product("P", 10)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from decimal import Decimal
+from typing import Any
 
 from metronome_sandbox.toolkit.probes.lab import AUGUST, DECEMBER, JULY, JUNE, LONG_AGO, SEPTEMBER, USD, Figure
 from metronome_sandbox.toolkit.probes.shop import Shop
@@ -377,9 +378,9 @@ def metric_change(shop: Shop) -> Iterator[Figure]:
 
     invoice = shop.metered(contract, (first, 0, 5), (first, 2, 7), (second, 2, 7))
 
-    due: dict[str, object] = {}
+    due: dict[str, Any] = {}
     for name, _, _, amount in shop.lines(invoice):
-        due[name] = due.get(name, 0) + amount  # type: ignore[operator]
+        due[name] = due.get(name, 0) + amount
     # 5 of the one and 7 of the other; 5, then what comes to it, 2, twice
     yield Figure("what each costs", {"changed": 120, "converted": 90}, due)
 

@@ -9,7 +9,7 @@ from typing import Any
 from metronome_sandbox.toolkit.probes.lab import AUGUST, JULY, JUNE, USD, Figure, Json
 from metronome_sandbox.toolkit.probes.shop import Shop, ledger
 from metronome_sandbox.toolkit.probes.subscriptions import seat, subscribed
-from metronome_sandbox.toolkit.probes.table import CLOCK, Table
+from metronome_sandbox.toolkit.probes.table import Table
 
 TABLE = Table()
 probe = TABLE.probe

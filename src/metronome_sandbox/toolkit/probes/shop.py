@@ -272,7 +272,10 @@ class Shop:
 
     def use(self, *events: tuple[str, float, Any], **properties: str) -> None:
         """Send events of the running month: product, hour, quantity."""
-        sent = [{**self.event(*event, **properties), "customer_id": self.customer} for event in events]
+        sent = [
+            {**self.event(product, hour, quantity, **properties), "customer_id": self.customer}
+            for product, hour, quantity in events
+        ]
         self.lab.ask("POST", "/v1/ingest", sent)
 
     def invoices(self, kind: str | None = None) -> list[Json]:

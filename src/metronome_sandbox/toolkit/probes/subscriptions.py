@@ -232,7 +232,9 @@ def subscription_changes(shop: Shop) -> Iterator[Figure]:
     yield Figure("seats with names", ["a", "b"], found["assigned_seat_ids"])
     yield Figure("seats in all", 3, found["total_quantity"])
 
-    yield Figure("5 in place of 2 in June", 200, edit(quantity, quantity_updates=[{"quantity": 5, "starting_at": JUNE}]))
+    yield Figure(
+        "5 in place of 2 in June", 200, edit(quantity, quantity_updates=[{"quantity": 5, "starting_at": JUNE}])
+    )
     charged = [
         line["quantity"]
         for one in shop.invoices("SCHEDULED")
@@ -248,7 +250,9 @@ def subscription_changes(shop: Shop) -> Iterator[Figure]:
 @probe("A-quantity-history")
 def quantity_history(shop: Shop) -> Iterator[Figure]:
     """A subscription from the middle of June that falls from 5 to 2 in July; its price begins on July 1."""
-    product = shop.lab.make("/v1/contract-pricing/products/create", {"name": shop.called("seat"), "type": "SUBSCRIPTION"})
+    product = shop.lab.make(
+        "/v1/contract-pricing/products/create", {"name": shop.called("seat"), "type": "SUBSCRIPTION"}
+    )
     shop.rate(product, 100, starting_at=JULY, billing_frequency="MONTHLY")
     middle, fall = "2024-06-16T00:00:00Z", "2024-07-10T00:00:00Z"
     made = shop.lasting(subscriptions=[subscribed(product, starting_at=middle, initial_quantity=5)])
@@ -259,8 +263,6 @@ def quantity_history(shop: Shop) -> Iterator[Figure]:
     body = {**shop.named(made), "subscription_id": subscription["id"]}
     history = shop.lab.post("/v1/contracts/getSubscriptionQuantityHistory", body)["data"]["history"]
 
-    found = [
-        (one["starting_at"][:10], item["quantity"], item["unit_price"]) for one in history for item in one["data"]
-    ]
+    found = [(one["starting_at"][:10], item["quantity"], item["unit_price"]) for one in history for item in one["data"]]
     expected = [(middle[:10], 5, 0), (JULY[:10], 5, 100), (fall[:10], 2, 100)]
     yield Figure("dates, quantities, prices", expected, found)

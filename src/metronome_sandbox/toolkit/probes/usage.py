@@ -13,7 +13,6 @@ TABLE = Table()
 probe = TABLE.probe
 
 
-
 @probe("A-ingest-batch")
 def ingest_batch(shop: Shop) -> Iterator[Figure]:
     """A good event and one of 35 days ago in one batch."""
@@ -123,7 +122,7 @@ def _filter(*values: str, starting_at: str | None = None, key: str = "region") -
 
 @probe("A-usage-filter-key")
 def usage_filter_key(shop: Shop) -> Iterator[Figure]:
-    """A filter by a key of a product's metric; events with it and without; then beside a product whose metric has none."""
+    """A filter by a key of a metric, events with the key and without; then a second product whose metric has no key."""
     product = shop.product("P", 10, keys=("region",))
 
     def status() -> int:
