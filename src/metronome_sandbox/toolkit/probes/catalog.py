@@ -194,12 +194,13 @@ def default_rate_unit(shop: Shop) -> Iterator[Figure]:
     types = shop.lab.ask("GET", "/v1/credit-types/list?limit=100")["data"]
     euro = next(one["id"] for one in types if one["name"] == "EUR")
     shop.__dict__["card"] = shop.new_card(fiat_credit_type_id=euro)
-    shop.product("P", 10)
+    product = shop.product("P")
 
+    yield Figure("a rate without a unit", 200, shop.lab.status(f"{CARDS}/addRate", shop.rate_body(product, 10)))
     body = {"rate_card_id": shop.card, "at": JUNE}
-    [found] = shop.lab.post(f"{CARDS}/getRates", body)["data"]
+    found = [row["rate"]["credit_type"]["name"] for row in shop.lab.post(f"{CARDS}/getRates", body)["data"]]
 
-    yield Figure("its unit", "EUR", found["rate"]["credit_type"]["name"])
+    yield Figure("its unit", ["EUR"], found)
 
 
 @probe("A-group-values-whole")
@@ -335,7 +336,7 @@ def idempotency_scope(shop: Shop) -> Iterator[Figure]:
         return shop.lab.sender.send("POST", path, {}, key).status
 
     yield Figure("a list of rate cards", 200, status(f"{CARDS}/list?limit=1"))
-    yield Figure("a list of products", 200, status(f"{PRODUCTS}/list?limit=1"))
+    yield Figure("a list of products", 200, status(f"{PRODUCTS}/list?limit=2"))
     yield Figure("rate cards again", 200, status(f"{CARDS}/list?limit=1"))
     yield Figure("rate cards with another limit", 409, status(f"{CARDS}/list?limit=2"))
 

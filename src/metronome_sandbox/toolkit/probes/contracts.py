@@ -99,9 +99,10 @@ def hierarchy_nodes(shop: Shop) -> Iterator[Figure]:
     own = shop.contract_body(hierarchy_configuration={"parent": parent})
 
     yield Figure("of the same customer", 400, shop.lab.status(CONTRACTS, own))
-    for _ in range(9):
+    for _ in range(8):
         child = shop.lab.make(CONTRACTS, _child(shop, parent))
     below = shop.named(child)
+    yield Figure("a ninth child", 200, shop.lab.status(CONTRACTS, _child(shop, parent)))
     yield Figure("a child of a child", 400, shop.lab.status(CONTRACTS, _child(shop, below)))
     yield Figure("a tenth child", 400, shop.lab.status(CONTRACTS, _child(shop, parent)))
     shop.lab.archive(child)
@@ -114,7 +115,7 @@ def _package(shop: Shop, **terms: Any) -> Json:
 
 @probe("A-package-check")
 def package_check(shop: Shop) -> Iterator[Figure]:
-    """Packages by an alias that a card will have and by one that a card has since 2024, with contracts of the latter."""
+    """Packages by an alias that a card will have and by one that it has since 2024, with contracts of the latter."""
     now, later = (shop.lab.name(one).replace(" ", "-") for one in ("now", "later"))
     shop.new_card(aliases=[{"name": now, "starting_at": LONG_AGO}])
     shop.new_card(aliases=[{"name": later, "starting_at": shop.at(24 * 400)}])

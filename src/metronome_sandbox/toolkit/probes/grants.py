@@ -47,7 +47,7 @@ def grants(shop: Shop) -> Iterator[Figure]:
 
 @probe("A-grant-duration")
 def grant_duration(shop: Shop) -> Iterator[Figure]:
-    """Durations of 0, of half a period, and of 2."""
+    """Durations of 0, of one and a half periods, and of 2."""
     shop.product("P", 10)
     recurring = {
         "product_id": shop.commitment,
@@ -56,7 +56,7 @@ def grant_duration(shop: Shop) -> Iterator[Figure]:
         "recurrence_frequency": "MONTHLY",
         "starting_at": JUNE,
     }
-    for value, expected in ((0, 400), (0.5, 400), (2, 200)):
+    for value, expected in ((0, 400), (1.5, 400), (2, 200)):
         granted = {**recurring, "commit_duration": {"unit": "PERIODS", "value": value}}
         status = shop.lab.status("/v1/contracts/create", shop.contract_body(recurring_credits=[granted]))
         yield Figure(f"{value} periods", expected, status)

@@ -107,12 +107,12 @@ def month_end(shop: Shop) -> Iterator[Figure]:
 
 @probe("A-statement-anchor")
 def statement_anchor(shop: Shop) -> Iterator[Figure]:
-    """Contracts from February 10 with schedules that name no date."""
+    """Contracts from May 10 with schedules that name no date."""
     shop.product("P", 10)
-    anchors = {"QUARTERLY": "2024-01-01", "ANNUAL": "2024-02-01", "WEEKLY": "2024-02-10"}
+    anchors = {"QUARTERLY": "2024-04-01", "ANNUAL": "2024-05-01", "WEEKLY": "2024-05-10"}
     for frequency, anchor in anchors.items():
         schedule = {"frequency": frequency}
-        terms = {"starting_at": "2024-02-10T00:00:00Z", "ending_before": JUNE, "usage_statement_schedule": schedule}
+        terms = {"starting_at": "2024-05-10T00:00:00Z", "ending_before": JUNE, "usage_statement_schedule": schedule}
         contract = shop.contract(**terms)
         body = {"customer_id": shop.customer, "contract_id": contract}
         found = shop.lab.post("/v2/contracts/get", body)["data"]["usage_statement_schedule"]

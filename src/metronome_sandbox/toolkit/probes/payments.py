@@ -8,23 +8,13 @@ from typing import Any
 
 from dateutil.relativedelta import relativedelta
 
-from metronome_sandbox.toolkit.probes.lab import JUNE, Figure, Json
+from metronome_sandbox.toolkit.probes.lab import Figure, Json
 from metronome_sandbox.toolkit.probes.shop import Shop
 from metronome_sandbox.toolkit.probes.subscriptions import seat, subscribed
 from metronome_sandbox.toolkit.probes.table import CLOCK, WEBHOOK, Table
 
 TABLE = Table()
 probe = TABLE.probe
-
-
-@probe("A-gated-commit")
-def gated_commit(shop: Shop) -> Iterator[Figure]:
-    """A commit with a payment gate and two payments."""
-    payments = {"schedule_items": [{"timestamp": date, "amount": 50} for date in (JUNE, "2024-07-01T00:00:00Z")]}
-    gate = {"payment_gate_type": "EXTERNAL", "tax_type": "NONE"}
-    commit = shop.prepaid("C", 100, invoice_schedule=payments, payment_gate_config=gate)
-
-    yield Figure("its creation", 400, shop.lab.status("/v1/contracts/create", shop.contract_body(commits=[commit])))
 
 
 def _gated(shop: Shop, gate: str, **terms: Any) -> Json:
@@ -37,6 +27,26 @@ def _gated(shop: Shop, gate: str, **terms: Any) -> Json:
 
 def _kinds(shop: Shop) -> list[tuple[str, Any]]:
     return [(one["status"], one["total"]) for one in shop.invoices("SCHEDULED")]
+
+
+@probe("A-gated-commit")
+def gated_commit(shop: Shop) -> Iterator[Figure]:
+    """Commits that wait for payment: of two dates, of tomorrow, postpaid, and as they should be."""
+    shop.product("P", 10)
+    contract = shop.lasting()
+    right = _gated(shop, "EXTERNAL")
+
+    def status(**terms: Any) -> int:
+        return shop.edit_status(contract, add_commits=[{**right, **terms}])
+
+    def due(*dates: str) -> Json:
+        return {"invoice_schedule": {"schedule_items": [{"timestamp": date, "amount": 50} for date in dates]}}
+
+    yield Figure("two payments", 400, status(**due(shop.this_hour, shop.this_month)))
+    tomorrow = shop.at(24 * shop.lab.now.day + 24)
+    yield Figure("a payment to come", 400, status(**due(tomorrow)))
+    yield Figure("a postpaid one", 400, status(type="POSTPAID"))
+    yield Figure("as it should be", 200, status())
 
 
 @probe("A-payment-gate")

@@ -145,12 +145,12 @@ def tier_position(shop: Shop) -> Iterator[Figure]:
 
 @probe("A-rounding")
 def rounding(shop: Shop) -> Iterator[Figure]:
-    """Half a unit in each of two hours, rounded up."""
+    """A half and a quarter of a unit in two hours, rounded up."""
     product = shop.product("P", 100, quantity_rounding={"rounding_method": "ROUND_UP", "decimal_places": 0})
 
-    invoice = shop.metered(shop.running(), (product, 0, 0.5), (product, 1, 0.5))
+    invoice = shop.metered(shop.running(), (product, 0, 0.5), (product, 1, 0.25))
 
-    yield Figure("0.5 + 0.5 units @ 100, rounded up", 100, invoice["total"])  # once: 1 * 100
+    yield Figure("0.5 + 0.25 units @ 100, rounded up", 100, invoice["total"])  # once: 1 * 100
 
 
 @probe("A-not-a-number")
