@@ -17,9 +17,9 @@ from metronome_sandbox.generator.months import months_after
 from metronome_sandbox.generator.profiles import PROFILES, told_by
 
 GOLDEN = {
-    "ai-api": "c132de50fbd8a6b3c3c3c5d2b1769a921c783e9c1f595c4f10fada3fb24792a8",
-    "infrastructure": "9e456bc355098b58c545303838871afab1c35b670e8b8fa37b9b9d984c906741",
-    "saas-seats": "d5da94f489ad38bbc1182a62f9a6164124ca3051fe4c6cf43b2c8c7bb70c490f",
+    "ai-api": "4b7c5b4be7d32de6302c0f53cc84d1079fe805314630ea8db362b4c8cf8b5cff",
+    "infrastructure": "daa090f41548d3fc349163924cbac4f6450d457e950d2248c6f4e09aa0cb5637",
+    "saas-seats": "6465eef81ba8533e2983f1675e6a77eb68d818a84af41da728b57f080306d0ad",
 }
 """Of the catalog and the first five customers of seed 7 with 24 months. They change with the words of Faker."""
 

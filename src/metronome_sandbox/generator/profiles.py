@@ -334,9 +334,9 @@ _SAAS_SEATS = Profile(
         _offer("calls", "API calls (1K)", "call SUM thousands", _WORK, "100 at 0, 900 at 4, 2.5"),
     ),
     segments=(
-        Segment("self-serve", 60, (1, 4), 140, None, (), 0.6),
-        Segment("growth", 30, (3, 7), 90, (0.65, 1.1), (Decimal("0.95"), Decimal("0.9")), 0.3),
-        Segment("enterprise", 10, (5, 10), 40, (0.75, 1.1), (Decimal("0.85"), Decimal("0.8"), Decimal("0.7")), 0.1),
+        Segment("self-serve", 60, (2, 5), 140, None, (), 0.6),
+        Segment("growth", 30, (4, 8), 90, (0.65, 1.1), (Decimal("0.95"), Decimal("0.9")), 0.3),
+        Segment("enterprise", 10, (7, 11), 40, (0.75, 1.1), (Decimal("0.85"), Decimal("0.8"), Decimal("0.7")), 0.1),
     ),
     median_spend=60_000,
     spread="1.7",
