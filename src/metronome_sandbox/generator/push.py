@@ -148,7 +148,7 @@ class Pusher:
 
     def _push_catalog(self) -> None:
         world, journal = self._world, self._journal
-        for one in world.catalog():
+        for one in world.catalog_requests():
             made = journal.ids.get((one.kind, one.key))
             if made is None:
                 made = str(posted(self._sender, one.key, one.path, translated(one.body, self._catalog))["data"]["id"])
