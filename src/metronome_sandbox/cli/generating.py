@@ -46,6 +46,7 @@ MOST_MONTHS = 240
     help="Folder for the files. What is complete in it is not made again.",
 )
 @click.option("--shard", default="1/1", metavar="N/OF", help="Make every OF-th part only; all shards make one world.")
+@click.option("--report", "reports", is_flag=True, help="Tell how real the world looks, and draw it.")
 @click.option("--legacy", is_flag=True, help="Also write the rows that an old billing system would export.")
 @click.option("--plant", is_flag=True, help="With --legacy: plant differences of each kind into a few of its invoices.")
 @click.option("--push", metavar="URL", help="Then load all of it into this sandbox or API.")
@@ -66,6 +67,7 @@ def generate(
     format: str,
     out: Path,
     shard: str,
+    reports: bool,
     legacy: bool,
     plant: bool,
     push: str | None,
@@ -99,6 +101,7 @@ def generate(
             legacy=legacy,
             plants=plant,
             target=target,
+            reports=reports,
         )
     )
 

@@ -43,12 +43,15 @@ def run(
     legacy: bool = False,
     plants: bool = False,
     target: Target | None = None,
+    reports: bool = False,
 ) -> int:
     """Do what ``generate`` is asked for; return the exit status."""
     try:
         plan = Plan(profile, seed, month_of(start), months, customers, format, versions_for(format))
         world = World(plan)
         sums = _files(world, out, Shard.parse(shard))
+        if reports:
+            _report(world, out)
         if sums is None and (legacy or target is not None):
             option = "--legacy" if legacy else "--push"
             raise WrongUse(f"{option}: parts of other shards are missing; wait until all of them are in --out")
@@ -102,6 +105,16 @@ def _tell(world: World, folder: Path, shard: Shard | None, sums: Sums) -> None:
     for name, amount in money.items():
         table.add_row(name.replace("_", " "), dollars(amount))
     _console().print(table)
+
+
+def _report(world: World, folder: Path) -> None:
+    """Measure a world, whichever parts of it are there, and tell how real it looks."""
+    from metronome_sandbox.generator import realism_report  # drawing takes a second to import
+
+    realism = realism_report.measured(world)
+    realism_report.write(folder, world.plan, realism)
+    _console().print(realism_report.table(world.plan, realism.figures(), WIDTH))
+    print(f"pictures: {folder / realism_report.PAGE}, {folder / realism_report.PICTURE}")
 
 
 def _legacy(world: World, folder: Path, *, plants: bool) -> None:
