@@ -16,7 +16,7 @@ from importer.reconciling import Books
 from rich.console import Console
 
 from metronome_sandbox.importer.reconcile import Reconciliation
-from metronome_sandbox.importer.report import WIDTH, CannotWrite, check_places, show, verdict, write
+from metronome_sandbox.importer.report import WIDTH, CannotWrite, check_places, show, show_at, verdict, write
 from metronome_sandbox.serving import BackgroundServer
 from metronome_sandbox.toolkit.sandboxes import Sandbox, start_server
 
@@ -59,7 +59,7 @@ def written(found, tmp_path) -> Iterator[dict[str, str]]:
 
 def printed(found: Reconciliation, width: int = WIDTH) -> str:
     out = StringIO()
-    show(found, Console(file=out, width=width, highlight=False))
+    show_at(found, Console(file=out, width=width, highlight=False))
     return out.getvalue()
 
 
@@ -68,21 +68,21 @@ def test_a_terminal_of_eighty_columns_shows_all_of_it(found):
 
     assert max(map(len, text.splitlines())) <= 80
     for expected in (
-        "equal                      1",
-        "within tolerance           1",
-        "out of tolerance           2",
-        "nothing to compare         1",
-        "refused                    1",
+        "equal 1",
+        "within tolerance 1",
+        "out of tolerance 2",
+        "nothing to compare 1",
+        "refused 1",
         # 30,000 + 30,001 + 27,000 + 25,500 cents against 4 x 30,000
-        "USD   1,125.01  1,200.00       74.99",
-        "override             2        2       75.00  USD",
-        "unknown              1        1       -0.01  USD",
+        "USD 1,125.01 1,200.00 74.99",
+        "override 2 2 75.00 USD",
+        "unknown 1 1 -0.01 USD",
         "Acme, Calls, 2024-03",
         "1 figure on 1 invoice, 30.00 USD; legacy 270.00 USD, preview 300.00 USD: 90 %",
         "Acme, invoice A-5, line 6",
         "2 of 4 invoices out of tolerance, 1 refused, 1 with nothing to compare",
     ):
-        assert expected in text, text
+        assert expected in " ".join(text.split()), text
 
 
 def test_names_do_not_steer_the_terminal(found):
@@ -95,6 +95,7 @@ def test_stdout_that_is_no_terminal_gets_plain_lines(found, capsys):
 
     out = capsys.readouterr().out
     assert "\x1b" not in out
+    assert all(line == line.rstrip() for line in out.splitlines())
     assert out.endswith("2 of 4 invoices out of tolerance, 1 refused, 1 with nothing to compare\n")
 
 

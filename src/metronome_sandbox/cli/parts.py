@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import click
+from click.core import ParameterSource
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -64,6 +65,19 @@ def extra(name: str) -> Iterator[None]:
             raise
         click.echo(f'This needs {error.name}: pip install "metronome-sandbox[{name}]"', err=True)
         raise SystemExit(2) from None
+
+
+def only_with(name: str, *others: str) -> None:
+    """Refuse every option that was given on the command line beside one that stands with a few others alone.
+
+    Raises:
+        click.UsageError: There is one.
+    """
+    context = click.get_current_context()
+    for option in context.command.params:
+        is_given = context.get_parameter_source(option.name or "") is ParameterSource.COMMANDLINE
+        if is_given and option.name not in (name, *others):
+            raise click.UsageError(f"{option.opts[0]} has no place beside --{name}")
 
 
 def listen(host: str, port: int) -> socket.socket:

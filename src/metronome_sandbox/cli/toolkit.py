@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from metronome_sandbox.cli.parts import BASE_URL, CONTROL_TOKEN, FILE, TOKEN, extra, listen, port
+from metronome_sandbox.cli.parts import BASE_URL, CONTROL_TOKEN, FILE, TOKEN, extra, listen, only_with, port
 
 
 @click.command()
@@ -43,6 +43,12 @@ from metronome_sandbox.cli.parts import BASE_URL, CONTROL_TOKEN, FILE, TOKEN, ex
 @click.option(
     "--suite", "suites", type=click.Choice(["workflows", "generated"]), multiple=True, help="Run this suite only."
 )
+@click.option(
+    "--recording",
+    metavar="FILE.har",
+    type=FILE,
+    help="Check a recording in place of an API: whether today's document allows it, and whether it proves anything.",
+)
 @click.option("--junit", metavar="FILE", type=FILE, help="Write JUnit's XML.")
 @click.option("--html", metavar="FILE", type=FILE, help="Write one HTML page.")
 @click.option("--har", metavar="FILE", type=FILE, help="Write every call as HAR.")
@@ -57,6 +63,7 @@ def check(
     document: Path | None,
     operations: tuple[str, ...],
     suites: tuple[str, ...],
+    recording: Path | None,
     junit: Path | None,
     html: Path | None,
     har: Path | None,
@@ -66,6 +73,8 @@ def check(
 
     Exit status: 0 when nothing was found, 1 with findings, 2 when the API could not be asked.
     """
+    if recording is not None:
+        sys.exit(_check_recording(recording, document, {"junit": junit, "html": html, "json": json}))
     with extra("toolkit"):
         from metronome_sandbox.toolkit import checking
     app = None
@@ -89,6 +98,13 @@ def check(
             files={"junit": junit, "html": html, "har": har, "json": json},
         )
     )
+
+
+def _check_recording(recording: Path, document: Path | None, files: dict[str, Path | None]) -> int:
+    only_with("recording", "document", *files)
+    with extra("toolkit"):
+        from metronome_sandbox.toolkit import recording_check
+    return recording_check.run(recording, document=document, files=files)
 
 
 @click.command()

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
+from functools import lru_cache
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from metronome_sandbox.generator.amounts import ZERO, tidied
 from metronome_sandbox.generator.months import months_after
@@ -18,26 +21,18 @@ from metronome_sandbox.generator.rating import (
     multiplier_in_force,
     payments,
 )
-from metronome_sandbox.generator.usage import Appetite, by_hour
+from metronome_sandbox.generator.usage import Appetite, Surprise, by_hour
 from metronome_sandbox.generator.world import Balance, Contract, Invoice, Line
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
 ISSUED_AFTER = timedelta(days=2)
 FOUND_AFTER = timedelta(days=5)
 """After an invoice was issued, the first time at which a mistake on it is found."""
+HOURS_TO_FIND = 400
+"""From then on; so it is corrected before the next one is issued."""
 LAST_WEEK = 7
-
-
-@dataclass(frozen=True, slots=True)
-class Mistake:
-    """What was wrong with an invoice, as three draws: which mistake, where, and when it was found."""
-
-    kind: int
-    place: int
-    found: int
 
 
 @dataclass(slots=True)
@@ -61,27 +56,30 @@ class Bills:
         self._queue = in_spending_order(self.contract)
         self._changes = {override.starting_at for override in self.contract.overrides} | {self.contract.starting_at}
 
-    def of_month(self, month: date, used: NDArray[np.int64], mistake: Mistake | None) -> Iterator[Invoice]:
+    def of_month(
+        self, month: date, used: NDArray[np.int64], quantities: Sequence[int], mistake: Surprise | None
+    ) -> Iterator[Invoice]:
         """Yield the invoice of a month; when there was a mistake, the wrong one before it.
 
         Args:
             used: Quantities by rate and day.
+            quantities: Their sums by rate.
         """
         if month in self._changes:
             self._ladders = self._in_force(month)
-        key = f"{self.contract.key}-{month:%Y-%m}"
-        ending_before = months_after(month, 1)
+        name, ending_before, issued_at = _billing_dates(month)
+        key = f"{self.contract.key}-{name}"
         used = used[:, : (ending_before - month).days]
-        issued_at = datetime.combine(ending_before, time(), UTC) + ISSUED_AFTER
-        if mistake is None or not used.any():
-            yield self._invoice(key, month, ending_before, issued_at, used, None)
+        if mistake is None or not any(quantities):
+            yield self._invoice(key, month, ending_before, issued_at, used, quantities, None)
             return
-        wrong = self._invoice(key, month, ending_before, issued_at, _mistaken(used, mistake), None)
+        mistaken = _mistaken(used, mistake)
+        wrong = self._invoice(key, month, ending_before, issued_at, mistaken, mistaken.sum(axis=1).tolist(), None)
         yield wrong
         for payment in wrong.payments:  # given back when it is voided
             self._left[payment.balance] += payment.amount
-        found_at = issued_at + FOUND_AFTER + timedelta(hours=mistake.found % 400)
-        yield self._invoice(f"{key}-corrected", month, ending_before, found_at, used, wrong.key)
+        found_at = issued_at + FOUND_AFTER + timedelta(hours=mistake.when % HOURS_TO_FIND)
+        yield self._invoice(f"{key}-corrected", month, ending_before, found_at, used, quantities, wrong.key)
 
     def _in_force(self, month: date) -> list[Ladder]:
         overrides = self.contract.overrides
@@ -96,13 +94,13 @@ class Bills:
         ending_before: date,
         issued_at: datetime,
         used: NDArray[np.int64],
+        quantities: Sequence[int],
         corrects: str | None,
     ) -> Invoice:
         """Return one invoice and take what balances pay for it from them."""
         rates, ladders = self.appetite.rates, self._ladders
         lines: list[Line] = []
         spend: dict[str, Decimal] = {}
-        quantities = used.sum(axis=1).tolist()
         if not any(quantities):
             lines.append(Line(rates[0].product, rates[0].groups, self._by_window(used, 0), ZERO))
         for row, quantity in enumerate(quantities):
@@ -123,14 +121,21 @@ class Bills:
         return used[row] if self.hours is None else by_hour(used[row], self.hours[row])
 
 
-def _mistaken(used: NDArray[np.int64], mistake: Mistake) -> NDArray[np.int64]:
+@lru_cache
+def _billing_dates(month: date) -> tuple[str, date, datetime]:
+    """Return the name of a month, the day after its end, and when it is billed."""
+    ending_before = months_after(month, 1)
+    return f"{month:%Y-%m}", ending_before, datetime.combine(ending_before, time(), UTC) + ISSUED_AFTER
+
+
+def _mistaken(used: NDArray[np.int64], mistake: Surprise) -> NDArray[np.int64]:
     """Return the quantities as they were billed first: the last week missing, a day counted twice, a product lost."""
     wrong = used.copy()
-    rates, days = used.shape
-    if mistake.kind % 3 == 0:
-        wrong[:, days - LAST_WEEK :] = 0
-    elif mistake.kind % 3 == 1:
-        wrong[:, mistake.place % days] *= 2
+    busy_rates, busy_days = np.flatnonzero(used.any(axis=1)), np.flatnonzero(used.any(axis=0))
+    if mistake.how % 3 == 0 and used[:, -LAST_WEEK:].any():
+        wrong[:, -LAST_WEEK:] = 0
+    elif mistake.how % 3 == 1:
+        wrong[:, busy_days[mistake.where % len(busy_days)]] *= 2
     else:
-        wrong[mistake.place % rates] = 0
+        wrong[busy_rates[mistake.where % len(busy_rates)]] = 0
     return wrong

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -95,16 +94,17 @@ class _Ndjson:
                 "request": world.contract(contract).body,
             }
             self._write("contracts", encode(line) + b"\n", 1)
+        lines: list[str] = []
         for invoice in history.invoices:
-            rows = 1
-            void = ""
             if invoice.corrects is not None:
-                void = f'{{"operation":"void","key":{json.dumps(invoice.corrects)}}}\n'
-                rows = 2
-            amounts = encode(money[invoice.key].to_json()).decode()
-            request = self._renderer.invoice(invoice, customer.key)
-            line_text = f'{void}{{"operation":"import","key":"{invoice.key}",{amounts[1:-1]},"invoice":{request}}}\n'
-            self._write("invoices", line_text.encode(), rows)
+                lines.append(f'{{"operation":"void","key":"{invoice.corrects}"}}\n')
+            of = money[invoice.key]
+            lines.append(
+                f'{{"operation":"import","key":"{invoice.key}","gross":{of.gross},'
+                f'"paid_by_credits":{of.paid_by_credits},"paid_by_commits":{of.paid_by_commits},"total":{of.total},'
+                f'"invoice":{self._renderer.invoice(invoice, customer.key)}}}\n'
+            )
+        self._write("invoices", "".join(lines).encode(), len(lines))
 
     def end(self) -> None:
         pass

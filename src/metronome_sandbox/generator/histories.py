@@ -11,14 +11,14 @@ from dataclasses import dataclass, field
 from datetime import date, timedelta
 from functools import cache
 
-from metronome_sandbox.generator.billing import Bills, Mistake
+from metronome_sandbox.generator.billing import Bills
 from metronome_sandbox.generator.contracts import TERM_MONTHS, Deal, contract_of
 from metronome_sandbox.generator.customers import customer_of
 from metronome_sandbox.generator.months import months_after
 from metronome_sandbox.generator.profiles import Profile, Segment
 from metronome_sandbox.generator.sizes import segment_at, spend_at
 from metronome_sandbox.generator.streams import Stream, normal_quantiles, spread_evenly
-from metronome_sandbox.generator.usage import Appetite, appetite_of, hours_of, spike, used_in
+from metronome_sandbox.generator.usage import Appetite, Surprise, appetite_of, hours_of, spike, used_in
 from metronome_sandbox.generator.world import Contract, History, Invoice
 
 LAST_TO_SIGN = 18
@@ -31,6 +31,8 @@ RECENT_MONTHS = 3
 DECLINED = 0.7
 """A customer that uses less than this part of what it did is twice as ready to leave."""
 OUT_OF = 10_000
+POINTS = 256
+"""Of the normal distribution, that a growth may have."""
 
 
 def history_of(profile: Profile, seed: int, number: int, start: date, months: int) -> History:
@@ -56,6 +58,21 @@ def history_of(profile: Profile, seed: int, number: int, start: date, months: in
     return History(customer, tuple(contracts), tuple(invoices))
 
 
+@dataclass(frozen=True, slots=True)
+class Month:
+    """What is drawn for a month.
+
+    Attributes:
+        level: Factor on the customer's ordinary usage.
+        spike: A day on which something went wild, if there was one.
+        mistake: What was wrong with the invoice, if anything was.
+    """
+
+    level: float
+    spike: Surprise | None
+    mistake: Surprise | None
+
+
 @dataclass(slots=True)
 class Account:
     """A customer while its history is worked out, term by term.
@@ -63,6 +80,7 @@ class Account:
     Attributes:
         size: Cents a month at list prices and full usage.
         is_old: Whether it was a customer before the months that are generated.
+        growth: How it grows, in standard deviations from others.
         grown: Its size now by its first one.
         spent: Cents in each month so far; whole ones, since sums of floats differ between versions of Python.
     """
@@ -76,8 +94,10 @@ class Account:
     grown: float = 1.0
     spent: list[int] = field(default_factory=list)
     appetite: Appetite = field(init=False)
+    growth: float = field(init=False)
 
     def __post_init__(self) -> None:
+        self.growth = _normal()[self.stream.integers("growth", 1)[0] % POINTS]
         self.appetite = appetite_of(self.profile, self.stream, self.segment.lines, self.size)
 
     def contracts(self, begin: date, months: int) -> Iterator[tuple[Contract, list[Invoice]]]:
@@ -95,24 +115,42 @@ class Account:
 
     def _billed(self, contract: Contract, months: int) -> list[Invoice]:
         """Return the invoices of the first months of a contract."""
-        profile, first = self.profile, len(self.spent)
-        chances = [self.stream.integers(f"month/{first + place}", 4) for place in range(months)]
-        levels = [self._level(first + place) for place in range(months)]
-        for place, (chance, *_) in enumerate(chances):
-            if first + place and chance % OUT_OF < profile.zero_months:
-                levels[place] = 0.0
-        used = used_in(profile, self.stream, self.appetite, contract.starting_at, first, levels)
-        bills = Bills(self.appetite, contract, hours_of(profile, self.appetite))
+        first = len(self.spent)
+        drawn = [self._month(first + place) for place in range(months)]
+        levels = [month.level for month in drawn]
+        used = used_in(self.profile, self.stream, self.appetite, contract.starting_at, first, levels)
+        for place, month in enumerate(drawn):
+            if month.spike is not None:
+                spike(used[place], month.spike)
+        quantities = used.sum(axis=2).tolist()
+        bills = Bills(self.appetite, contract, hours_of(self.profile, self.appetite))
         invoices: list[Invoice] = []
-        for place, (chance, where, kind, when) in enumerate(chances):
-            event = chance % OUT_OF - profile.zero_months
-            if 0 <= event < profile.spikes:
-                spike(used[place], where, kind, when)
-            is_wrong = 0 <= event - profile.spikes < profile.corrections
-            mistake = Mistake(kind, where, when) if is_wrong else None
-            invoices += bills.of_month(months_after(contract.starting_at, place), used[place], mistake)
+        for place, month in enumerate(drawn):
+            starting_at = months_after(contract.starting_at, place)
+            invoices += bills.of_month(starting_at, used[place], quantities[place], month.mistake)
             self.spent.append(int(sum(line.amount for line in invoices[-1].lines)))
         return invoices
+
+    def _month(self, number: int) -> Month:
+        """Return what is drawn for a month of the customer; to be asked for each month in turn."""
+        profile, normal = self.profile, _normal()
+        chance, noise, *draws = self.stream.integers(f"month/{number}", 5)
+        if number:
+            growth = (
+                profile.growth + profile.growth_spread * self.growth + profile.growth_noise * normal[noise % POINTS]
+            )
+            self.grown = min(max(self.grown * (1000 + growth) / 1000, LEAST_GROWN), MOST_GROWN)
+        ramp = profile.ramp_months
+        level = self.grown * (ramp if self.is_old else min(number + 1, ramp)) / ramp
+        place = chance % OUT_OF
+        if place < profile.zero_months and number:
+            return Month(0.0, None, None)
+        place -= profile.zero_months
+        if 0 <= place < profile.spikes:
+            return Month(level, Surprise(*draws), None)
+        if 0 <= place - profile.spikes < profile.corrections:
+            return Month(level, None, Surprise(*draws))
+        return Month(level, None, None)
 
     def _term_months(self, term: int) -> int:
         """Return how long a contract runs; the first ones of old customers end at any time of the year."""
@@ -127,17 +165,6 @@ class Account:
         recent = self.spent[-RECENT_MONTHS:]
         return sum(recent) / len(recent)
 
-    def _level(self, number: int) -> float:
-        """Return the factor on ordinary usage of a month of the customer; to be asked for each month in turn."""
-        profile, normal = self.profile, _normal()
-        if number:
-            own, noise = self.stream.unit("growth"), self.stream.unit(f"growth/{number}")
-            growth = profile.growth + profile.growth_spread * normal[int(own * len(normal))]
-            growth += profile.growth_noise * normal[int(noise * len(normal))]
-            self.grown = min(max(self.grown * (1000 + growth) / 1000, LEAST_GROWN), MOST_GROWN)
-        ramp = profile.ramp_months
-        return self.grown * (ramp if self.is_old else min(number + 1, ramp)) / ramp
-
     def _leaves(self, term: int) -> bool:
         """Whether the customer does not renew."""
         recent, before = self.spent[-RECENT_MONTHS:], self.spent[-TERM_MONTHS:-RECENT_MONTHS]
@@ -148,4 +175,4 @@ class Account:
 
 @cache
 def _normal() -> tuple[float, ...]:
-    return normal_quantiles(256)
+    return normal_quantiles(POINTS)

@@ -258,9 +258,9 @@ _REGIONS = _dimension(
     us_east_1="1",
     us_west_2="1",
     eu_west_1="1.1",
-    eu_central_1="1.15",
+    eu_central_1="1.2",
     ap_southeast_1="1.2",
-    ap_northeast_1="1.25",
+    ap_northeast_1="1.3",
     sa_east_1="1.5",
 )
 _MACHINE_TYPES = _dimension("machine", standard_4="1", standard_2="0.5", memory_8="2.5", standard_16="4", gpu_1="25")
@@ -276,7 +276,7 @@ _INFRASTRUCTURE = Profile(
         _offer("block", "Block storage GB-days", "volume SUM gb_days", _DISKS, "0.3", _REGIONS),
         _offer("object", "Object storage GB-days", "object SUM gb_days", _DISKS, "0.08", _CLASSES, _REGIONS),
         _offer("egress", "Egress GB", "transfer SUM gb", _TRAFFIC, "100 at 0, 9900 at 9, 40000 at 8, 6", _REGIONS),
-        _offer("balancer", "Load balancer hours", "balancer SUM hours", _MACHINES, "2.5", _REGIONS),
+        _offer("balancer", "Load balancer hours", "balancer SUM hours", _MACHINES, "3", _REGIONS),
         _offer("logs", "Log ingestion GB", "log SUM gb", _TRAFFIC, "50 at 50, 950 at 40, 25", later=True),
         _offer("functions", "Function calls (1K)", "call SUM thousands", _TRAFFIC, "0.02", _REGIONS, later=True),
     ),
@@ -334,9 +334,9 @@ _SAAS_SEATS = Profile(
         _offer("calls", "API calls (1K)", "call SUM thousands", _WORK, "100 at 0, 900 at 4, 2.5"),
     ),
     segments=(
-        Segment("self-serve", 60, (1, 4), 140, None, (), 0.6),
-        Segment("growth", 30, (3, 7), 90, (0.65, 1.1), (Decimal("0.95"), Decimal("0.9")), 0.3),
-        Segment("enterprise", 10, (5, 10), 40, (0.75, 1.1), (Decimal("0.85"), Decimal("0.8"), Decimal("0.7")), 0.1),
+        Segment("self-serve", 60, (2, 5), 140, None, (), 0.6),
+        Segment("growth", 30, (4, 8), 90, (0.65, 1.1), (Decimal("0.95"), Decimal("0.9")), 0.3),
+        Segment("enterprise", 10, (7, 11), 40, (0.75, 1.1), (Decimal("0.85"), Decimal("0.8"), Decimal("0.7")), 0.1),
     ),
     median_spend=60_000,
     spread="1.7",

@@ -40,8 +40,7 @@ class Renderer:
         Args:
             customer: Key of whose it is.
         """
-        starting_at, ending_before = timestamp(invoice.starting_at), timestamp(invoice.ending_before)
-        period = f'"inclusive_start_date":"{starting_at}","exclusive_end_date":"{ending_before}"'
+        period = _period(invoice.starting_at, invoice.ending_before)
         windows = windows_of(self._granularity, invoice.starting_at, invoice.ending_before)
         lines = ",".join(
             [
@@ -52,7 +51,7 @@ class Renderer:
         return (
             f'{{"customer_id":"{self._id_of("customer", customer)}",'
             f'"contract_id":"{self._id_of("contract", invoice.contract)}",'
-            f'"credit_type_id":"{USD_CENTS}",{period},"issue_date":"{timestamp(invoice.issued_at)}",'
+            f'"credit_type_id":"{USD_CENTS}",{period},"issue_date":"{_timestamp(invoice.issued_at)}",'
             f'"breakdown_granularity":"{self._granularity}","usage_line_items":[{lines}]}}'
         )
 
@@ -64,6 +63,14 @@ class Renderer:
             head = f'{{"product_id":"{self._id_of("product", line.product)}",{groups}'
             self._heads[line.product, line.groups] = head
         return head
+
+
+_timestamp = lru_cache(REMEMBERED)(timestamp)
+
+
+@lru_cache(REMEMBERED)
+def _period(starting_at: date, ending_before: date) -> str:
+    return f'"inclusive_start_date":"{timestamp(starting_at)}","exclusive_end_date":"{timestamp(ending_before)}"'
 
 
 @lru_cache(REMEMBERED)

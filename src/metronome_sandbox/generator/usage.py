@@ -178,7 +178,8 @@ def _edges(hours: tuple[int, ...]) -> NDArray[np.int64]:
 def by_hour(quantities: NDArray[np.int64], hours: tuple[int, ...]) -> NDArray[np.int64]:
     """Return the quantities of days, spread over their hours by these weights; each day's sum stays what it is."""
     edges = _edges(hours)
-    return np.diff(quantities[:, None] * edges // edges[-1], axis=1).ravel()
+    until: NDArray[np.int64] = quantities[:, None] * edges // edges[-1]
+    return (until[:, 1:] - until[:, :-1]).ravel()
 
 
 def hours_of(profile: Profile, appetite: Appetite) -> tuple[tuple[int, ...], ...] | None:
@@ -188,6 +189,16 @@ def hours_of(profile: Profile, appetite: Appetite) -> tuple[tuple[int, ...], ...
     return tuple(menu_of(profile).rhythms[row].hours for row in appetite.rhythms.tolist())
 
 
-def spike(used: NDArray[np.int64], place: int, times: int, day: int) -> None:
-    """Let one rate of a month go wild for a day. ``place``, ``times`` and ``day`` are draws."""
-    used[place % used.shape[0], day % SHORTEST_MONTH] *= LEAST_SPIKE + times % (MOST_SPIKE + 1 - LEAST_SPIKE)
+@dataclass(frozen=True, slots=True)
+class Surprise:
+    """Three draws that tell how something out of the ordinary went."""
+
+    where: int
+    how: int
+    when: int
+
+
+def spike(used: NDArray[np.int64], surprise: Surprise) -> None:
+    """Let one rate of a month go wild for a day."""
+    times = LEAST_SPIKE + surprise.how % (MOST_SPIKE + 1 - LEAST_SPIKE)
+    used[surprise.where % used.shape[0], surprise.when % SHORTEST_MONTH] *= times

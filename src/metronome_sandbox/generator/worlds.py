@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 from metronome_sandbox.generator import ids
@@ -12,6 +13,9 @@ from metronome_sandbox.generator.profiles import PROFILES
 from metronome_sandbox.generator.requests import Creation, JsonObject, Requests
 from metronome_sandbox.generator.world import Contract, Customer, History
 
+REMEMBERED = 1024
+"""Ids that are at hand; the lines of a customer name few things many times."""
+
 
 class World:
     """What a plan comes to. Nothing of it is kept.
@@ -20,6 +24,7 @@ class World:
         plan: As given.
         granularity: DAY or HOUR, of all quantities.
         billed_until: First day after the months that are generated.
+        id_of: Returns what a thing is called in files, by its kind and its key.
     """
 
     def __init__(self, plan: Plan) -> None:
@@ -28,13 +33,13 @@ class World:
         self._requests = Requests(self._profile, plan.seed)
         self.granularity = self._profile.granularity
         self.billed_until = months_after(plan.start, plan.months)
+        self.id_of = lru_cache(REMEMBERED)(self._id_of)
 
     def history(self, number: int) -> History:
         """Return what happened to a customer."""
         return history_of(self._profile, self.plan.seed, number, self.plan.start, self.plan.months)
 
-    def id_of(self, kind: str, key: str) -> str:
-        """Return what a thing is called in files."""
+    def _id_of(self, kind: str, key: str) -> str:
         return ids.id_of(self.plan.seed, self.plan.profile, kind, key)
 
     def catalog(self) -> list[Creation]:

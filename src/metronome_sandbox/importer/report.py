@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from decimal import Decimal
 from html import escape
+from io import StringIO
 from pathlib import Path
 from sqlite3 import Row
 from typing import IO, Any
@@ -116,10 +117,21 @@ def verdict(found: Reconciliation) -> str:
 # The terminal --------------------------------------------------------------------------------------------------------
 
 
-def show(found: Reconciliation, console: Console | None = None) -> None:
-    """Tell a person how the previews and the old invoices stand to each other; on stdout unless a console is given."""
-    if console is None:
-        console = Console(highlight=False) if sys.stdout.isatty() else Console(highlight=False, width=WIDTH)
+def show(found: Reconciliation) -> None:
+    """Tell a person on stdout how previews and old invoices stand to each other, plainly where that is no terminal."""
+    if sys.stdout.isatty():
+        show_at(found, Console(highlight=False))
+        return
+    console = Console(file=StringIO(), highlight=False, width=WIDTH)
+    with console.capture() as shown:
+        show_at(found, console)
+    for line in shown.get().splitlines():
+        print(line.rstrip())
+
+
+def show_at(found: Reconciliation, console: Console) -> None:
+    """Print the same to a console."""
+    console.print()
     console.print(_invoices_table(found))
     sums, kinds, refused = found.sums(), found.kinds(), found.counts[State.REFUSED]
     if sums:
