@@ -221,8 +221,8 @@ TABLES = """
 CREATE TABLE invoices (
     id INTEGER PRIMARY KEY, number TEXT, customer_id TEXT, customer TEXT, contract_id TEXT,
     starting_at TEXT, ending_before TEXT, state TEXT, currency TEXT, per_unit TEXT, coin TEXT,
-    legacy TEXT, preview TEXT, paid TEXT, difference TEXT, lines INTEGER, note TEXT, first_row INTEGER, last_row INTEGER,
-    total TEXT
+    legacy TEXT, preview TEXT, paid TEXT, difference TEXT, lines INTEGER, note TEXT,
+    first_row INTEGER, last_row INTEGER, total TEXT
 );
 CREATE TABLE differences (
     id INTEGER PRIMARY KEY, invoice INTEGER, is_out INTEGER, scope TEXT, product_id TEXT, product TEXT, groups TEXT,
