@@ -13,9 +13,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from decimal import ROUND_DOWN, ROUND_HALF_EVEN, ROUND_HALF_UP, Decimal, localcontext
+from decimal import ROUND_DOWN, ROUND_HALF_EVEN, ROUND_HALF_UP, Context, Decimal, localcontext
 from enum import StrEnum
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import pairwise
 from math import log10
 
@@ -83,6 +83,17 @@ RATIOS = {
     Decimal("1.073741824"): "billions and units of 1,024³ (GB and GiB)",
 }
 """How far two units of a quantity are apart, and which they may be."""
+
+FACTORS = {
+    factor: (ratio, units) for ratio, units in RATIOS.items() for factor in (Context(DIGITS).divide(1, ratio), ratio)
+}
+"""What a quantity is multiplied by, for each way in which units may be mixed up."""
+
+UNITS = {
+    Decimal("0.01"): "old amounts are a hundredth: dollars were read as cents; set the unit in the mapping",
+    Decimal(100): "old amounts are a hundred times as much: cents were read as dollars; set the unit in the mapping",
+}
+"""What amounts are multiplied by when their unit is another one."""
 
 PriceAt = Callable[[LineComparison, datetime], Price | None]
 """What a line's product costs at an instant."""
@@ -169,8 +180,8 @@ def _seen(line: LineComparison) -> Tiers | None:
 # One line ------------------------------------------------------------------------------------------------------------
 
 Rule = Callable[[Case], Iterator[Reason]]
-Would = tuple[Decimal, Reason]
-"""What the old amount would be if a cause were true."""
+Would = tuple[Decimal, Callable[[], Reason]]
+"""What the old amount would be if a cause were true, and how it is told then."""
 
 
 def of_line(case: Case) -> list[Reason]:
@@ -298,14 +309,13 @@ def _alternatives(case: Case) -> Iterator[Would]:
 
 
 def _other_units(case: Case) -> Iterator[Would]:
-    if not is_telling(case.amount, 2, case.currency):
-        return
-    for factor, cause in (
-        (Decimal("0.01"), "old amounts are a hundredth: dollars were read as cents; set the unit in the mapping"),
-        (Decimal(100), "old amounts are a hundred times as much: cents were read as dollars; set the unit"),
-    ):
-        evidence = f"{case.both}: {number(factor)} times as much"
-        yield case.amount * factor, Reason(Kind.CURRENCY, cause, evidence, factor)
+    if is_telling(case.amount, 2, case.currency):
+        for factor in UNITS:
+            yield case.amount * factor, partial(_mixed_up, case, factor)
+
+
+def _mixed_up(case: Case, factor: Decimal) -> Reason:
+    return Reason(Kind.CURRENCY, UNITS[factor], f"{case.both}: {number(factor)} times as much", factor)
 
 
 def _after_balances(case: Case) -> Iterator[Would]:
@@ -313,7 +323,8 @@ def _after_balances(case: Case) -> Iterator[Would]:
     if covered:
         yield (
             case.amount - covered,
-            Reason(
+            partial(
+                Reason,
                 Kind.BALANCE,
                 "old lines are what is left after balances paid; a line's amount is what it costs before",
                 f"{case.both}: balances pay {case.says(covered)} of it",
@@ -328,7 +339,8 @@ def _other_prices(case: Case) -> Iterator[Would]:
         listed = cost(price.listed, line.quantity)
         yield (
             listed,
-            Reason(
+            partial(
+                Reason,
                 Kind.OVERRIDE,
                 "legacy charges the list price: the contract's override is one that the old invoices do not have",
                 f"{case.both}: {number(line.quantity)} cost {case.says(listed)} by the rate card and "
@@ -346,7 +358,8 @@ def _other_prices(case: Case) -> Iterator[Would]:
         if not are_equal(amount, case.amount):
             yield (
                 amount,
-                Reason(
+                partial(
+                    Reason,
                     Kind.PERIOD,
                     "legacy charges the price of another time: the price changes there",
                     f"{case.both}: {number(line.quantity)} cost {case.says(amount)} at the price {when}",
@@ -368,59 +381,54 @@ def _other_tiers(case: Case) -> Iterator[Would]:
             else "legacy charges all of a quantity at the price of the tier that it reaches (volume pricing)"
         )
         evidence = f"{case.both}: {number(line.quantity)} at tier {level}'s {case.says(price)} are {case.says(amount)}"
-        yield amount, Reason(Kind.TIER, cause, evidence)
+        yield amount, partial(Reason, Kind.TIER, cause, evidence)
     windows = [window.quantity for old in line.legacy for window in old.subtotals]
     if len(windows) > 1:
         amount = sum((cost(tiers, quantity) for quantity in windows), ZERO)
         evidence = f"{case.both}: tiers counted for each of {len(windows)} windows come to {case.says(amount)}"
-        yield amount, Reason(Kind.TIER, "legacy counts tiers anew in each day or hour", evidence)
+        yield amount, partial(Reason, Kind.TIER, "legacy counts tiers anew in each day or hour", evidence)
 
 
 def _conversions(case: Case) -> Iterator[Would]:
     """Yield what other units of the quantity would make: by the tiers where they are known, else by the ratio."""
     if case.line.quantity == 0:
         return
-    for ratio, units in RATIOS.items():
-        for factor in (1 / ratio, ratio):
-            amount = case.amount * factor if case.tiers is None else cost(case.tiers, case.line.quantity * factor)
-            if not is_telling(min(amount, case.amount), 2, case.currency):
-                continue
-            how = f"{'divided' if factor < 1 else 'multiplied'} by {number(ratio)}"
-            yield (
-                amount,
-                Reason(
-                    Kind.CONVERSION,
-                    f"legacy prices the quantity {how}: {units} are mixed up",
-                    f"{case.both}: {number(case.line.quantity)} {how} cost {case.says(amount)}",
-                    factor,
-                ),
-            )
+    for factor in FACTORS:
+        amount = case.amount * factor if case.tiers is None else cost(case.tiers, case.line.quantity * factor)
+        if is_telling(min(amount, case.amount), 2, case.currency):
+            yield amount, partial(_converted, case, factor, amount)
+
+
+def _converted(case: Case, factor: Decimal, amount: Decimal) -> Reason:
+    ratio, units = FACTORS[factor]
+    how = f"{'divided' if factor < 1 else 'multiplied'} by {number(ratio)}"
+    return Reason(
+        Kind.CONVERSION,
+        f"legacy prices the quantity {how}: {units} are mixed up",
+        f"{case.both}: {number(case.line.quantity)} {how} cost {case.says(amount)}",
+        factor,
+    )
 
 
 def _alternative(case: Case) -> Iterator[Reason]:
     for amount, reason in _alternatives(case):
         if is_near(case.legacy, amount, case.currency):
-            yield reason
+            yield reason()
 
 
 def _pooled(case: Case) -> Iterator[Reason]:
     """Tiers that legacy counts over all lines of a product, where the target counts them for each group."""
-    tiers = case.tiers
-    same = [line for line in case.comparison.lines if line.product_id == case.line.product_id and line.legacy]
-    amounts = [line.legacy_amount for line in same]
-    if tiers is None or len(tiers) < 2 or len(same) < 2 or None in amounts:
+    tiers, same = case.tiers, case.comparison.products[case.line.product_id]
+    if tiers is None or len(tiers) < 2 or same.lines < 2 or same.legacy is None:
         return
-    quantity = sum((line.quantity for line in same), ZERO)
-    pooled = cost(tiers, quantity)
-    legacy = sum((amount for amount in amounts if amount is not None), ZERO)
-    apart = sum((line.amount or ZERO for line in same), ZERO)
-    slack = case.currency.coin * len(same)
-    if abs(pooled - legacy) * 2 <= slack < abs(apart - legacy):
+    pooled = cost(tiers, same.quantity)
+    slack = case.currency.coin * same.lines
+    if abs(pooled - same.legacy) * 2 <= slack < abs(same.amount - same.legacy):
         yield Reason(
             Kind.TIER,
             "legacy counts tiers over all groups of a product together, the target for each by itself",
-            f"{len(same)} lines: {number(quantity)} together cost {case.says(pooled)}, which is what legacy charges; "
-            f"each by itself {case.says(apart)}",
+            f"{same.lines} lines: {number(same.quantity)} together cost {case.says(pooled)}, which is what legacy "
+            f"charges; each by itself {case.says(same.amount)}",
         )
 
 
@@ -679,10 +687,7 @@ def _of_bare_total(comparison: Comparison, price_at: PriceAt) -> Iterator[Reason
         return
     yield from _of_one_line(comparison, lines, price_at)
     for amount, what in {gross: "total before balances", total: "total"}.items():
-        for factor, cause in (
-            (Decimal("0.01"), "old amounts are a hundredth: dollars were read as cents; set the unit in the mapping"),
-            (Decimal(100), "old amounts are a hundred times as much: cents were read as dollars; set the unit"),
-        ):
+        for factor, cause in UNITS.items():
             if is_telling(amount, 4, currency) and is_near(legacy, amount * factor, currency):
                 yield Reason(Kind.CURRENCY, cause, f"{told}: {number(factor)} times its {what}", factor)
         multiplier = round_ratio(legacy, amount, currency)
@@ -716,5 +721,8 @@ def _of_one_line(comparison: Comparison, lines: Sequence[LineComparison], price_
         amount = line.amount or ZERO
         case = Case(comparison, line, amount - difference, amount, price_at)
         for would_be, reason in _alternatives(case):
-            if reason.kind in (Kind.OVERRIDE, Kind.TIER, Kind.PERIOD) and is_near(case.legacy, would_be, currency):
-                yield replace(reason, evidence=f"{line.name}: {reason.evidence}")
+            if not is_near(case.legacy, would_be, currency):
+                continue
+            found = reason()
+            if found.kind in (Kind.OVERRIDE, Kind.TIER, Kind.PERIOD):
+                yield replace(found, evidence=f"{line.name}: {found.evidence}")
