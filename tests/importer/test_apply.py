@@ -159,19 +159,16 @@ class Dying(Sender):
 
 @pytest.mark.parametrize("is_done", [False, True], ids=["before", "after"])
 @pytest.mark.parametrize("at", [1, 2, 3, 4])
-def test_whatever_was_under_way_is_there_once(
-    server: BackgroundServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at: int, is_done: bool
-):
-    monkeypatch.setattr("metronome_sandbox.importer.batches.MAX_INVOICES", 4)
+def test_whatever_was_under_way_is_there_once(server: BackgroundServer, tmp_path: Path, at: int, is_done: bool):
     token = f"dying-{at}-{is_done}"
     books = Books(sender_of(server, token))
     undisturbed = Books(sender_of(server, f"{token}-undisturbed"))
-    imported(undisturbed, tmp_path / "..", groups_of(undisturbed))
+    imported(undisturbed, tmp_path / "..", groups_of(undisturbed), batch_size=4)
     (tmp_path / "../import.journal").unlink()
     groups = groups_of(books)
     dying = Dying(server.url, token, at=at, is_done=is_done, concurrency=1)
     with journal_in(tmp_path) as journal, pytest.raises(Died):
-        apply(groups, dying, journal, file=FILE)
+        apply(groups, dying, journal, file=FILE, batch_size=4)
     applied = imported(books, tmp_path, groups)
 
     assert applied.findings == []
@@ -185,17 +182,15 @@ def test_whatever_was_under_way_is_there_once(
 
 
 def test_a_request_that_may_be_under_way_is_sent_again_as_it_was(
-    books: Books, server: BackgroundServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    books: Books, server: BackgroundServer, tmp_path: Path
 ):
     groups = groups_of(books)[:1]
-    monkeypatch.setattr("metronome_sandbox.importer.batches.MAX_INVOICES", 4)
     token = f"apply-{next(_tokens) - 1}"
     dying = Dying(server.url, token, at=1, is_done=False, concurrency=1)
     with journal_in(tmp_path) as journal, pytest.raises(Died):
-        apply(groups, dying, journal, file=FILE)
+        apply(groups, dying, journal, file=FILE, batch_size=4)
     dying.close()
-    monkeypatch.undo()  # and so the next run would take all eight at once
-    imported(books, tmp_path, groups)
+    imported(books, tmp_path, groups)  # which would take all eight at once
 
     assert [len(call["request_body"]["invoices"]) for call in reversed(calls(books)[:2])] == [4, 4]
 
@@ -216,20 +211,19 @@ def test_a_request_that_may_be_under_way_is_sent_again_as_it_was(
     ids=lambda fault: f"{fault['kind']} {fault.get('status', '')}".strip(),
 )
 def test_every_write_goes_wrong_once_and_nothing_differs(
-    server: BackgroundServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: dict[str, Any]
+    server: BackgroundServer, tmp_path: Path, fault: dict[str, Any]
 ):
-    monkeypatch.setattr("metronome_sandbox.importer.batches.MAX_INVOICES", 4)
     token = f"faults-{fault['kind']}-{fault.get('status')}"
     books = Books(sender_of(server, token, concurrency=1))  # so that the faults meet the first try of each batch
     undisturbed = Books(sender_of(server, f"{token}-undisturbed"))
-    imported(undisturbed, tmp_path / "..", groups_of(undisturbed))
+    imported(undisturbed, tmp_path / "..", groups_of(undisturbed), batch_size=4)
     (tmp_path / "../import.journal").unlink()
     groups = groups_of(books)
     for call in range(1, 8, 2):  # each second one: the first of a batch, not the one that repeats it
         told(
             books.sender.send("POST", "/sandbox/faults", {**fault, "operation_id": OPERATION, "call": call, "count": 1})
         )
-    applied = imported(books, tmp_path, groups)
+    applied = imported(books, tmp_path, groups, batch_size=4)
 
     disturbed = told(books.sender.send("GET", "/sandbox/faults"))["data"]
     assert [rule["disturbed"] for rule in disturbed] == [1] * 4
@@ -306,10 +300,7 @@ def test_a_total_that_is_not_the_previews_stops_the_customer(books: Books, tmp_p
     assert "its preview had" in verified(books, tmp_path).findings[0].problem
 
 
-def test_a_rate_that_changes_in_between_stops_the_customer_after_one_request(
-    books: Books, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
-    monkeypatch.setattr("metronome_sandbox.importer.batches.MAX_INVOICES", 2)
+def test_a_rate_that_changes_in_between_stops_the_customer_after_one_request(books: Books, tmp_path: Path):
     groups = groups_of(books)
     books.post(
         "/v1/contract-pricing/rate-cards/addRate",
@@ -322,7 +313,7 @@ def test_a_rate_that_changes_in_between_stops_the_customer_after_one_request(
             "price": 9999,
         },
     )
-    applied = imported(books, tmp_path, groups)
+    applied = imported(books, tmp_path, groups, batch_size=2)
 
     assert len(applied.findings) == 2
     assert applied.sent == 4

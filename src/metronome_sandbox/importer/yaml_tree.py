@@ -10,13 +10,17 @@ from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from difflib import get_close_matches
 from pathlib import Path
+from typing import Any
 
 import yaml
 
 from metronome_sandbox.importer.findings import Findings, Unusable
 from metronome_sandbox.importer.legacy import Finding
 
-MAX_BYTES = 8 * 1024 * 1024
+MAX_BYTES = 2 * 1024 * 1024
+MAX_DEPTH = 10
+
+_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 UNDECIDED = "?"
 """Stands in a proposed mapping for what nobody but its reader can know."""
@@ -132,21 +136,14 @@ def load(path: Path) -> Node:
     if len(content) > MAX_BYTES:
         raise _unusable(name, None, f"is longer than {MAX_BYTES // 1024 // 1024} MiB; is it a mapping?")
     try:
-        for event in yaml.parse(content, yaml.SafeLoader):
-            if isinstance(event, yaml.AliasEvent):
-                mark = event.start_mark
-                raise _unusable(
-                    name, None if mark is None else mark.line + 1, "holds a reference (*name); write the value itself"
-                )
-        root = yaml.compose(content, yaml.SafeLoader)
+        _check_events(name, content)
+        root = yaml.compose(content, _LOADER)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line = None if mark is None else mark.line + 1
         raise _unusable(name, line, f"is no YAML: {error.problem or error.context}") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise _unusable(name, None, f"is no YAML: {str(error).splitlines()[0]}") from None
-    except RecursionError:
-        raise _unusable(name, None, "is nested too deeply") from None
     findings = Findings(name)
     if root is None:
         raise _unusable(name, None, "is empty; `import --init` proposes a mapping")
@@ -154,6 +151,23 @@ def load(path: Path) -> Node:
     if not isinstance(tree.value, dict):
         raise _unusable(name, tree.line, f"expected fields such as 'format: csv', found {tree._kind()}")
     return tree
+
+
+def _check_events(name: str, content: bytes) -> None:
+    """Refuse what a mapping never has and what would make a tree that is larger than its text.
+
+    Raises:
+        Unusable: There is a reference, or values lie deeper than any field of a mapping.
+    """
+    depth = 0
+    for event in yaml.parse(content, _LOADER):
+        mark = event.start_mark
+        line = None if mark is None else mark.line + 1
+        if isinstance(event, yaml.AliasEvent):
+            raise _unusable(name, line, "holds a reference (*name); write the value itself")
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > MAX_DEPTH:
+            raise _unusable(name, line, "is nested too deeply")
 
 
 def _unusable(name: str, line: int | None, problem: str) -> Unusable:
