@@ -407,6 +407,20 @@ def test_a_commit_pays_another_amount_than_it_did(books):
     )
 
 
+def test_a_commit_that_pays_what_lines_differ_by_is_no_cause_of_its_own(books):
+    calls = books.product("Calls", 10)
+
+    # 30,000 against 27,000; the commit of 28,000 paid all of the one and leaves 2000 of the other
+    line = books.line(calls, 3000, 27_000)
+    [judged] = books.judged(books.invoice(books.account(prepaid=28_000), line, total=0))
+
+    assert reasons(judged) == [("line", "override"), ("total", "commit drawn")]
+    assert [each.difference for each in judged.differences] == [3000, -1000]
+    reason = judged.differences[1].reasons[0]
+    assert reason.cause == "balances pay what the lines differ by, or a part of it"
+    assert "balances pay 280.00 USD in the preview and paid 270.00 USD" in reason.evidence
+
+
 def test_old_lines_are_after_balances(books):
     calls = books.product("Calls", 10)
 

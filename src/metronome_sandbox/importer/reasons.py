@@ -578,14 +578,19 @@ RULES: Sequence[Rule] = (
 # What is left of the total -------------------------------------------------------------------------------------------
 
 
-def of_total(comparison: Comparison, price_at: PriceAt) -> list[Reason]:
-    """Return the likely reasons of a total that its lines do not explain, the likeliest first; none if nothing fits."""
+def of_total(comparison: Comparison, explained: Decimal, price_at: PriceAt) -> list[Reason]:
+    """Return the likely reasons of a total that its lines do not explain, the likeliest first; none if nothing fits.
+
+    Args:
+        explained: What the lines differ by together.
+    """
     with localcontext(prec=DIGITS):
-        found = _of_sums(comparison) if comparison.legacy_gross is not None else _of_bare_total(comparison, price_at)
-        return list(found)
+        if comparison.legacy_gross is None:
+            return list(_of_bare_total(comparison, price_at))
+        return list(_of_sums(comparison, explained))
 
 
-def _of_sums(comparison: Comparison) -> Iterator[Reason]:
+def _of_sums(comparison: Comparison, explained: Decimal) -> Iterator[Reason]:
     """Read a total beside the old lines, all of which are known: what is left is what was paid, added or rounded."""
     legacy, total, currency = comparison.invoice.total, comparison.total, comparison.currency
     before, took = comparison.legacy_gross, comparison.legacy_paid
@@ -611,11 +616,13 @@ def _of_sums(comparison: Comparison) -> Iterator[Reason]:
             f"its lines come to {says(before)}, its total to {says(legacy)}: {how}",
         )
         return
-    if is_near(legacy, total, currency):
+    left = took - paid
+    if left * explained < 0 and abs(left) <= abs(explained) and paid > 0:
         yield Reason(
             Kind.BALANCE,
-            "balances pay what the lines differ by, so the totals agree",
-            f"balances pay {says(paid)} in the preview, {says(took)} on the old invoice",
+            "balances pay what the lines differ by, or a part of it",
+            f"the lines differ by {says(explained)}; balances pay {says(paid)} in the preview and paid {says(took)} on "
+            "the old invoice",
         )
         return
     nothing = abs(took) < currency.coin
