@@ -37,6 +37,7 @@ BODY_AROUND = 64
 """Bytes of a body that belong to no invoice, and more."""
 
 ORDER = ("starting_at", "ending_before", "contract_id", "number")
+ZERO = Decimal(0)
 MESSAGE = 2000
 NOISE = Decimal("0.000001")
 """Answers have up to 15 significant digits."""
@@ -129,7 +130,7 @@ class PreviewInvoice(msgspec.Struct, frozen=True, gc=False):
     def moves_money_as(self, other: PreviewInvoice) -> bool:
         """Whether it comes to the same and takes the same from each balance."""
         mine, theirs = self._draws(), other._draws()
-        pairs = [(self.total, other.total), *((mine.get(one, 0), theirs.get(one, 0)) for one in {*mine, *theirs})]
+        pairs = [(self.total, other.total), *((mine.get(one, ZERO), theirs.get(one, ZERO)) for one in {*mine, *theirs})]
         return all(abs(one - another) <= NOISE for one, another in pairs)
 
     def _draws(self) -> dict[str, Decimal]:
@@ -137,7 +138,7 @@ class PreviewInvoice(msgspec.Struct, frozen=True, gc=False):
         for line in self.line_items:
             if line.is_application and line.applied_commit_or_credit is not None:
                 balance = line.applied_commit_or_credit.id
-                draws[balance] = draws.get(balance, Decimal(0)) + line.total
+                draws[balance] = draws.get(balance, ZERO) + line.total
         return draws
 
 

@@ -25,8 +25,11 @@ from metronome_sandbox.importer.comparison import ZERO, Comparison, Currency, Li
 from metronome_sandbox.importer.figures import DIGITS, day, money, number, percent
 from metronome_sandbox.importer.rates import Price, Tiers, cost
 
-CHANCE = 20
+CHANCE = 40
 """A rule speaks when a random amount would fit it once in so many times, at most."""
+
+PRICE_DECIMALS = 7
+"""To so many a price may have been rounded, less one."""
 
 SECOND = timedelta(seconds=1)
 DAYS_CHECKED = 366
@@ -88,6 +91,8 @@ FACTORS = {
     factor: (ratio, units) for ratio, units in RATIOS.items() for factor in (Context(DIGITS).divide(1, ratio), ratio)
 }
 """What a quantity is multiplied by, for each way in which units may be mixed up."""
+
+NEAR_ONE = Decimal("0.5")
 
 UNITS = {
     Decimal("0.01"): "old amounts are a hundredth: dollars were read as cents; set the unit in the mapping",
@@ -262,7 +267,9 @@ def _rounding(case: Case) -> Iterator[Reason]:
 
 
 def _rounded_price(case: Case, price: Decimal) -> Iterator[Reason]:
-    for decimals in range(7):
+    if not is_telling(case.amount, PRICE_DECIMALS, case.currency):
+        return
+    for decimals in range(PRICE_DECIMALS):
         short = price.quantize(Decimal(1).scaleb(-decimals), ROUND_HALF_UP)
         if short != price and is_near(case.legacy, short * case.line.quantity, case.currency):
             yield Reason(
@@ -395,7 +402,9 @@ def _conversions(case: Case) -> Iterator[Would]:
         return
     for factor in FACTORS:
         amount = case.amount * factor if case.tiers is None else cost(case.tiers, case.line.quantity * factor)
-        if is_telling(min(amount, case.amount), 2, case.currency):
+        # Many factors are near 1, where amounts of any cause lie close together; far from it there is nothing else.
+        candidates = len(FACTORS) if NEAR_ONE < factor < 1 / NEAR_ONE else 2
+        if is_telling(min(amount, case.amount), candidates, case.currency):
             yield amount, partial(_converted, case, factor, amount)
 
 
@@ -490,9 +499,11 @@ def _is_round(place: Decimal, most: Decimal, width: Decimal) -> bool:
     """Whether a number of units is one that people choose, among so many that chance would not choose it."""
     if place < 1 or most < 1:
         return False
-    digits = len(str(int(place)).rstrip("0"))
-    rounds = {1: 9, 2: 90}.get(digits)
-    return rounds is not None and rounds * (log10(most) + 1) * CHANCE * float(width) <= most
+    digits = str(int(place)).rstrip("0")
+    if len(digits) > 2 or (len(digits) == 2 and digits[1] != "5"):
+        return False
+    rounds = 9 * len(digits) * (log10(most) + 1)  # so many are no larger than the most that it could be
+    return rounds * CHANCE * float(width) <= most
 
 
 def _multiplier(case: Case) -> Iterator[Reason]:
@@ -533,7 +544,7 @@ def round_ratio(legacy: Decimal, amount: Decimal, currency: Currency) -> Decimal
         return None
     if legacy == 0:
         return ZERO if is_telling(amount, 1, currency) else None
-    for step in (Decimal("0.05"), Decimal("0.01"), Decimal("0.001")):
+    for step in (Decimal("0.05"), Decimal("0.01"), Decimal("0.005")):
         ratio = (legacy / amount / step).to_integral_value() * step
         if ratio != 1 and 0 < ratio <= 2 and is_near(legacy, amount * ratio, currency):
             return ratio.normalize() if is_telling(amount, int(2 / step), currency) else None
