@@ -217,6 +217,21 @@ def test_customers_that_share_balances_are_one_sequence(desk: Desk):
     assert "verified: 9 invoices and 7 draws from balances read back, as they were sent" in desk.out
 
 
+def test_a_file_without_totals_is_held_to_lines_and_imported_at_what_balances_leave(desk: Desk):
+    """100 calls at $10: the customer's credit pays $200 and the contract's commit $500, so $300 are due."""
+    invoice = desk.books.of(desk.books.customers[0])[0]
+    rows = ["invoice,customer,contract,product,quantity,amount,day"]
+    rows.append(f"one,{invoice.customer_name},{invoice.contract_id},API calls,100,100000,2024-01-01")
+    desk.file.write_text("\n".join(rows) + "\n")
+    mapping = desk.folder / "mapping.yaml"
+    mapping.write_text(mapping.read_text().replace("total: total", "amount: amount"))
+
+    assert desk.run() == 0
+    [imported] = [one for one in world(desk.sender, desk.books.customers[:1]) if one.get("status") == "FINALIZED"]
+    assert imported["total"] == 30_000
+    assert "1 invoices imported" in desk.out
+
+
 def test_a_journal_tells_people_what_happened(desk: Desk):
     desk.run(Choice(journal=desk.folder / "here.journal", batch_size=6), concurrency=1)
 

@@ -222,7 +222,8 @@ TABLES = """
 CREATE TABLE invoices (
     id INTEGER PRIMARY KEY, number TEXT, customer_id TEXT, customer TEXT, contract_id TEXT,
     starting_at TEXT, ending_before TEXT, state TEXT, currency TEXT, per_unit TEXT, coin TEXT,
-    legacy TEXT, preview TEXT, paid TEXT, difference TEXT, lines INTEGER, note TEXT, first_row INTEGER, last_row INTEGER
+    legacy TEXT, preview TEXT, paid TEXT, difference TEXT, lines INTEGER, note TEXT,
+    first_row INTEGER, last_row INTEGER, total TEXT
 );
 CREATE TABLE differences (
     id INTEGER PRIMARY KEY, invoice INTEGER, is_out INTEGER, scope TEXT, product_id TEXT, product TEXT, groups TEXT,
@@ -421,7 +422,7 @@ class Reconciliation:
         )
 
     def of_customer(self, customer_id: str) -> list[sqlite3.Row]:
-        """Return what became of the invoices of a customer."""
+        """Return what became of the invoices of a customer; ``total`` is the preview's own, after balances."""
         return self._all("SELECT * FROM invoices WHERE customer_id = ?", customer_id)
 
     def others(self, difference: sqlite3.Row) -> list[sqlite3.Row]:
@@ -459,6 +460,7 @@ def _invoice_row(place: int, judged: Judged) -> tuple[Any, ...]:
         len(invoice.lines),
         judged.note,
         *(judged.rows or _rows(invoice)),
+        None if comparison is None else _text(comparison.preview.total),
     )
 
 
