@@ -124,7 +124,8 @@ def judge(outcome: Outcome, rates: ContractRates, tolerance: Decimal, *, is_tota
             return rates.price(invoice.customer_id, invoice.contract_id, at, line.product_id, line.pricing)
 
         found = tuple(_differences(comparison, allowed, price_at, outcome.doubt))
-        off = [comparison.difference or ZERO, *(one.difference for one in found if one.scope == "line")]
+        total = ZERO if invoice.total is None or are_equal(comparison.total, invoice.total) else comparison.difference
+        off = [total or ZERO, *(one.difference for one in found if one.scope == "line")]
         close = State.WITHIN if found else State.EQUAL
         state = State.OUT if any(abs(each) > allowed for each in off) else close
     return Judged(invoice, state, currency, comparison, found, allowed, outcome.doubt)
@@ -151,7 +152,7 @@ def _differences(
     total = comparison.difference
     if total is None or are_equal(comparison.total, comparison.total + total - explained):
         return
-    reasons = of_total(comparison, price_at)
+    reasons = of_total(comparison, explained, price_at)
     if doubt is not None:
         told = f"balances pay {money(comparison.paid, comparison.currency)} in the preview"
         reasons.insert(0, Reason(Kind.BALANCE, "balances could not be previewed exactly", f"{told}; {doubt}"))
