@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from importlib.metadata import entry_points
 
 import pytest
 
 PLUGIN = "metronome_sandbox.toolkit.pytest_plugin"
-IS_INSTALLED = any(entry.value == PLUGIN for entry in entry_points(group="pytest11"))
-"""Not so in a checkout that only stands in PYTHONPATH."""
 
 ALONE = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
 """For the environment: other plugins that are installed here take longer to load than the tests to run."""

@@ -163,10 +163,10 @@ def test_the_calls_of_other_hosts_are_left_out_with_a_note(tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        (["--base-url", "http://127.0.0.1:9"], "--base-url has no place beside --recording"),
-        (["--token", "x"], "--token has no place beside --recording"),
-        (["--profile", "smoke"], "--profile has no place beside --recording"),
-        (["--har", "x.har"], "--har has no place beside --recording"),
+        (["--base-url", "http://127.0.0.1:9"], "--base-url does not go with --recording"),
+        (["--token", "x"], "--token does not go with --recording"),
+        (["--profile", "smoke"], "--profile does not go with --recording"),
+        (["--har", "x.har"], "--har does not go with --recording"),
     ],
 )
 def test_options_about_an_api_are_wrong_usage(tmp_path: Path, options: list[str], said: str) -> None:

@@ -24,6 +24,9 @@ BEARER_TOKEN = "METRONOME_BEARER_TOKEN"
 CONTROL_TOKEN = "METRONOME_SANDBOX_CONTROL_TOKEN"
 """Of the environment; the first two are what the official SDKs read."""
 
+EXACTLY_ONCE_PLAN = "METRONOME_EXACTLY_ONCE_PLAN"
+"""Of the environment too: what ``metronome-sandbox check --exactly-once`` wants of a run that it starts."""
+
 MARKER = "metronome"
 MARKER_HELP = (
     "metronome(writes=True): what this test may do. writes=True lets it write at a target that is no sandbox; "
@@ -31,6 +34,7 @@ MARKER_HELP = (
 )
 WORDS = {"writes", "replays"}
 ALLOW_WRITES = "--metronome-allow-writes"
+TARGET = "--metronome-target"
 COVERAGE = "--metronome-coverage"
 RECORD = "--metronome-record"
 
@@ -61,7 +65,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the options."""
     group = parser.getgroup("metronome-sandbox", "a sandbox of the Metronome billing API")
     group.addoption(
-        "--metronome-target",
+        TARGET,
         default="sandbox",
         metavar="sandbox|URL|FILE.har",
         help="What tests with the fixture metronome_sandbox talk to: a sandbox in this process (default), a sandbox or "
@@ -96,7 +100,11 @@ def pytest_configure(config: pytest.Config) -> None:
         from metronome_sandbox.toolkit.coverage_plugin import CoveragePlugin
 
         config.pluginmanager.register(CoveragePlugin(files))
-    text = config.getoption("--metronome-target")
+    if plan := os.environ.pop(EXACTLY_ONCE_PLAN, None) or getattr(config, "workerinput", {}).get(EXACTLY_ONCE_PLAN):
+        from metronome_sandbox.toolkit.exactly_once.plugin import ExactlyOnce
+
+        config.pluginmanager.register(ExactlyOnce(config, plan))
+    text = config.getoption(TARGET)
     if text != "sandbox":
         _aim(config, text)
     if file := config.getoption(RECORD):

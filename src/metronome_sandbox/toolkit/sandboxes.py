@@ -193,7 +193,7 @@ class Faults:
         self._lasting = {**self.inject(kind, operation_id, call=call, **more), "more": more}
 
     @contextmanager
-    def carried_over(self) -> Iterator[None]:
+    def _carried_over(self) -> Iterator[None]:
         """Let what is to last outlive the block, which puts another world in the place of the tenant's."""
         lasting = self._lasting
         now = next((one for one in self.list() if one["id"] == lasting["id"]), None) if lasting else None
@@ -297,7 +297,7 @@ class Sandbox:
 
     def load(self, scenario: str) -> Mapping[str, Mapping[str, str]]:
         """Put a ready-made company in place of everything; return its ids, by kind and name."""
-        with self.faults.carried_over():
+        with self.faults._carried_over():
             made = self._control("POST", f"/sandbox/scenarios/{quote(scenario, safe='')}")
         ids: Mapping[str, Mapping[str, str]] = made["ids"]
         self._beginning = self.snapshot()
@@ -309,7 +309,7 @@ class Sandbox:
 
     def restore(self, snapshot: bytes) -> None:
         """Bring back what the tenant had, its clock and its ids included. Faults and idempotency keys go."""
-        with self.faults.carried_over():
+        with self.faults._carried_over():
             self._controlled("PUT", "/sandbox/snapshot", snapshot)
         self._beginning = snapshot
 
