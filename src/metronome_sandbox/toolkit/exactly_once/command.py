@@ -124,7 +124,7 @@ def _outcomes(
             compared = {name: _compared(known[name], result.tests.get(name, Told())) for name in mutations}
             unsteady = {name: why for name, why in compared.items() if why}
         else:
-            outcomes += _judged(one, one.fault, result.tests, known)
+            outcomes += _judged(one, one.fault, result, known)
     outcomes = [_judged_unsteady(one, unsteady.get(one.mutation.test)) for one in outcomes]
     order = {mutation: place for place, mutation in enumerate(one for found in mutations.values() for one in found)}
     outcomes.sort(key=lambda one: (order[one.mutation], faults.index(one.fault)))
@@ -155,9 +155,9 @@ def _runs(mutations: Mapping[str, Sequence[Mutation]], faults: Sequence[Disturba
             yield Run(fault, calls)
 
 
-def _judged(run: Run, fault: Disturbance, tests: Mapping[str, Told], known: Mapping[str, Told]) -> Iterator[Outcome]:
+def _judged(run: Run, fault: Disturbance, result: Result, known: Mapping[str, Told]) -> Iterator[Outcome]:
     for name, (operation_id, number) in (run.calls or {}).items():
-        before, after = known[name], tests.get(name, Told())
+        before, after = known[name], result.tests.get(name, Told(raised=f"pytest ended with status {result.status}"))
         yield Outcome(
             Mutation(name, operation_id, number),
             fault,
