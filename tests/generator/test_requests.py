@@ -10,13 +10,13 @@ from itertools import pairwise
 import msgspec
 import pytest
 from generator.rendering import ENCODER, START
-from metronome_sandbox.toolkit.bodies import Bodies
 
 from metronome_sandbox.generator.catalog import catalog_of
 from metronome_sandbox.generator.histories import history_of
 from metronome_sandbox.generator.ids import id_of
 from metronome_sandbox.generator.profiles import PROFILES, Profile, told_by
 from metronome_sandbox.generator.requests import JsonObject, Requests, invoice_request
+from metronome_sandbox.spec.bodies import Bodies
 from metronome_sandbox.spec.document import Document
 from metronome_sandbox.spec.operations import operations_of
 

@@ -22,6 +22,7 @@ from metronome_sandbox.toolkit.exactly_once.runs import (
     PATIENCE,
     PATIENCE_SECONDS,
     CannotRun,
+    Result,
     Run,
     Runner,
     Told,
