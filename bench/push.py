@@ -1,4 +1,4 @@
-"""``python -m bench.push``: a thousand customers of each profile into a sandbox, every total equal to the generator's."""
+"""``python -m bench.push``: a thousand customers of each profile into a sandbox, with equal totals."""
 
 from __future__ import annotations
 

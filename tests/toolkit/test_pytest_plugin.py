@@ -5,32 +5,17 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
-from toolkit.runs import ALONE, OPTIONS, PLUGIN
+from toolkit.runs import PLUGIN, Run, runner
 
 from metronome_sandbox.demo import running
-
-Run = Callable[..., pytest.RunResult]
 
 
 @pytest.fixture
 def run(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Run:
-    """Run the text of a test file with options, as a process; no token in the environment.
-
-    In this process pytest would forget what it imported, and other tests would find two of some modules.
-    """
-    for name, value in ALONE.items():
-        monkeypatch.setenv(name, value)
-    for name in ("METRONOME_BASE_URL", "METRONOME_BEARER_TOKEN", "METRONOME_SANDBOX_CONTROL_TOKEN"):
-        monkeypatch.delenv(name, raising=False)
-
-    def run(text: str, *options: str) -> pytest.RunResult:
-        pytester.makepyfile(text)
-        return pytester.runpytest_subprocess(*OPTIONS, "--strict-markers", "-W", "error", *options)
-
-    return run
+    return runner(pytester, monkeypatch)
 
 
 @pytest.fixture(scope="module")

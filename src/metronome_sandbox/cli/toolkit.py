@@ -33,6 +33,7 @@ WRITES_TO = click.option(
 )
 MODES_OF_CHECK = {
     "assumptions": Mode(own=("only",), shared=("base_url", "token", "control_token", "writes_to", "json", "html")),
+    "recording": Mode(own=(), shared=("document", "junit", "html", "json")),
     "exactly_once": Mode(own=("faults", "delay_seconds", "jobs", "pytest_args"), shared=("operations", "json")),
 }
 
@@ -76,6 +77,12 @@ MODES_OF_CHECK = {
 @click.option(
     "--suite", "suites", type=click.Choice(["workflows", "generated"]), multiple=True, help="Run this suite only."
 )
+@click.option(
+    "--recording",
+    metavar="FILE.har",
+    type=FILE,
+    help="Check a recording in place of an API: whether today's document allows it, and whether it proves anything.",
+)
 @click.option("--junit", metavar="FILE", type=FILE, help="Write JUnit's XML.")
 @click.option("--html", metavar="FILE", type=FILE, help="Write one HTML page.")
 @click.option("--har", metavar="FILE", type=FILE, help="Write every call as HAR.")
@@ -111,6 +118,7 @@ def check(
     document: Path | None,
     operations: tuple[str, ...],
     suites: tuple[str, ...],
+    recording: Path | None,
     junit: Path | None,
     html: Path | None,
     har: Path | None,
@@ -131,6 +139,8 @@ def check(
     Exit status: 0 when nothing was found, 1 with findings, 2 when the API could not be asked.
     """
     refuse_strangers(context, MODES_OF_CHECK)
+    if recording is not None:
+        sys.exit(_check_recording(recording, document, {"junit": junit, "html": html, "json": json}))
     if assumptions:
         sys.exit(_ask_assumptions(base_url, token, control_token, only, writes_to, json, html))
     if exactly_once:
@@ -169,6 +179,12 @@ def check(
             files={"junit": junit, "html": html, "har": har, "json": json},
         )
     )
+
+
+def _check_recording(recording: Path, document: Path | None, files: dict[str, Path | None]) -> int:
+    with extra("toolkit"):
+        from metronome_sandbox.toolkit import recording_check
+    return recording_check.run(recording, document=document, files=files)
 
 
 @click.command()

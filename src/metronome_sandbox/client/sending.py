@@ -105,12 +105,22 @@ class Sender:
         self._wait = wait or self._stopped.wait
         self._has_answered = False
 
-    def send(self, method: str, path: str, body: Any = None, idempotency_key: str | None = None, /) -> Answer:
+    def send(
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        idempotency_key: str | None = None,
+        /,
+        *,
+        is_read: bool = False,
+    ) -> Answer:
         """Return the answer to one call, sent as often as that is safe and of use.
 
         Args:
             body: JSON to be, in which ``Decimal`` keeps its digits; or the bytes of it; None for no body.
             idempotency_key: Under which the host does the work of a repeated call once.
+            is_read: Whether the call changes nothing, though it is a POST.
 
         Raises:
             NoAnswer: None came, and the call must not be sent again, or the host never answered.
@@ -120,7 +130,7 @@ class Sender:
         """
         data = body if body is None or isinstance(body, bytes) else encode(body)
         headers = None if idempotency_key is None else {"Idempotency-Key": idempotency_key}
-        is_safe = method in ("GET", "HEAD") or idempotency_key is not None
+        is_safe = is_read or method in ("GET", "HEAD") or idempotency_key is not None
         started = self._now()
         tries = 0
         is_in_doubt = False
@@ -191,6 +201,17 @@ class Sender:
         """Stop, and close what is open."""
         self.stop()
         self._host.close()
+
+
+class Reader:
+    """A sender for calls that change nothing, lists that are asked for by POST among them: all may be repeated."""
+
+    def __init__(self, sender: Sender) -> None:
+        self._sender = sender
+
+    def send(self, method: str, path: str, body: Any = None, /) -> Answer:
+        """Return the answer to one call; see ``Sender.send``."""
+        return self._sender.send(method, path, body, is_read=True)
 
 
 class _Done(Generic[Result]):

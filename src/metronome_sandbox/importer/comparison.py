@@ -134,12 +134,17 @@ class LineComparison:
 
 @dataclass(frozen=True)
 class Comparison:
-    """An old invoice beside its preview."""
+    """An old invoice beside its preview.
+
+    Args:
+        is_total_said: Whether the old total is what was billed, and not the sum of lines from a file without totals.
+    """
 
     invoice: LegacyInvoice
     preview: PreviewInvoice
     currency: Currency
     lines: tuple[LineComparison, ...]
+    is_total_said: bool = True
 
     @cached_property
     def gross(self) -> Decimal:
@@ -147,9 +152,14 @@ class Comparison:
         return sum((line.amount for line in self.lines if line.amount is not None), ZERO)
 
     @property
+    def total(self) -> Decimal:
+        """What the old total is held to: the preview's, or what lines cost before balances if the old lines do."""
+        return self.preview.total if self.is_total_said else self.gross
+
+    @property
     def paid(self) -> Decimal:
-        """What balances pay in the preview."""
-        return self.gross - self.preview.total
+        """How much less the total is than the lines: what balances pay in the preview."""
+        return self.gross - self.total
 
     @cached_property
     def legacy_gross(self) -> Decimal | None:
@@ -168,7 +178,7 @@ class Comparison:
     @property
     def difference(self) -> Decimal | None:
         """Preview less legacy, None where the old total is unknown."""
-        return None if self.invoice.total is None else self.preview.total - self.invoice.total
+        return None if self.invoice.total is None else self.total - self.invoice.total
 
     @property
     def has_figures(self) -> bool:
@@ -176,7 +186,7 @@ class Comparison:
         return self.invoice.total is not None or any(line.legacy_amount is not None for line in self.lines)
 
 
-def compare(invoice: LegacyInvoice, preview: PreviewInvoice) -> Comparison:
+def compare(invoice: LegacyInvoice, preview: PreviewInvoice, *, is_total_said: bool = True) -> Comparison:
     """Return an old invoice beside its preview.
 
     Lines answer each other by product, group values and window. The preview cuts a window where a price changes, so
@@ -199,7 +209,8 @@ def compare(invoice: LegacyInvoice, preview: PreviewInvoice) -> Comparison:
         for key in dict.fromkeys((*old, *new))
         for window, legacy, parts in _by_window(old.get(key, ()), new.get(key, ()), whole)
     )
-    return Comparison(invoice, preview, currency, tuple(line for line in found if line.legacy or line.amount))
+    lines = tuple(line for line in found if line.legacy or line.amount)
+    return Comparison(invoice, preview, currency, lines, is_total_said)
 
 
 def _by_window(
@@ -269,7 +280,8 @@ def _conversions(preview: PreviewInvoice) -> dict[str, Decimal]:
     """
     fiat = preview.credit_type.id
     units = {part.credit_type.id for part in preview.line_items} - {fiat}
-    prices = {part.unit_price for part in preview.line_items if part.is_conversion and part.unit_price is not None}
+    found = (part.unit_price for part in preview.line_items if part.is_conversion)
+    prices = {price for price in found if price is not None}
     return {unit: price for unit in units for price in prices} if len(units) == len(prices) == 1 else {}
 
 

@@ -13,19 +13,19 @@ that balances could not be previewed exactly.
 from __future__ import annotations
 
 import re
-from collections import deque
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from itertools import groupby
 from operator import attrgetter
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 
-from metronome_sandbox.client.asking import Answer, CannotAsk, message_of
+from metronome_sandbox.client.asking import Answer, CannotAsk, encode, message_of, value_of
+from metronome_sandbox.client.sending import Sender
 from metronome_sandbox.importer.legacy import LegacyInvoice
 from metronome_sandbox.importer.request import request_of
 
@@ -33,32 +33,26 @@ PATH = "/v1/contracts/createHistoricalInvoices"
 MAX_BYTES = 8 * 1024 * 1024
 """Of one body, unless the target says that it is too much. A sandbox takes 10 MiB; the real limit is in no document."""
 
-WORKERS = 4
 BODY_AROUND = 64
 """Bytes of a body that belong to no invoice, and more."""
 
-ENOUGH_FOR_EACH = 2
-"""Customers that are in memory for each worker."""
-
 ORDER = ("starting_at", "ending_before", "contract_id", "number")
+MESSAGE = 2000
 TOO_LARGE = 413
 SERVER_ERRORS = 500
+NOT_IMITATED = 501
 UNREADABLE = 599
 """In the place of a status: an answer came that is none."""
+
+TRIES = 4
+"""Of a call that a server in trouble answers. A preview changes nothing, so it may be repeated."""
+
+PAUSE_SECONDS = 0.5
 
 INVOICE = re.compile(r"invoices(?:\[|[./])(\d+)\]?")
 LINE = re.compile(r"usage_line_items(?:\[|[./])(\d+)\]?")
 
-encode = msgspec.json.Encoder(decimal_format="number").encode
-
 Result = TypeVar("Result")
-
-
-class Channel(Protocol):
-    """Whatever a call can be sent by. Threads call it at the same time."""
-
-    def send(self, method: str, path: str, body: Any = None, /) -> Answer:
-        """Return the answer to one call; ``body`` is JSON to be, None for no body."""
 
 
 # What comes back -----------------------------------------------------------------------------------------------------
@@ -157,7 +151,7 @@ _CONTRACTS = msgspec.json.Decoder(_Contracts)
 
 @dataclass(frozen=True, slots=True)
 class Previewed:
-    """What an old invoice comes to. ``doubt`` says why its balances may be others, None if nothing does."""
+    """What an old invoice comes to. ``doubt`` says why its balances may not be what they would be, else it is None."""
 
     invoice: LegacyInvoice
     preview: PreviewInvoice
@@ -166,7 +160,7 @@ class Previewed:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """An old invoice that the API would not take, in its own words; ``rows`` are its lines of the file."""
+    """An old invoice that the API would not take, in its own words, and the lines of the file that it means."""
 
     invoice: LegacyInvoice
     message: str
@@ -183,7 +177,12 @@ Outcome = Previewed | Refused
 class _Item:
     invoice: LegacyInvoice
     request: dict[str, Any]
-    size: int
+    body: bytes
+
+    @property
+    def size(self) -> int:
+        """Bytes that it adds to a body, with the comma behind it."""
+        return len(self.body) + 1
 
 
 class _Refusal(Exception):
@@ -204,8 +203,8 @@ class _Refusal(Exception):
 class _Group:
     """The invoices of customers that share balances, in the order of their periods."""
 
-    def __init__(self, channel: Channel, invoices: Iterable[LegacyInvoice], max_bytes: int) -> None:
-        self._channel = channel
+    def __init__(self, sender: Sender, invoices: Iterable[LegacyInvoice], max_bytes: int) -> None:
+        self._sender = sender
         self._max_bytes = max_bytes - BODY_AROUND
         self._waiting = [_item(invoice) for invoice in sorted(invoices, key=attrgetter(*ORDER))]
         self._done: list[tuple[_Item, PreviewInvoice]] = []
@@ -260,7 +259,7 @@ class _Group:
 
     def _hold_to_earlier(self, again: Sequence[PreviewInvoice]) -> None:
         """Doubt the balances where a repeated invoice comes to something else than it did."""
-        for (item, before), now in zip(self._done, again, strict=True):
+        for (item, before), now in zip(self._done, again, strict=False):
             if now.total != before.total and self._doubt is None:
                 self._doubt = (
                     f"invoice {item.invoice.number} comes to something else without its subtotals, so balances could "
@@ -314,11 +313,12 @@ class _Group:
             _Refusal: There are none.
             CannotAsk: Nobody can be asked.
         """
-        answer = self._channel.send("POST", PATH, {"invoices": [item.request for item in items], "preview": True})
+        body = b'{"invoices":[' + b",".join(item.body for item in items) + b'],"preview":true}'
+        answer = ask(self._sender, PATH, body)
         if answer.status in (401, 403):
             raise CannotAsk(f"{PATH} answered {answer.status}: {message_of(answer)}")
         if answer.status != 200:
-            raise _Refusal(answer.status, message_of(answer))
+            raise _Refusal(answer.status, _message(answer))
         try:
             found = _PREVIEWS.decode(answer.body).data
         except msgspec.DecodeError as error:
@@ -326,6 +326,13 @@ class _Group:
         if len(found) != len(items):
             raise _Refusal(UNREADABLE, f"the answer has {len(found)} invoices for {len(items)} that were sent")
         return _in_order(items, found)
+
+
+def _message(answer: Answer) -> str:
+    """Return what a refusal says, in full: it names ids that a person looks for."""
+    value = value_of(answer)
+    said = value.get("message") if isinstance(value, dict) else None
+    return str(said or answer.body.decode("utf-8", "replace"))[:MESSAGE]
 
 
 def _in_order(items: Sequence[_Item], found: Sequence[PreviewInvoice]) -> list[PreviewInvoice]:
@@ -344,14 +351,14 @@ def _in_order(items: Sequence[_Item], found: Sequence[PreviewInvoice]) -> list[P
 
 def _item(invoice: LegacyInvoice) -> _Item:
     request = request_of(invoice)
-    return _Item(invoice, request, len(encode(request)) + 1)
+    return _Item(invoice, request, encode(request))
 
 
 def _whole(item: _Item) -> _Item:
     """Return an invoice with each line's quantity as a whole, which is shorter."""
     lines = [_whole_line(line) for line in item.request["usage_line_items"]]
     request = {**item.request, "usage_line_items": lines}
-    return _Item(item.invoice, request, len(encode(request)) + 1)
+    return _Item(item.invoice, request, encode(request))
 
 
 def _whole_line(line: dict[str, Any]) -> dict[str, Any]:
@@ -386,42 +393,45 @@ def _rows(invoice: LegacyInvoice, message: str) -> tuple[int, int] | None:
 
 def previews(
     invoices: Iterable[LegacyInvoice],
-    channel: Channel,
+    sender: Sender,
     finish: Callable[[Outcome], Result],
     *,
-    workers: int = WORKERS,
     max_bytes: int = MAX_BYTES,
+    on_family: Callable[[frozenset[str]], object] = lambda _: None,
 ) -> Iterator[Result]:
     """Preview all invoices and yield what ``finish`` makes of each outcome.
 
-    Customers are asked for at the same time, and few of them are in memory; what comes out is in the order of the
-    customers, then of the periods. Customers of hierarchies come last: theirs are kept until all of a family are there.
+    As many customers are asked for at the same time as the sender has calls, and few more are in memory. Those of one
+    customer come in the order of their periods, customers as they are done. Customers of hierarchies come last: theirs
+    are kept until all of a family are there.
 
     Args:
         invoices: Those of one customer stand together.
         finish: Called in the thread that asked.
-        workers: How many customers at the same time.
         max_bytes: The longest body.
+        on_family: Told the ids of customers that share balances.
 
     Raises:
         CannotAsk: Nobody can be asked.
     """
 
-    def ask(group: Sequence[LegacyInvoice]) -> list[Result]:
-        return [finish(outcome) for outcome in _Group(channel, group, max_bytes).outcomes()]
+    def preview(group: Sequence[LegacyInvoice]) -> list[Result]:
+        return [finish(outcome) for outcome in _Group(sender, group, max_bytes).outcomes()]
 
     def of_customer(group: Sequence[LegacyInvoice]) -> list[Result] | _Relatives:
-        relatives = _relatives(channel, group[0].customer_id)
-        return ask(group) if not relatives else _Relatives(relatives, group)
+        relatives = relatives_of(sender, group[0].customer_id)
+        return _Relatives(relatives, group) if relatives else preview(group)
 
     families: list[_Relatives] = []
     customers = (list(group) for _, group in groupby(invoices, key=attrgetter("customer_id")))
-    for found in _at_the_same_time(of_customer, customers, workers):
+    for found in sender.in_order(customers, of_customer):
         if isinstance(found, _Relatives):
             families = _united(families, found)
         else:
             yield from found
-    for results in _at_the_same_time(ask, (family.invoices for family in families), workers):
+    for family in families:
+        on_family(family.customer_ids)
+    for results in sender.in_order((family.invoices for family in families), preview):
         yield from results
 
 
@@ -444,12 +454,12 @@ def _united(families: Iterable[_Relatives], one: _Relatives) -> list[_Relatives]
     return [*apart, one]
 
 
-def _relatives(channel: Channel, customer_id: str) -> frozenset[str]:
+def relatives_of(sender: Sender, customer_id: str) -> frozenset[str]:
     """Return the customers that stand in a hierarchy with one, with itself; none where there is no hierarchy.
 
     A target that does not tell is asked for previews all the same.
     """
-    answer = channel.send("POST", "/v2/contracts/list", {"customer_id": customer_id})
+    answer = ask(sender, "/v2/contracts/list", {"customer_id": customer_id})
     try:
         contracts = _CONTRACTS.decode(answer.body).data if answer.status == 200 else []
     except msgspec.DecodeError:
@@ -459,20 +469,11 @@ def _relatives(channel: Channel, customer_id: str) -> frozenset[str]:
     return frozenset({*others, customer_id}) if others else frozenset()
 
 
-Given = TypeVar("Given")
-
-
-def _at_the_same_time(work: Callable[[Given], Result], given: Iterable[Given], workers: int) -> Iterator[Result]:
-    """Yield results in the order of what was given, some of which is under way at any time."""
-    under_way: deque[Future[Result]] = deque()
-    with ThreadPoolExecutor(workers, thread_name_prefix="preview") as pool:
-        try:
-            for one in given:
-                under_way.append(pool.submit(work, one))
-                if len(under_way) > workers * ENOUGH_FOR_EACH:
-                    yield under_way.popleft().result()
-            while under_way:
-                yield under_way.popleft().result()
-        finally:
-            for future in under_way:
-                future.cancel()
+def ask(sender: Sender, path: str, body: Any) -> Answer:
+    """Return the answer to a call that changes nothing although it is a POST, asked for again where that may help."""
+    for attempt in range(1, TRIES):
+        answer = sender.send("POST", path, body, is_read=True)
+        if answer.status < SERVER_ERRORS or answer.status == NOT_IMITATED:
+            return answer
+        time.sleep(PAUSE_SECONDS * 2**attempt)
+    return sender.send("POST", path, body, is_read=True)

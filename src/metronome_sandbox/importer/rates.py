@@ -8,10 +8,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 from threading import Lock
+from urllib.parse import quote
 
 import msgspec
 
-from metronome_sandbox.importer.preview import Channel
+from metronome_sandbox.client.sending import Sender
+from metronome_sandbox.importer.preview import ask
 
 PATH = "/v1/contracts/getContractRateSchedule"
 KEPT = 256
@@ -83,8 +85,8 @@ class ContractRates:
     A target that does not tell leaves reasons with less evidence, and nothing else.
     """
 
-    def __init__(self, channel: Channel) -> None:
-        self._channel = channel
+    def __init__(self, sender: Sender) -> None:
+        self._sender = sender
         self._known: OrderedDict[tuple[str, datetime], Prices] = OrderedDict()
         self._lock = Lock()
 
@@ -110,7 +112,7 @@ class ContractRates:
         rows: list[_Row] = []
         path = PATH
         for _ in range(MOST_PAGES):
-            answer = self._channel.send("POST", path, body)
+            answer = ask(self._sender, path, body)
             if answer.status != 200:
                 break
             try:
@@ -120,7 +122,7 @@ class ContractRates:
             rows += page.data
             if not page.next_page:
                 break
-            path = f"{PATH}?next_page={page.next_page}"
+            path = f"{PATH}?next_page={quote(page.next_page, safe='')}"
         return {key: price for row in rows for key, price in _read(row)}
 
 
