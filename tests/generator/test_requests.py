@@ -16,9 +16,9 @@ from metronome_sandbox.generator.histories import history_of
 from metronome_sandbox.generator.ids import id_of
 from metronome_sandbox.generator.profiles import PROFILES, Profile, told_by
 from metronome_sandbox.generator.requests import JsonObject, Requests, invoice_request
+from metronome_sandbox.spec.bodies import Bodies
 from metronome_sandbox.spec.document import Document
 from metronome_sandbox.spec.operations import operations_of
-from metronome_sandbox.toolkit.bodies import Bodies
 
 SEED, MONTHS, UNTIL = 7, 14, date(2024, 3, 1)
 

@@ -14,7 +14,7 @@ from enum import StrEnum
 from typing import Any
 from uuid import uuid4
 
-from metronome_sandbox.client.asking import CannotAsk, Sender, message_of, value_of
+from metronome_sandbox.client.asking import CannotAsk, Channel, message_of, value_of
 from metronome_sandbox.toolkit.probes import balances, catalog, imports, invoices, pricing, subscriptions
 from metronome_sandbox.toolkit.probes.lab import Figure, Lab, Refused, Shop
 from metronome_sandbox.toolkit.probes.table import Probe
@@ -28,7 +28,7 @@ NEEDS_A_CLOCK = "needs a clock"
 MID_JUNE = datetime(2024, 6, 15, tzinfo=UTC)
 """When the world of a probe begins that moves time."""
 
-Connect = Callable[[str], Sender]
+Connect = Callable[[str], Channel]
 
 
 class Verdict(StrEnum):
@@ -76,10 +76,10 @@ class Ground:
         fresh: Reaches an empty world of the same sandbox, for a probe that moves time; None on other targets.
     """
 
-    sender: Sender
+    sender: Channel
     is_sandbox: bool
     now: datetime
-    fresh: Callable[[], Sender] | None = None
+    fresh: Callable[[], Channel] | None = None
 
 
 def explore(connect: Connect, token: str) -> Ground:

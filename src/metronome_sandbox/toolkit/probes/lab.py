@@ -13,7 +13,7 @@ from decimal import Decimal
 from functools import cached_property
 from typing import Any, NamedTuple
 
-from metronome_sandbox.client.asking import Answer, CannotAsk, Sender, message_of, value_of
+from metronome_sandbox.client.asking import Answer, CannotAsk, Channel, message_of, value_of
 
 USD = "2714e483-4ff1-48e4-9e25-ac732e8f24f2"
 JUNE, JULY, AUGUST, SEPTEMBER, DECEMBER, YEAR_END = (
@@ -78,7 +78,7 @@ class Lab:
         now: The target's time.
     """
 
-    sender: Sender
+    sender: Channel
     prefix: str
     now: datetime
     _number: int = 0
