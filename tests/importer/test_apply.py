@@ -6,9 +6,11 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import UTC, datetime
 from decimal import Decimal
 from itertools import count, groupby
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import pytest
@@ -17,7 +19,7 @@ from importer.old_books import FILE, Books, told, world
 from metronome_sandbox.client.asking import Answer, CannotAsk
 from metronome_sandbox.client.sending import Sender
 from metronome_sandbox.importer.apply import Applied, NotThisTarget, apply
-from metronome_sandbox.importer.batches import Planned
+from metronome_sandbox.importer.batches import Planned, batches, idempotency_key, items_in_order
 from metronome_sandbox.importer.journal import Header, Journal
 from metronome_sandbox.importer.legacy import LegacyInvoice
 from metronome_sandbox.importer.on_target import made
@@ -159,19 +161,16 @@ class Dying(Sender):
 
 @pytest.mark.parametrize("is_done", [False, True], ids=["before", "after"])
 @pytest.mark.parametrize("at", [1, 2, 3, 4])
-def test_whatever_was_under_way_is_there_once(
-    server: BackgroundServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at: int, is_done: bool
-):
-    monkeypatch.setattr("metronome_sandbox.importer.batches.MAX_INVOICES", 4)
+def test_whatever_was_under_way_is_there_once(server: BackgroundServer, tmp_path: Path, at: int, is_done: bool):
     token = f"dying-{at}-{is_done}"
     books = Books(sender_of(server, token))
     undisturbed = Books(sender_of(server, f"{token}-undisturbed"))
-    imported(undisturbed, tmp_path / "..", groups_of(undisturbed))
+    imported(undisturbed, tmp_path / "..", groups_of(undisturbed), batch_size=4)
     (tmp_path / "../import.journal").unlink()
     groups = groups_of(books)
     dying = Dying(server.url, token, at=at, is_done=is_done, concurrency=1)
     with journal_in(tmp_path) as journal, pytest.raises(Died):
-        apply(groups, dying, journal, file=FILE)
+        apply(groups, dying, journal, file=FILE, batch_size=4)
     applied = imported(books, tmp_path, groups)
 
     assert applied.findings == []
@@ -185,19 +184,57 @@ def test_whatever_was_under_way_is_there_once(
 
 
 def test_a_request_that_may_be_under_way_is_sent_again_as_it_was(
-    books: Books, server: BackgroundServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    books: Books, server: BackgroundServer, tmp_path: Path
 ):
     groups = groups_of(books)[:1]
-    monkeypatch.setattr("metronome_sandbox.importer.batches.MAX_INVOICES", 4)
     token = f"apply-{next(_tokens) - 1}"
     dying = Dying(server.url, token, at=1, is_done=False, concurrency=1)
     with journal_in(tmp_path) as journal, pytest.raises(Died):
-        apply(groups, dying, journal, file=FILE)
+        apply(groups, dying, journal, file=FILE, batch_size=4)
     dying.close()
-    monkeypatch.undo()  # and so the next run would take all eight at once
-    imported(books, tmp_path, groups)
+    imported(books, tmp_path, groups)  # which would take all eight at once
 
     assert [len(call["request_body"]["invoices"]) for call in reversed(calls(books)[:2])] == [4, 4]
+
+
+def test_a_request_that_is_still_under_way_when_the_next_run_begins_is_done_once(
+    server: BackgroundServer, books: Books, tmp_path: Path
+):
+    groups = groups_of(books)[:1]
+    items = items_in_order(groups[0])
+    [batch] = batches(items)
+    key = idempotency_key(batch, 0, 0)
+    late = {"kind": "delay", "delay_seconds": 0.7, "operation_id": OPERATION, "count": 1}
+    told(books.sender.send("POST", "/sandbox/faults", late))
+    answers: list[Answer] = []
+    first = Thread(target=lambda: answers.append(books.sender.send("POST", CREATE, batch.body, key)))
+    with journal_in(tmp_path) as journal:
+        journal.announce(key, items)
+        first.start()  # by a process that was killed then, so that nobody waits for its answer
+        while told(books.sender.send("GET", "/sandbox/faults"))["data"][0]["disturbed"] == 0:
+            time.sleep(0.01)
+        applied = apply(groups, books.sender, journal, file=FILE)
+    first.join()
+
+    assert counts(applied) == (8, 0, 0, 0)
+    assert answers[0].headers["idempotency-replayed"] == "true"  # it came second, although it was sent first
+    usage = [one for one in world(books.sender, books.customers[:1]) if one.get("status") == "FINALIZED"]
+    assert len(usage) == 8
+
+
+def test_who_gives_up_waiting_sends_the_same_again(server: BackgroundServer, books: Books, tmp_path: Path):
+    groups = groups_of(books)[:1]
+    slow = {"kind": "delay", "delay_seconds": 0.6, "operation_id": OPERATION, "count": 1}
+    told(books.sender.send("POST", "/sandbox/faults", slow))
+    hasty = sender_of(server, f"apply-{next(_tokens) - 1}", timeout_seconds=0.3)
+    with journal_in(tmp_path) as journal:
+        applied = apply(groups, hasty, journal, file=FILE)
+    hasty.close()
+
+    assert counts(applied) == (8, 0, 0, 0)
+    time.sleep(0.4)  # until the first one has been done as well
+    usage = [one for one in world(books.sender, books.customers[:1]) if one.get("status") == "FINALIZED"]
+    assert len(usage) == 8
 
 
 # Faults
@@ -216,20 +253,19 @@ def test_a_request_that_may_be_under_way_is_sent_again_as_it_was(
     ids=lambda fault: f"{fault['kind']} {fault.get('status', '')}".strip(),
 )
 def test_every_write_goes_wrong_once_and_nothing_differs(
-    server: BackgroundServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: dict[str, Any]
+    server: BackgroundServer, tmp_path: Path, fault: dict[str, Any]
 ):
-    monkeypatch.setattr("metronome_sandbox.importer.batches.MAX_INVOICES", 4)
     token = f"faults-{fault['kind']}-{fault.get('status')}"
     books = Books(sender_of(server, token, concurrency=1))  # so that the faults meet the first try of each batch
     undisturbed = Books(sender_of(server, f"{token}-undisturbed"))
-    imported(undisturbed, tmp_path / "..", groups_of(undisturbed))
+    imported(undisturbed, tmp_path / "..", groups_of(undisturbed), batch_size=4)
     (tmp_path / "../import.journal").unlink()
     groups = groups_of(books)
     for call in range(1, 8, 2):  # each second one: the first of a batch, not the one that repeats it
         told(
             books.sender.send("POST", "/sandbox/faults", {**fault, "operation_id": OPERATION, "call": call, "count": 1})
         )
-    applied = imported(books, tmp_path, groups)
+    applied = imported(books, tmp_path, groups, batch_size=4)
 
     disturbed = told(books.sender.send("GET", "/sandbox/faults"))["data"]
     assert [rule["disturbed"] for rule in disturbed] == [1] * 4
@@ -306,10 +342,7 @@ def test_a_total_that_is_not_the_previews_stops_the_customer(books: Books, tmp_p
     assert "its preview had" in verified(books, tmp_path).findings[0].problem
 
 
-def test_a_rate_that_changes_in_between_stops_the_customer_after_one_request(
-    books: Books, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
-    monkeypatch.setattr("metronome_sandbox.importer.batches.MAX_INVOICES", 2)
+def test_a_rate_that_changes_in_between_stops_the_customer_after_one_request(books: Books, tmp_path: Path):
     groups = groups_of(books)
     books.post(
         "/v1/contract-pricing/rate-cards/addRate",
@@ -322,7 +355,7 @@ def test_a_rate_that_changes_in_between_stops_the_customer_after_one_request(
             "price": 9999,
         },
     )
-    applied = imported(books, tmp_path, groups)
+    applied = imported(books, tmp_path, groups, batch_size=2)
 
     assert len(applied.findings) == 2
     assert applied.sent == 4
@@ -390,6 +423,21 @@ def test_the_same_rows_twice_are_one_invoice(books: Books, tmp_path: Path):
     applied = imported(books, tmp_path, [[*groups[0], groups[0][0]], groups[1]])
 
     assert counts(applied) == (16, 0, 0, 0)
+
+
+def test_an_invoice_that_is_issued_later_is_a_draft_until_then(books: Books, tmp_path: Path):
+    first = books.of(books.customers[0])[0]
+    later = replace(first, issued_at=datetime(2024, 9, 1, tzinfo=UTC))  # the clock stands on 15 August
+    groups = groups_of(books, [later])
+    assert counts(imported(books, tmp_path, groups)) == (1, 0, 0, 0)
+    assert counts(imported(books, tmp_path, groups)) == (0, 0, 1, 0)
+    with journal_in(tmp_path) as journal:
+        known = journal.imported(content_key(later))
+        assert known is not None
+        assert known.status == "DRAFT"
+        assert verify([[later]], books.sender, journal, file=FILE).findings == []
+        told(books.sender.send("POST", "/sandbox/clock/advance", {"by": "P1M"}))
+        assert verify([[later]], books.sender, journal, file=FILE).findings == []
 
 
 # Verification

@@ -44,6 +44,14 @@ from metronome_sandbox.cli.parts import BASE_URL, CONTROL_TOKEN, FILE, TOKEN, ex
     type=click.IntRange(1, 64),
     help="Calls at the same time, each for another customer.",
 )
+@click.option(
+    "--batch-size",
+    default=25,
+    show_default=True,
+    metavar="INVOICES",
+    type=click.IntRange(1, 1000),
+    help="Invoices of one customer that are sent together.",
+)
 @click.option("--yes-write-to", metavar="HOST", help="Import into this host although it is no sandbox on this machine.")
 @click.option(
     "--work-dir",
@@ -66,6 +74,7 @@ def import_(
     accept_differences: bool,
     journal: Path | None,
     concurrency: int,
+    batch_size: int,
     yes_write_to: str | None,
     work_dir: Path | None,
 ) -> None:
@@ -86,7 +95,7 @@ def import_(
         from metronome_sandbox.importer.applying import Choice
     if mapping_file is None:
         sys.exit(command.propose(file, base_url, token))
-    choice = Choice(journal, accept_differences, yes_write_to) if is_apply else None
+    choice = Choice(journal, accept_differences, batch_size, yes_write_to) if is_apply else None
     status = command.run(
         file,
         mapping_file,

@@ -16,8 +16,9 @@ from metronome_sandbox.generator.world import Balance, Contract, Override
 TERM_MONTHS = 12
 TRIAL_MONTHS = 3
 ONBOARDING_MONTHS = 6
-FREE_FIRST, NARROW_NEXT, COMMITS_LAST = 1, 10, 100
-"""Priorities. What goes to some products only comes before what goes to all."""
+NARROW_FIRST, FREE_NEXT, COMMITS_LAST = 1, 10, 100
+"""Priorities. What goes to some products only comes before what goes to all: then it does not matter which lines a
+balance pays for."""
 QUARTERS = 4
 VOLUME_DISCOUNTS = ((50_000_000, 12), (10_000_000, 8), (2_500_000, 5))
 """From so many cents of access on, so many hundredths are not charged."""
@@ -67,7 +68,7 @@ def _credits(stream: Stream, segment: Segment, appetite: Appetite, deal: Deal, k
     until = min(TRIAL_MONTHS, deal.months)
     amount = rounded_cents(deal.monthly_spend * segment.trial_share)
     given = [
-        Balance(f"{key}-trial", True, "Trial credit", amount, ZERO, start, months_after(start, until), FREE_FIRST, ())
+        Balance(f"{key}-trial", True, "Trial credit", amount, ZERO, start, months_after(start, until), FREE_NEXT, ())
     ]
     if segment.commit_share is not None and stream.unit("onboarding") < 0.3:
         until = min(ONBOARDING_MONTHS, deal.months)
@@ -81,7 +82,7 @@ def _credits(stream: Stream, segment: Segment, appetite: Appetite, deal: Deal, k
                 ZERO,
                 start,
                 months_after(start, until),
-                NARROW_NEXT,
+                NARROW_FIRST,
                 (product,),
             )
         )

@@ -7,8 +7,9 @@ is measured is said at its field.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
+from functools import cache
 from types import MappingProxyType
 
 from metronome_sandbox.generator.world import Metric, Product, Tier
@@ -47,7 +48,6 @@ class Offer:
     """A product on the list of prices.
 
     Attributes:
-        popularity: Weight of its spend among the products'.
         tiers: Prices in cents before the factors of the dimensions.
         later: Whether customers take it up in the course of time and not at once.
     """
@@ -55,7 +55,6 @@ class Offer:
     product: Product
     metric: Metric
     rhythm: Rhythm
-    popularity: float
     tiers: tuple[Tier, ...]
     dimensions: tuple[Dimension, ...]
     later: bool = False
@@ -69,6 +68,7 @@ class Segment:
         share: Of 100 customers, how many, from the smallest up.
         lines: The least and the most products and groups in use.
         churn: Of 1000 that come up for renewal, how many leave.
+        growth_spread: Standard deviation of monthly growth between customers, in thousandths; the larger, the steadier.
         commit_share: The least and the most of a year's expected spend that is committed to; None for pay as you go.
         discounts: Multipliers that overrides may have; empty for list prices.
         trial_share: Credit given at the start, as a share of a month's expected spend.
@@ -78,6 +78,7 @@ class Segment:
     share: int
     lines: tuple[int, int]
     churn: int
+    growth_spread: int
     commit_share: tuple[float, float] | None
     discounts: tuple[Decimal, ...]
     trial_share: float
@@ -85,30 +86,35 @@ class Segment:
 
 @dataclass(frozen=True, slots=True)
 class Bands:
-    """What is stated about a profile.
+    """What is stated about a profile, of what is billed in the end: not of invoices that were voided.
 
     Attributes:
         top_tenth_share: Revenue (line amounts, before balances) of the tenth of customers with the most, of all
             revenue.
-        net_revenue_retention: Revenue of the last twelve months from the customers that had any in the twelve before,
-            by what they paid then. With 24 months: second year by first, of customers billed from the first month on.
-        weekday_ratio: Amount per Saturday and Sunday by amount per day from Monday to Friday.
-        month_end_ratio: Amount per day of the last two days of months by amount per other day.
-        zipf_exponent: Slope of log revenue over log rank, products and groups with at least 0.1 % of revenue.
-        renewal_rate: Contracts that were followed by one, of all that ended inside the months generated.
+        net_revenue_retention: Revenue of months 13 to 24 by revenue of months 1 to 12, of the customers with an invoice
+            for the first month.
+        weekend_ratio: Revenue per Saturday and Sunday by revenue per day from Monday to Friday. The revenue of a line
+            is spread over its days by quantity.
+        month_end_ratio: Revenue per day of the last two days of months by revenue per other day.
+        zipf_exponent: Slope of log revenue over log rank, negated, by least squares; of product and group values
+            together, those with at least 0.1 % of revenue.
+        renewal_rate: Contracts that another one renews, of all that end before the last of the months.
+        upgrades: Contracts that commit to more a month than the one they renew, of those where both have commits.
         zero_months: Invoices without any quantity, of all.
         corrections: Invoices that were voided and imported anew, of all.
         covered_share: What balances paid, of revenue.
-        exhausted_share: Commits that were spent to the last cent before they ended, of all that ended.
-        spikes: Months in which a day of a product had four times its month's median or more, of months with usage.
+        exhausted_share: Commits that were spent to the last cent, of all whose access ends inside the months.
+        spikes: Invoices with a line whose highest day is at least four times its middle day, where that is 5 or more;
+            of invoices with usage.
     """
 
     top_tenth_share: Band
     net_revenue_retention: Band
-    weekday_ratio: Band
+    weekend_ratio: Band
     month_end_ratio: Band
     zipf_exponent: Band
     renewal_rate: Band
+    upgrades: Band
     zero_months: Band
     corrections: Band
     covered_share: Band
@@ -116,19 +122,21 @@ class Bands:
     spikes: Band
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Profile:
-    """A kind of company.
+    """A kind of company. There is one value of each, known by its identity.
 
     Attributes:
         granularity: DAY or HOUR, of the quantities of a line. The sums of a day are the same in both.
         median_spend: Cents a month that the customer in the middle spends, at list price and full usage.
         spread: Standard deviation of the logarithm of spend, of the body of customers.
         tail: Exponent of Pareto's law, of the greatest tenth.
-        zipf: Exponent of the popularity of a dimension's values.
+        offers: From the most used to the least.
+        zipf: Exponent of the popularity of products, and of the values of a dimension.
+        old_customers: Of 100, how many were customers before the first month.
         ramp_months: Until usage is full after the first contract starts.
         growth: Mean of a customer's own monthly growth, in thousandths.
-        growth_spread: Standard deviation of it, in thousandths.
+        growth_noise: Standard deviation of it between months of a customer, in thousandths.
         season: Factors from January to December.
         zero_months, corrections, spikes: Of 10,000 invoices, how many.
     """
@@ -142,9 +150,10 @@ class Profile:
     spread: str
     tail: str
     zipf: str
+    old_customers: int
     ramp_months: int
     growth: int
-    growth_spread: int
+    growth_noise: int
     season: tuple[float, ...]
     zero_months: int
     corrections: int
@@ -157,7 +166,6 @@ def _offer(
     name: str,
     counts: str,
     rhythm: Rhythm,
-    popularity: float,
     prices: str,
     *dimensions: Dimension,
     later: bool = False,
@@ -172,7 +180,7 @@ def _offer(
     group_keys = tuple(sorted(dimension.key for dimension in dimensions))
     metric = Metric(f"metric-{key}", name, event_type, aggregation, next(iter(properties), None), group_keys)
     product = Product(f"product-{key}", name, metric.key, group_keys, (event_type,))
-    return Offer(product, metric, rhythm, popularity, tuple(map(_tier, prices.split(", "))), dimensions, later)
+    return Offer(product, metric, rhythm, tuple(map(_tier, prices.split(", "))), dimensions, later)
 
 
 def _tier(text: str) -> Tier:
@@ -198,46 +206,172 @@ _AI_API = Profile(
     title="Language models behind an API, paid for by the token",
     granularity="DAY",
     offers=(
-        _offer("output", "Output tokens (1K)", "completion SUM output", _TOKENS, 1.0, "0.8", _MODELS),
-        _offer("input", "Input tokens (1K)", "completion SUM input", _TOKENS, 0.6, "0.2", _MODELS),
-        _offer("images", "Images", "image COUNT", _TOKENS, 0.32, "4"),
-        _offer(
-            "cached", "Cached input tokens (1K)", "completion SUM cached", _TOKENS, 0.22, "0.05", _MODELS, later=True
-        ),
-        _offer("embedding", "Embedding tokens (1K)", "embedding SUM tokens", _BATCH, 0.15, "0.002", _EMBEDDERS),
-        _offer("speech", "Speech minutes", "speech SUM minutes", _TOKENS, 0.11, "10000 at 0.6, 90000 at 0.5, 0.4"),
-        _offer("searches", "Web searches", "search COUNT", _TOKENS, 0.08, "1000 at 0, 1", later=True),
-        _offer("tuning", "Fine-tuning tokens (1K)", "tuning SUM tokens", _BATCH, 0.06, "0.8", later=True),
+        _offer("output", "Output tokens (1K)", "completion SUM output", _TOKENS, "0.8", _MODELS),
+        _offer("input", "Input tokens (1K)", "completion SUM input", _TOKENS, "0.2", _MODELS),
+        _offer("images", "Images", "image COUNT", _TOKENS, "4"),
+        _offer("cached", "Cached input tokens (1K)", "completion SUM cached", _TOKENS, "0.05", _MODELS, later=True),
+        _offer("embedding", "Embedding tokens (1K)", "embedding SUM tokens", _BATCH, "0.002", _EMBEDDERS),
+        _offer("speech", "Speech minutes", "speech SUM minutes", _TOKENS, "10000 at 0.6, 90000 at 0.5, 0.4"),
+        _offer("searches", "Web searches", "search COUNT", _TOKENS, "1000 at 0, 1", later=True),
+        _offer("tuning", "Fine-tuning tokens (1K)", "tuning SUM tokens", _BATCH, "0.8", later=True),
     ),
     segments=(
-        Segment("self-serve", 58, (2, 6), 170, None, (), 0.5),
-        Segment("growth", 32, (5, 11), 100, (0.5, 0.85), (Decimal("0.95"), Decimal("0.9")), 0.35),
-        Segment("enterprise", 10, (8, 16), 50, (0.55, 0.95), (Decimal("0.9"), Decimal("0.85"), Decimal("0.8")), 0.2),
+        Segment("self-serve", 58, (2, 6), 170, 35, None, (), 0.5),
+        Segment("growth", 32, (5, 11), 100, 28, (0.6, 1.15), (Decimal("0.95"), Decimal("0.9")), 0.35),
+        Segment("enterprise", 10, (8, 16), 50, 15, (0.7, 1.2), (Decimal("0.9"), Decimal("0.85"), Decimal("0.8")), 0.2),
     ),
     median_spend=90_000,
-    spread="1.5",
+    spread="1.67",
     tail="1.35",
-    zipf="1",
+    zipf="0.85",
+    old_customers=60,
     ramp_months=5,
-    growth=22,
-    growth_spread=35,
+    growth=16,
+    growth_noise=40,
     season=(0.98, 1.0, 1.02, 1.0, 1.0, 1.0, 0.97, 0.96, 1.02, 1.03, 1.03, 0.97),
     zero_months=120,
     corrections=150,
     spikes=250,
     bands=Bands(
-        top_tenth_share=(0.60, 0.80),
-        net_revenue_retention=(1.10, 1.60),
-        weekday_ratio=(0.6, 0.8),
-        month_end_ratio=(1.02, 1.3),
-        zipf_exponent=(0.8, 2.0),
-        renewal_rate=(0.75, 0.95),
-        zero_months=(0.005, 0.03),
-        corrections=(0.005, 0.03),
-        covered_share=(0.3, 0.8),
-        exhausted_share=(0.3, 0.9),
-        spikes=(0.01, 0.1),
+        top_tenth_share=(0.6, 0.8),
+        net_revenue_retention=(1.05, 1.5),
+        weekend_ratio=(0.66, 0.79),
+        month_end_ratio=(1.05, 1.16),
+        zipf_exponent=(1.1, 1.9),
+        renewal_rate=(0.8, 0.93),
+        upgrades=(0.5, 0.8),
+        zero_months=(0.006, 0.015),
+        corrections=(0.009, 0.022),
+        covered_share=(0.62, 0.85),
+        exhausted_share=(0.55, 0.85),
+        spikes=(0.05, 0.13),
     ),
 )
 
-PROFILES: Mapping[str, Profile] = MappingProxyType({profile.name: profile for profile in (_AI_API,)})
+_MACHINES = Rhythm((1.02, 1.03, 1.03, 1.03, 1.02, 0.93, 0.92), 1.03, "0.06", _ROUND_THE_CLOCK)
+_DISKS = Rhythm((1.0,) * 7, 1.0, "0.015", (1,) * 24)
+_TRAFFIC = Rhythm((1.08, 1.1, 1.1, 1.09, 1.06, 0.78, 0.76), 1.1, "0.2", _OFFICE)
+
+_REGIONS = _dimension(
+    "region",
+    us_east_1="1",
+    us_west_2="1",
+    eu_west_1="1.1",
+    eu_central_1="1.2",
+    ap_southeast_1="1.2",
+    ap_northeast_1="1.3",
+    sa_east_1="1.5",
+)
+_MACHINE_TYPES = _dimension("machine", standard_4="1", standard_2="0.5", memory_8="2.5", standard_16="4", gpu_1="25")
+_CLASSES = _dimension("class", standard="1", archive="0.2")
+
+_INFRASTRUCTURE = Profile(
+    name="infrastructure",
+    title="Machines, storage and traffic in seven regions",
+    granularity="DAY",
+    offers=(
+        _offer("compute", "Compute hours", "machine SUM hours", _MACHINES, "10", _MACHINE_TYPES, _REGIONS),
+        _offer("database", "Managed database hours", "database SUM hours", _MACHINES, "18", _REGIONS),
+        _offer("block", "Block storage GB-days", "volume SUM gb_days", _DISKS, "0.3", _REGIONS),
+        _offer("object", "Object storage GB-days", "object SUM gb_days", _DISKS, "0.08", _CLASSES, _REGIONS),
+        _offer("egress", "Egress GB", "transfer SUM gb", _TRAFFIC, "100 at 0, 9900 at 9, 40000 at 8, 6", _REGIONS),
+        _offer("balancer", "Load balancer hours", "balancer SUM hours", _MACHINES, "3", _REGIONS),
+        _offer("logs", "Log ingestion GB", "log SUM gb", _TRAFFIC, "50 at 50, 950 at 40, 25", later=True),
+        _offer("functions", "Function calls (1K)", "call SUM thousands", _TRAFFIC, "0.02", _REGIONS, later=True),
+    ),
+    segments=(
+        Segment("self-serve", 55, (3, 9), 150, 25, None, (), 0.4),
+        Segment("growth", 33, (8, 20), 80, 20, (0.6, 1.1), (Decimal("0.95"), Decimal("0.92"), Decimal("0.9")), 0.25),
+        Segment(
+            "enterprise", 12, (18, 40), 30, 11, (0.7, 1.1), (Decimal("0.9"), Decimal("0.85"), Decimal("0.75")), 0.1
+        ),
+    ),
+    median_spend=150_000,
+    spread="1.78",
+    tail="1.45",
+    zipf="0.9",
+    old_customers=65,
+    ramp_months=6,
+    growth=9,
+    growth_noise=20,
+    season=(0.99, 0.99, 1.0, 1.0, 1.0, 1.0, 0.99, 0.99, 1.0, 1.01, 1.04, 1.03),
+    zero_months=80,
+    corrections=120,
+    spikes=150,
+    bands=Bands(
+        top_tenth_share=(0.6, 0.8),
+        net_revenue_retention=(1.0, 1.4),
+        weekend_ratio=(0.86, 0.93),
+        month_end_ratio=(1.01, 1.06),
+        zipf_exponent=(1.0, 1.7),
+        renewal_rate=(0.83, 0.95),
+        upgrades=(0.45, 0.75),
+        zero_months=(0.005, 0.012),
+        corrections=(0.006, 0.019),
+        covered_share=(0.66, 0.9),
+        exhausted_share=(0.55, 0.85),
+        spikes=(0.006, 0.025),
+    ),
+)
+
+_SEATS = Rhythm((1.0, 1.0, 1.0, 1.0, 1.0, 0.97, 0.97), 1.0, "0.01", (1,) * 24)
+_WORK = Rhythm((1.25, 1.3, 1.28, 1.27, 1.2, 0.35, 0.35), 1.2, "0.25", _OFFICE)
+
+_PLANS = _dimension("plan", team="1", business="2", enterprise="3.5")
+_MODULES = _dimension("module", analytics="1", security="1.5", sandbox="0.8")
+
+_SAAS_SEATS = Profile(
+    name="saas-seats",
+    title="Software by the seat, with automation and an assistant by usage",
+    granularity="DAY",
+    offers=(
+        _offer("seats", "Seat days", "seat COUNT", _SEATS, "50", _PLANS),
+        _offer("modules", "Module seat days", "module COUNT", _SEATS, "20", _MODULES, later=True),
+        _offer("assistant", "Assistant messages", "message COUNT", _WORK, "2", later=True),
+        _offer("runs", "Automation runs", "run COUNT", _WORK, "1000 at 0, 9000 at 1, 90000 at 0.8, 0.5"),
+        _offer("guests", "Guest seat days", "guest COUNT", _SEATS, "8"),
+        _offer("storage", "Storage GB-days", "file SUM gb_days", _DISKS, "0.5"),
+        _offer("calls", "API calls (1K)", "call SUM thousands", _WORK, "100 at 0, 900 at 4, 2.5"),
+    ),
+    segments=(
+        Segment("self-serve", 60, (2, 5), 140, 18, None, (), 0.6),
+        Segment("growth", 30, (4, 8), 90, 13, (0.65, 1.1), (Decimal("0.95"), Decimal("0.9")), 0.3),
+        Segment("enterprise", 10, (7, 11), 40, 8, (0.75, 1.1), (Decimal("0.85"), Decimal("0.8"), Decimal("0.7")), 0.1),
+    ),
+    median_spend=60_000,
+    spread="1.75",
+    tail="1.35",
+    zipf="0.85",
+    old_customers=60,
+    ramp_months=4,
+    growth=0,
+    growth_noise=15,
+    season=(1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 0.98, 0.97, 1.01, 1.01, 1.01, 0.98),
+    zero_months=100,
+    corrections=150,
+    spikes=100,
+    bands=Bands(
+        top_tenth_share=(0.6, 0.8),
+        net_revenue_retention=(0.98, 1.3),
+        weekend_ratio=(0.68, 0.86),
+        month_end_ratio=(1.02, 1.08),
+        zipf_exponent=(0.6, 1.5),
+        renewal_rate=(0.8, 0.94),
+        upgrades=(0.35, 0.7),
+        zero_months=(0.004, 0.017),
+        corrections=(0.009, 0.022),
+        covered_share=(0.65, 0.9),
+        exhausted_share=(0.4, 0.75),
+        spikes=(0.003, 0.02),
+    ),
+)
+
+PROFILES: Mapping[str, Profile] = MappingProxyType(
+    {profile.name: profile for profile in (_AI_API, _INFRASTRUCTURE, _SAAS_SEATS)}
+)
+
+
+@cache
+def told_by(profile: Profile, granularity: str) -> Profile:
+    """Return the profile with its quantities told by ``DAY`` or ``HOUR``; nothing else differs, no sum either."""
+    return profile if profile.granularity == granularity else replace(profile, granularity=granularity)

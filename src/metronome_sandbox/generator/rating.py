@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from decimal import Decimal
 
-from metronome_sandbox.generator.amounts import ZERO
+from metronome_sandbox.generator.amounts import ZERO, tidied
 from metronome_sandbox.generator.world import Balance, Contract, Override, Payment, Tier
 
 MANY = 1 << 30
@@ -23,6 +23,8 @@ Ladder = tuple[Tier, ...]
 
 def cost(ladder: Ladder, quantity: int) -> Decimal:
     """Return what a month's quantity costs, in cents. An upper edge of a tier belongs to it."""
+    if len(ladder) == 1:
+        return quantity * ladder[0].price
     amount = ZERO
     for tier in ladder:
         inside = quantity if tier.size is None else min(quantity, tier.size)
@@ -88,5 +90,5 @@ def payments(
                 unpaid[product] -= part
                 amount -= part
         if amount < left[balance.key]:
-            paid.append(Payment(balance.key, left[balance.key] - amount))
+            paid.append(Payment(balance.key, tidied(left[balance.key] - amount)))
     return tuple(paid)

@@ -11,7 +11,7 @@ from metronome_sandbox.generator.streams import EXACT, looked_up, normal_quantil
 BODY = 0.9
 """Below it the sizes are log-normal, above it Pareto's."""
 POINTS = 257
-LARGEST_OCTAVE = 10
+LARGEST_OCTAVE = 6
 """The tail ends where one customer in 2 to this power, of the tail, is larger: nobody outgrows the market."""
 
 

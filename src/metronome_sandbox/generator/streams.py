@@ -8,10 +8,11 @@ defines to the last bit; a logarithm or a sum of an array may differ between mac
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from decimal import Context, Decimal
 from hashlib import shake_128
 from statistics import NormalDist
+from struct import unpack
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,10 +20,11 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-WORD = 1 << 64
-SHORT = 1 << 16
 STEPS = 4096
-"""Points of a table that a short draw is looked up in."""
+"""Points of a table that a short draw is looked up in, by its upper bits."""
+
+SPARE_BITS = 4
+"""The lower bits of a short draw that no table needs."""
 
 EXACT = Context(prec=30)
 
@@ -37,8 +39,7 @@ class Stream:
 
     def integers(self, purpose: str, count: int) -> list[int]:
         """Return whole numbers of 64 bits."""
-        drawn = shake_128((self._name + purpose).encode()).digest(8 * count)
-        return [int.from_bytes(drawn[at : at + 8], "little") for at in range(0, 8 * count, 8)]
+        return list(unpack(f"<{count}Q", self._bytes(purpose, 8 * count)))
 
     def units(self, purpose: str, count: int) -> list[float]:
         """Return numbers from 0 up to, and without, 1."""
@@ -48,10 +49,13 @@ class Stream:
         """Return one number from 0 up to, and without, 1."""
         return self.units(purpose, 1)[0]
 
-    def shorts(self, purpose: str, count: int) -> NDArray[np.uint16]:
-        """Return a column of whole numbers of 16 bits."""
-        drawn = shake_128((self._name + purpose).encode()).digest(2 * count)
-        return np.frombuffer(drawn, dtype="<u2")
+    def shorts(self, purposes: Iterable[str], count: int) -> NDArray[np.uint16]:
+        """Return a row of whole numbers of 16 bits for each purpose."""
+        drawn = b"".join(self._bytes(purpose, 2 * count) for purpose in purposes)
+        return np.frombuffer(drawn, dtype="<u2").reshape(-1, count)
+
+    def _bytes(self, purpose: str, count: int) -> bytes:
+        return shake_128((self._name + purpose).encode()).digest(count)
 
 
 def spread_evenly(seed: int, profile: str, number: int) -> float:
@@ -106,3 +110,11 @@ def chosen(shares: Sequence[int], draw: int) -> int:
             return place
         left -= share
     raise AssertionError(f"no share for {draw}")
+
+
+def in_turn(numbers: Iterable[float]) -> float:
+    """Return the sum of numbers, added one after the other; ``sum`` does it otherwise from Python 3.12 on."""
+    whole = 0.0
+    for number in numbers:
+        whole += number
+    return whole

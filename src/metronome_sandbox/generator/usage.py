@@ -3,23 +3,30 @@
 from __future__ import annotations
 
 from calendar import monthrange
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from metronome_sandbox.generator.catalog import rates_of
+from metronome_sandbox.generator.months import months_after
 from metronome_sandbox.generator.profiles import Dimension, Profile, Rhythm
-from metronome_sandbox.generator.streams import EXACT, SHORT, STEPS, Stream, log_normal_quantiles
+from metronome_sandbox.generator.streams import EXACT, SPARE_BITS, STEPS, Stream, in_turn, log_normal_quantiles
 from metronome_sandbox.generator.world import Rate
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-LONGEST_MONTH = 31
+LONGEST_MONTH, SHORTEST_MONTH = 31, 28
+LEAST_SPIKE, MOST_SPIKE = 5, 14
+"""Times an ordinary day."""
+DAYS_AT_MONTH_END = 2
+DAYS_OF_A_MONTH = 30.4
+LOW_BITS = (1 << SPARE_BITS) - 1
 MONTHS_TO_TAKE_UP = 18
 """Until a customer uses the last of the products that are taken up later."""
 
@@ -64,8 +71,8 @@ def menu_of(profile: Profile) -> Menu:
     """Return what the customers of a profile choose from."""
     rhythms = tuple(dict.fromkeys(offer.rhythm for offer in profile.offers))
     choices = [
-        Choice(rate, offer.popularity * weight, rhythms.index(offer.rhythm), offer.later)
-        for offer in profile.offers
+        Choice(rate, _zipf(profile.zipf, rank) * weight, rhythms.index(offer.rhythm), offer.later)
+        for rank, offer in enumerate(profile.offers, 1)
         for rate, weight in zip(rates_of(offer), _weights(profile, offer.dimensions), strict=True)
     ]
     noise = np.array([log_normal_quantiles(rhythm.noise) for rhythm in rhythms])
@@ -73,12 +80,13 @@ def menu_of(profile: Profile) -> Menu:
 
 
 def _weights(profile: Profile, dimensions: tuple[Dimension, ...]) -> list[float]:
-    """Return how popular each combination of group values is: Zipf's law for each dimension."""
+    """Return the share of each combination of group values in its product: Zipf's law for each dimension."""
     weights = [1.0]
     for dimension in sorted(dimensions, key=lambda dimension: dimension.key):
         ranks = [_zipf(profile.zipf, rank) for rank in range(1, len(dimension.values) + 1)]
         weights = [weight * rank for weight in weights for rank in ranks]
-    return weights
+    whole = in_turn(weights)
+    return [weight / whole for weight in weights]
 
 
 def _zipf(exponent: str, rank: int) -> float:
@@ -99,12 +107,9 @@ def appetite_of(profile: Profile, stream: Stream, lines: tuple[int, int], spend:
     places = sorted(winners)
     taste = stream.units("taste", 2 * count)
     weights = [menu.choices[place].weight * (0.5 + 1.5 * taste[place]) for place in places]
-    whole = 0.0
-    for weight in weights:  # in this order on every machine
-        whole += weight
-    days = 30.4
+    whole = in_turn(weights)
     daily = [
-        spend * weight / whole / days / float(typical_price(menu.choices[place].rate))
+        spend * weight / whole / DAYS_OF_A_MONTH / float(typical_price(menu.choices[place].rate))
         for place, weight in zip(places, weights, strict=True)
     ]
     first = [
@@ -124,38 +129,76 @@ def typical_price(rate: Rate) -> Decimal:
     return next(tier.price for tier in rate.tiers if tier.price)
 
 
-@lru_cache(maxsize=4096)
-def days_of(profile: Profile, month: date) -> NDArray[np.float64]:
-    """Return the factor of each day of a month, a row for each rhythm."""
-    weekday, length = monthrange(month.year, month.month)
-    season = profile.season[month.month - 1]
-    return np.array(
-        [
-            [
-                rhythm.weekdays[(weekday + day) % 7] * (rhythm.month_end if day >= length - 2 else 1.0) * season
-                for day in range(length)
-            ]
-            for rhythm in menu_of(profile).rhythms
-        ]
-    )
+@lru_cache(maxsize=1024)
+def calendar_of(profile: Profile, first: date, months: int) -> NDArray[np.float64]:
+    """Return factors by month, rhythm and day; 0 for days that a month does not have."""
+    calendar = np.zeros((months, len(menu_of(profile).rhythms), LONGEST_MONTH))
+    for place in range(months):
+        month = months_after(first, place)
+        weekday, length = monthrange(month.year, month.month)
+        for row, rhythm in enumerate(menu_of(profile).rhythms):
+            for day in range(length):
+                at_end = rhythm.month_end if day >= length - DAYS_AT_MONTH_END else 1.0
+                factor = rhythm.weekdays[(weekday + day) % 7] * at_end * profile.season[month.month - 1]
+                calendar[place, row, day] = factor
+    return calendar
 
 
 def used_in(
-    profile: Profile, stream: Stream, appetite: Appetite, month: date, number: int, level: float
+    profile: Profile, stream: Stream, appetite: Appetite, first: date, number: int, levels: Sequence[float]
 ) -> NDArray[np.int64]:
-    """Return the quantities of a month: a row for each rate of the appetite, a column for each day.
+    """Return the quantities of some months by month, rate and day; always 31 days, 0 in those a month does not have.
 
     Args:
-        number: Of the month, counted from the customer's first.
-        level: Factor on the ordinary quantities.
+        first: The first of the months.
+        number: Of that month, counted from the customer's first.
+        levels: Factor on the ordinary quantities for each month. At 0 nothing is used.
     """
-    menu = menu_of(profile)
-    count = len(appetite.rates)
-    calendar = days_of(profile, month)[appetite.rhythms]
-    drawn = stream.shorts(f"usage/{number}", count * (LONGEST_MONTH + 1)).reshape(count, LONGEST_MONTH + 1)
-    days = drawn[:, : calendar.shape[1]]
-    noise = menu.noise[appetite.rhythms[:, None], days // (SHORT // STEPS)]
-    drift = menu.drift[drawn[:, LONGEST_MONTH] // (SHORT // STEPS)]
-    usual = np.where(appetite.from_month <= number, appetite.daily, 0.0) * level * drift
-    # The low bits round up or down by chance, so that small quantities are right on average.
-    return (usual[:, None] * calendar * noise + days % (SHORT // STEPS) / (SHORT // STEPS)).astype(np.int64)
+    menu, months, count = menu_of(profile), len(levels), len(appetite.rates)
+    numbers = range(number, number + months)
+    drawn = stream.shorts((f"usage/{each}" for each in numbers), count * (LONGEST_MONTH + 1))
+    drawn = drawn.reshape(months, count, LONGEST_MONTH + 1)
+    drift = menu.drift[drawn[:, :, LONGEST_MONTH] >> SPARE_BITS]
+    has_begun = appetite.from_month <= np.array(numbers)[:, None]
+    usual = np.where(has_begun, appetite.daily, 0.0) * np.array(levels)[:, None] * drift
+    days = drawn[:, :, :LONGEST_MONTH]
+    expected = menu.noise.take((days >> SPARE_BITS) + (appetite.rhythms * STEPS)[:, None])
+    expected *= calendar_of(profile, first, months)[:, appetite.rhythms]
+    expected *= usual[:, :, None]
+    # The spare bits round up or down by chance, so that small quantities are right on average.
+    expected += (days & LOW_BITS) / (LOW_BITS + 1)
+    return expected.astype(np.int64)
+
+
+@cache
+def _edges(hours: tuple[int, ...]) -> NDArray[np.int64]:
+    return np.cumsum([0, *hours])
+
+
+def by_hour(quantities: NDArray[np.int64], hours: tuple[int, ...]) -> NDArray[np.int64]:
+    """Return the quantities of days, spread over their hours by these weights; each day's sum stays what it is."""
+    edges = _edges(hours)
+    until: NDArray[np.int64] = quantities[:, None] * edges // edges[-1]
+    return (until[:, 1:] - until[:, :-1]).ravel()
+
+
+def hours_of(profile: Profile, appetite: Appetite) -> tuple[tuple[int, ...], ...] | None:
+    """Return the weights of the hours of a day for each rate, or None where quantities are told by day."""
+    if profile.granularity == "DAY":
+        return None
+    return tuple(menu_of(profile).rhythms[row].hours for row in appetite.rhythms.tolist())
+
+
+@dataclass(frozen=True, slots=True)
+class Surprise:
+    """Three draws that tell how something out of the ordinary went."""
+
+    where: int
+    how: int
+    when: int
+
+
+def spike(used: NDArray[np.int64], surprise: Surprise) -> None:
+    """Let one rate of a month go wild for a day."""
+    times = LEAST_SPIKE + surprise.how % (MOST_SPIKE + 1 - LEAST_SPIKE)
+    used[surprise.where % used.shape[0], surprise.when % SHORTEST_MONTH] *= times

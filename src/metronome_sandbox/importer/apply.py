@@ -16,7 +16,15 @@ from dataclasses import dataclass, field
 
 from metronome_sandbox.client.asking import Answer, CannotAsk, message_of
 from metronome_sandbox.client.sending import Sender
-from metronome_sandbox.importer.batches import Batch, Item, Planned, batches, idempotency_key, items_in_order
+from metronome_sandbox.importer.batches import (
+    BATCH_SIZE,
+    Batch,
+    Item,
+    Planned,
+    batches,
+    idempotency_key,
+    items_in_order,
+)
 from metronome_sandbox.importer.comparison import are_equal
 from metronome_sandbox.importer.journal import Found, Imported, Journal, Refused, Result
 from metronome_sandbox.importer.legacy import Finding, LegacyInvoice
@@ -68,6 +76,7 @@ def apply(
     *,
     file: str,
     accept_differences: bool = False,
+    batch_size: int = BATCH_SIZE,
     on_progress: Callable[[Applied], None] = lambda _: None,
 ) -> Applied:
     """Import what is planned and not there yet, and return what became of it.
@@ -76,6 +85,7 @@ def apply(
         groups: Customers that share balances are one group; each invoice is in one group only.
         file: Name of the legacy file, for findings.
         accept_differences: Go on with customers of whom an invoice came to another total than its preview.
+        batch_size: Invoices of one request.
         on_progress: Told of each group that is done, in this thread.
 
     Raises:
@@ -85,7 +95,7 @@ def apply(
     summary = Applied()
 
     def run(group: Sequence[Planned]) -> Applied:
-        return _Group(group, sender, journal, file, accept_differences).apply()
+        return _Group(group, sender, journal, file, accept_differences, batch_size).apply()
 
     for done in sender.in_order(groups, run):
         summary.add(done)
@@ -105,13 +115,20 @@ class _Group:
     """Customers that share balances."""
 
     def __init__(
-        self, planned: Sequence[Planned], sender: Sender, journal: Journal, file: str, accept_differences: bool
+        self,
+        planned: Sequence[Planned],
+        sender: Sender,
+        journal: Journal,
+        file: str,
+        accept_differences: bool,
+        batch_size: int,
     ) -> None:
         self._items = items_in_order(planned)
         self._sender = sender
         self._journal = journal
         self._file = file
         self._accepts = accept_differences
+        self._batch_size = batch_size
         self._voided: dict[str, int] = {}
         self.done = Applied()
 
@@ -206,7 +223,7 @@ class _Group:
             ),
             item.total,
         )
-        return Imported(item.key, invoice.id, invoice.total, expected, invoice.draws)
+        return Imported(item.key, invoice.id, invoice.total, expected, invoice.draws, invoice.status)
 
     def _other_total(self, invoice: LegacyInvoice, imported: Imported) -> _Stop | None:
         if are_equal(imported.expected, imported.total):
@@ -234,7 +251,7 @@ class _Group:
             for intent in self._journal.in_doubt(by_key)
             if all(each.key in by_key for each in intent.invoices)
         ]
-        return [*again, *batches([item for item in absent if item.key in by_key])]
+        return [*again, *batches([item for item in absent if item.key in by_key], self._batch_size)]
 
     def _send(self, batch: Batch) -> None:
         """Import a batch.
@@ -274,7 +291,7 @@ class _Group:
         if any(invoice is None or invoice.status == VOID for invoice in invoices):
             return False
         results = [
-            Imported(item.key, invoice.id, invoice.total, item.total, invoice.draws)
+            Imported(item.key, invoice.id, invoice.total, item.total, invoice.draws, invoice.status)
             for item, invoice in zip(batch.items, invoices, strict=True)
             if invoice is not None
         ]

@@ -13,7 +13,7 @@ from metronome_sandbox.client.hosts import is_loopback
 from metronome_sandbox.client.progress import watched
 from metronome_sandbox.client.sending import Sender
 from metronome_sandbox.importer.apply import Applied, apply
-from metronome_sandbox.importer.batches import Planned
+from metronome_sandbox.importer.batches import BATCH_SIZE, Planned
 from metronome_sandbox.importer.journal import Header, Journal, sha256_of
 from metronome_sandbox.importer.legacy import Finding, LegacyInvoice
 from metronome_sandbox.importer.on_target import TargetInvoice, differences, usage_invoices
@@ -34,11 +34,13 @@ class Choice:
     Args:
         journal: Its file; beside the old invoices, unless given.
         accept_differences: Send what is out of tolerance as well.
+        batch_size: Invoices of one request.
         yes_write_to: Host that may be written to although it is no sandbox on this machine.
     """
 
     journal: Path | None = None
     accept_differences: bool = False
+    batch_size: int = BATCH_SIZE
     yes_write_to: str | None = None
 
 
@@ -154,7 +156,7 @@ def groups_of(
             decided = {(row["contract_id"], row["starting_at"]): row for row in reconciliation.of_customer(member)}
             for _, invoice in staging.of_customer(member):
                 row = decided.get((invoice.contract_id, invoice.starting_at.isoformat()))
-                total = None if row is None else row["preview"]
+                total = None if row is None else row["total"]
                 if row is not None and total is not None and (accept_differences or row["state"] in RECONCILED):
                     planned.append(Planned(invoice, Decimal(total)))
                 else:
@@ -173,9 +175,8 @@ def carry_out(
     families: Iterable[frozenset[str]],
     sender: Sender,
     journal: Journal,
+    choice: Choice,
     conclusion: Conclusion,
-    *,
-    accept_differences: bool,
 ) -> None:
     """Send what reconciled, and read it back; what became of it is in the conclusion, as far as it came.
 
@@ -184,14 +185,23 @@ def carry_out(
         CannotUseJournal: The journal cannot be written.
     """
     file = str(staging.path)
-    groups = groups_of(staging, reconciliation, families, conclusion, accept_differences=accept_differences)
+    accepts = choice.accept_differences
+    groups = groups_of(staging, reconciliation, families, conclusion, accept_differences=accepts)
     with watched("importing", staging.counts.invoices, "invoices") as advance:
 
         def imported(done: Applied) -> None:
             conclusion.applied.add(done)
             advance(done.sent + done.found + done.known + done.left)
 
-        apply(groups, sender, journal, file=file, accept_differences=accept_differences, on_progress=imported)
+        apply(
+            groups,
+            sender,
+            journal,
+            file=file,
+            accept_differences=accepts,
+            batch_size=choice.batch_size,
+            on_progress=imported,
+        )
     with watched("verifying", len(journal), "invoices") as advance:
 
         def checked(done: Verified) -> None:

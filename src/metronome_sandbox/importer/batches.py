@@ -18,7 +18,7 @@ from metronome_sandbox.importer.legacy import LegacyInvoice
 from metronome_sandbox.importer.preview import ORDER
 from metronome_sandbox.importer.request import content_key, request_of
 
-MAX_INVOICES = 25
+BATCH_SIZE = 25
 MAX_BYTES = 4 * 1024 * 1024
 """Of one request. A sandbox takes 10 MiB; the real limit is in no document."""
 
@@ -78,33 +78,33 @@ def items_in_order(planned: Iterable[Planned]) -> list[Item]:
     return list({item.key: item for item in items}.values())  # the same rows twice are one invoice
 
 
-def batches(items: Sequence[Item]) -> Iterator[Batch]:
-    """Cut invoices in order into requests.
+def batches(items: Sequence[Item], size: int = BATCH_SIZE) -> Iterator[Batch]:
+    """Cut invoices in order into requests of so many.
 
     Those that begin at the same instant stay together where they fit: which of them meets a balance first is for the
     target to say, as it did in the preview.
     """
     batch: list[Item] = []
-    size = 0
+    length = 0
     for place, item in enumerate(items):
         is_new_start = bool(batch) and batch[-1].invoice.starting_at != item.invoice.starting_at
-        if batch and (size + len(item.data) > MAX_BYTES or (is_new_start and _is_full(batch, items, place))):
+        if batch and (length + len(item.data) > MAX_BYTES or (is_new_start and _is_full(batch, items, place, size))):
             yield Batch(tuple(batch))
-            batch, size = [], 0
+            batch, length = [], 0
         batch.append(item)
-        size += len(item.data)
+        length += len(item.data)
     if batch:
         yield Batch(tuple(batch))
 
 
-def _is_full(batch: Sequence[Item], items: Sequence[Item], place: int) -> bool:
+def _is_full(batch: Sequence[Item], items: Sequence[Item], place: int, size: int) -> bool:
     """Whether those that begin with the next one are too many for the batch."""
     start = items[place].invoice.starting_at
     count = len(batch)
     while place < len(items) and items[place].invoice.starting_at == start:
         place += 1
         count += 1
-        if count > MAX_INVOICES:
+        if count > size:
             return True
     return False
 

@@ -92,15 +92,7 @@ def run(
                 if choice is None:
                     return status
                 with closing(open_journal(path, mapping_file, base_url, choice.journal)) as journal:
-                    carry_out(
-                        staging,
-                        reconciliation,
-                        families,
-                        sender,
-                        journal,
-                        conclusion,
-                        accept_differences=choice.accept_differences,
-                    )
+                    carry_out(staging, reconciliation, families, sender, journal, choice, conclusion)
                 for line in lines_of(conclusion, sender.name):
                     print(line)
                 if conclusion.findings:

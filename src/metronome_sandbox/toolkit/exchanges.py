@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import zlib
 from dataclasses import dataclass
 from datetime import datetime
@@ -33,6 +34,11 @@ class Sent:
     body: bytes = b""
     is_whole: bool = True
 
+    @property
+    def target(self) -> str:
+        """Path and query."""
+        return f"{self.path}?{self.query}" if self.query else self.path
+
 
 @dataclass(frozen=True, slots=True)
 class Answered:
@@ -47,6 +53,18 @@ class Answered:
     body: bytes = b""
     is_whole: bool = True
     is_dropped: bool = False
+
+    @property
+    def json(self) -> Any:
+        """The parsed body; None when it is no JSON."""
+        try:
+            return json.loads(self.body)
+        except (ValueError, RecursionError):
+            return None
+
+    def header(self, name: str) -> str:
+        """Return the first header of a name, given in lower case; empty where there is none."""
+        return header(self.headers, name) or ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,18 +87,22 @@ class Copy:
 
     Args:
         limit: Above it nothing is kept.
+
+    Attributes:
+        size: Bytes that have gone by.
+        is_whole: Whether they are kept.
     """
 
     def __init__(self, limit: int = KEPT_BYTES) -> None:
         self.is_whole = True
         self._limit = limit
         self._parts: list[bytes] = []
-        self._size = 0
+        self.size = 0
 
     def add(self, part: bytes) -> None:
         """Keep a part, as long as the whole is not too long."""
-        self._size += len(part)
-        if self._size > self._limit:
+        self.size += len(part)
+        if self.size > self._limit:
             self.is_whole = False
             self._parts.clear()
         else:

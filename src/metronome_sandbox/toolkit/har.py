@@ -24,7 +24,7 @@ from metronome_sandbox.toolkit.exchanges import Answered, Exchange, Headers, Sen
 
 JsonObject = dict[str, Any]
 
-MAX_BYTES = 512 * 1024 * 1024
+MAX_BYTES = 256 * 1024 * 1024
 END = "\n]}}\n"
 PACKED = {"content-encoding", "content-length", "transfer-encoding"}
 """Headers about the form a body had on the wire; a recording holds it unpacked."""
@@ -89,9 +89,7 @@ class HarFile:
         self._file: IO[str] = open(  # noqa: SIM115  closed by close()
             path, "w", encoding="utf-8", newline="\n", opener=lambda name, flags: os.open(name, flags, 0o600)
         )
-        creator = {"name": "metronome-sandbox", "version": __version__}
-        head = json.dumps({"version": "1.2", "creator": creator, "entries": []})
-        self._file.write(f'{{"log": {head.removesuffix("]}")}')
+        self._file.write(json.dumps(log()).removesuffix("]}}"))
         self._end = self._file.tell()
         self._separator = "\n"
         self._finish()
@@ -126,6 +124,12 @@ def write(path: Path, exchanges: Iterable[Exchange], base_url: str) -> None:
     with HarFile(path, base_url) as file:
         for exchange in exchanges:
             file.add(exchange)
+
+
+def log(entries: Iterable[JsonObject] = ()) -> JsonObject:
+    """Return an archive of entries."""
+    creator = {"name": "metronome-sandbox", "version": __version__}
+    return {"log": {"version": "1.2", "creator": creator, "entries": list(entries)}}
 
 
 def entry_of(exchange: Exchange, base_url: str) -> JsonObject:

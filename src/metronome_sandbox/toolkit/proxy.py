@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import socket
-import ssl
 import sys
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -28,6 +27,7 @@ from metronome_sandbox.spec.findings import Finding
 from metronome_sandbox.toolkit.exchanges import Answered, Copy, Exchange, Headers, Sent
 from metronome_sandbox.toolkit.har import HarFile
 from metronome_sandbox.toolkit.redaction import Redaction, tokens_of
+from metronome_sandbox.toolkit.unreachable import why
 from metronome_sandbox.toolkit.watch import Noted, Watch
 
 FINE, FINDINGS, WRONG_USAGE = 0, 1, 2
@@ -107,19 +107,11 @@ class Upstream:
 
     def why(self, error: BaseException) -> str:
         """Return in words why there is no answer."""
-        cause: BaseException | None = error
-        while cause is not None:
-            if isinstance(cause, ssl.SSLError):
-                reason = getattr(cause, "verify_message", None) or cause.reason or cause
-                return f"{self.base_url} cannot be trusted, TLS: {reason}"
-            cause = cause.__cause__ or cause.__context__
         if isinstance(error, httpx.ConnectTimeout):
             return f"nothing answers at {self.base_url} within {CONNECT_SECONDS} s"
         if isinstance(error, httpx.TimeoutException):
             return f"{self.base_url} said nothing for {SILENCE_SECONDS} s"
-        if isinstance(error, httpx.RemoteProtocolError):
-            return f"{self.base_url} broke off: {error}"
-        return f"nothing answers at {self.base_url}: {str(error) or type(error).__name__}"
+        return why(error, self.base_url)
 
 
 class _ClientLeft(Exception):

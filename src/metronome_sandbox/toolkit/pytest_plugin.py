@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import pytest
 
 if TYPE_CHECKING:
+    from metronome_sandbox.toolkit.recording_plugin import Plays, Records
     from metronome_sandbox.toolkit.sandboxes import Sandbox
-    from metronome_sandbox.toolkit.suite_recording import Recorder
     from metronome_sandbox.toolkit.suite_replay import Player
     from metronome_sandbox.toolkit.target_option import TargetOption
 
@@ -24,6 +24,9 @@ BEARER_TOKEN = "METRONOME_BEARER_TOKEN"
 CONTROL_TOKEN = "METRONOME_SANDBOX_CONTROL_TOKEN"
 """Of the environment; the first two are what the official SDKs read."""
 
+EXACTLY_ONCE_PLAN = "METRONOME_EXACTLY_ONCE_PLAN"
+"""Of the environment too: what ``metronome-sandbox check --exactly-once`` wants of a run that it starts."""
+
 MARKER = "metronome"
 MARKER_HELP = (
     "metronome(writes=True): what this test may do. writes=True lets it write at a target that is no sandbox; "
@@ -31,17 +34,14 @@ MARKER_HELP = (
 )
 WORDS = {"writes", "replays"}
 ALLOW_WRITES = "--metronome-allow-writes"
+TARGET = "--metronome-target"
 COVERAGE = "--metronome-coverage"
+RECORD = "--metronome-record"
 
 OUR_SANDBOX = pytest.StashKey["Sandbox"]()
 OUR_TARGET = pytest.StashKey["TargetOption"]()
-OUR_RECORDER = pytest.StashKey["Recorder"]()
-OUR_PLAYER = pytest.StashKey["Player"]()
-WAS_RECORDED = pytest.StashKey[str]()
-HAS_TROUBLE = pytest.StashKey[bool]()
-"""Of a test that failed or was skipped."""
-
-RECORD = "--metronome-record"
+OUR_RECORDS = pytest.StashKey["Records"]()
+OUR_PLAYS = pytest.StashKey["Plays"]()
 
 
 class Hooks:
@@ -65,7 +65,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the options."""
     group = parser.getgroup("metronome-sandbox", "a sandbox of the Metronome billing API")
     group.addoption(
-        "--metronome-target",
+        TARGET,
         default="sandbox",
         metavar="sandbox|URL|FILE.har",
         help="What tests with the fixture metronome_sandbox talk to: a sandbox in this process (default), a sandbox or "
@@ -100,11 +100,20 @@ def pytest_configure(config: pytest.Config) -> None:
         from metronome_sandbox.toolkit.coverage_plugin import CoveragePlugin
 
         config.pluginmanager.register(CoveragePlugin(files))
-    text = config.getoption("--metronome-target")
+    if plan := os.environ.pop(EXACTLY_ONCE_PLAN, None) or getattr(config, "workerinput", {}).get(EXACTLY_ONCE_PLAN):
+        from metronome_sandbox.toolkit.exactly_once.plugin import ExactlyOnce
+
+        config.pluginmanager.register(ExactlyOnce(config, plan))
+    text = config.getoption(TARGET)
     if text != "sandbox":
         _aim(config, text)
-    if config.getoption(RECORD):
-        _record(config, config.getoption(RECORD))
+    if file := config.getoption(RECORD):
+        from metronome_sandbox.toolkit import recording_plugin
+
+        target = config.stash.get(OUR_TARGET, None)
+        records = recording_plugin.Records(config, file, "" if target is None else target.where)
+        config.stash[OUR_RECORDS] = records
+        config.pluginmanager.register(records)
 
 
 def _aim(config: pytest.Config, text: str) -> None:
@@ -114,66 +123,30 @@ def _aim(config: pytest.Config, text: str) -> None:
     try:
         target = parse_target(text)
     except WrongTarget as error:
-        raise pytest.UsageError(f"--metronome-target: {error}") from None
+        raise pytest.UsageError(f"{TARGET}: {error}") from None
     config.stash[OUR_TARGET] = target
-    if target.kind is TargetKind.RECORDING:
-        from metronome_sandbox.toolkit import suite_replay
-        from metronome_sandbox.toolkit.har import BadRecording
-
-        try:
-            config.stash[OUR_PLAYER] = suite_replay.Player(Path(target.where))
-        except BadRecording as error:
-            raise pytest.UsageError(f"--metronome-target: {error}") from None
-
-
-def _record(config: pytest.Config, text: str) -> None:
-    """Get ready to record; what an interrupted run left behind goes."""
-    from metronome_sandbox.toolkit import suite_recording
-
-    path = Path(text).absolute()
-    if OUR_PLAYER in config.stash:
-        raise pytest.UsageError(f"{RECORD}: what a recording answers is recorded already; leave it or the target out")
-    if path.suffix.lower() != ".har" or not path.parent.is_dir():
-        raise pytest.UsageError(f"{RECORD} {text}: expected a file FILE.har in a directory that is there")
-    worker = getattr(config, "workerinput", {}).get("workerid", "")
-    if not worker:
-        suite_recording.drop_parts(path)
-    target = config.stash.get(OUR_TARGET, None)
-    config.stash[OUR_RECORDER] = suite_recording.Recorder(
-        path, worker, suite_recording.IN_PROCESS if target is None else target.where
-    )
-
-
-def pytest_report_header(config: pytest.Config) -> list[str]:
-    """Say what the tests talk to, when it is not the usual, and what a recording has to say."""
-    target, player = config.stash.get(OUR_TARGET, None), config.stash.get(OUR_PLAYER, None)
-    told = [] if player is None else [f"metronome recording: {line}" for line in player.told()]
-    return [] if target is None else [f"metronome target: {target.where}", *told]
-
-
-def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
-    """End the recording of this process and, where no other one does it, put the whole together."""
-    recorder = session.config.stash.get(OUR_RECORDER, None)
-    if recorder is None:
+    if target.kind is not TargetKind.RECORDING:
         return
-    recorder.close()
-    if not hasattr(session.config, "workerinput"):
-        is_over = exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED)
-        session.config.stash[WAS_RECORDED] = recorder.finish() if is_over else recorder.give_up()
+    from metronome_sandbox.toolkit import recording_plugin
+    from metronome_sandbox.toolkit.har import BadRecording
+
+    if config.getoption(RECORD):
+        raise pytest.UsageError(f"{RECORD}: what a recording answers is recorded already; leave it or the target out")
+    if config.getoption(COVERAGE):
+        raise pytest.UsageError(
+            f"{COVERAGE}: the calls of a recording are counted by metronome-sandbox coverage --har {target.where}"
+        )
+    try:
+        config.stash[OUR_PLAYS] = plays = recording_plugin.Plays(Path(target.where))
+    except BadRecording as error:
+        raise pytest.UsageError(f"{TARGET}: {error}") from None
+    config.pluginmanager.register(plays)
 
 
-def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
-    """Say what was recorded."""
-    told = config.stash.get(WAS_RECORDED, None)
-    if told is not None:
-        terminalreporter.write_line(f"metronome recording: {told}")
-
-
-def pytest_unconfigure(config: pytest.Config) -> None:
-    """End the server of a recording."""
-    player = config.stash.get(OUR_PLAYER, None)
-    if player is not None:
-        player.stop()
+def pytest_report_header(config: pytest.Config) -> str | None:
+    """Say what the tests talk to, when it is not the usual."""
+    target = config.stash.get(OUR_TARGET, None)
+    return None if target is None else f"metronome target: {target.where}"
 
 
 @pytest.fixture(scope="session")
@@ -181,8 +154,8 @@ def _metronome_server(pytestconfig: pytest.Config) -> Iterator[Any]:
     """The sandbox of this run; only what uses it starts it."""
     from metronome_sandbox.toolkit.sandboxes import start_server
 
-    recorder = pytestconfig.stash.get(OUR_RECORDER, None)
-    server = start_server() if recorder is None else start_server(recorder.around)
+    records: Records | None = pytestconfig.stash.get(OUR_RECORDS, None)
+    server = start_server() if records is None else start_server(records.recorder.around)
     yield server
     server.stop()
 
@@ -190,15 +163,15 @@ def _metronome_server(pytestconfig: pytest.Config) -> Iterator[Any]:
 @pytest.fixture(scope="session")
 def _metronome_address(pytestconfig: pytest.Config) -> Iterator[str]:
     """Where the URL of ``--metronome-target`` is reached: by way of a proxy where calls are recorded."""
-    target, recorder = pytestconfig.stash[OUR_TARGET], pytestconfig.stash.get(OUR_RECORDER, None)
-    if recorder is None:
+    target, records = pytestconfig.stash[OUR_TARGET], pytestconfig.stash.get(OUR_RECORDS, None)
+    if records is None:
         yield target.where
         return
     try:
         from metronome_sandbox.toolkit.proxy import recording_proxy
     except ModuleNotFoundError as error:
         pytest.fail(f'{RECORD} of a URL needs {error.name}: pip install "metronome-sandbox[toolkit]"', pytrace=False)
-    server = recording_proxy(target.where, recorder.around)
+    server = recording_proxy(target.where, records.recorder.around)
     yield server.url
     server.stop()
 
@@ -224,10 +197,9 @@ def metronome_sandbox(request: pytest.FixtureRequest, monkeypatch: pytest.Monkey
     """
     writes = _writes(request.node)
     target: TargetOption | None = request.config.stash.get(OUR_TARGET, None)
-    recorder: Recorder | None = request.config.stash.get(OUR_RECORDER, None)
-    player: Player | None = request.config.stash.get(OUR_PLAYER, None)
-    if player is not None:
-        sandbox = _of_recording(player, request, writes)
+    plays: Plays | None = request.config.stash.get(OUR_PLAYS, None)
+    if plays is not None:
+        sandbox = _of_recording(plays.player, request, writes)
     else:
         sandbox = _of_this_run(request, writes) if target is None else _at(target, request, writes)
     request.node.stash[OUR_SANDBOX] = sandbox
@@ -235,21 +207,12 @@ def metronome_sandbox(request: pytest.FixtureRequest, monkeypatch: pytest.Monkey
     monkeypatch.setenv(BEARER_TOKEN, sandbox.token)
     if sandbox.base_url.startswith("http://127.0.0.1:"):
         _leave_out_proxies(monkeypatch)
-    if recorder is not None:
-        recorder.begin()
     request.node.ihook.pytest_metronome_sandbox_begins(item=request.node, sandbox=sandbox)
     yield sandbox
-    calls = [] if recorder is None else recorder.end()
-    has_trouble = request.node.stash.get(HAS_TROUBLE, False)
     try:
         request.node.ihook.pytest_metronome_sandbox_ends(item=request.node, sandbox=sandbox)
-        if player is not None:
-            if player.missing() and not has_trouble:
-                pytest.fail(player.missing(), pytrace=False)
-        elif writes is False and sandbox.has_control:
+        if writes is False and sandbox.has_control and plays is None:
             _has_only_read(sandbox)
-        if recorder is not None and not has_trouble and _replays(request.node):
-            recorder.keep(request.node.nodeid, calls, sandbox.token, is_sandbox=sandbox.has_control)
     finally:
         del request.node.stash[OUR_SANDBOX]
         sandbox.close()
@@ -263,9 +226,10 @@ def _of_this_run(request: pytest.FixtureRequest, writes: bool | None) -> Sandbox
 
 def _of_recording(player: Player, request: pytest.FixtureRequest, writes: bool | None) -> Sandbox:
     """Return what a test talks to where only a recording answers, if that knows it."""
+    from metronome_sandbox.toolkit.recording_plugin import is_kept_out
     from metronome_sandbox.toolkit.sandboxes import Sandbox
 
-    if not _replays(request.node):
+    if is_kept_out(request.node):
         pytest.skip(f"it is kept out of recordings by {MARKER}(replays=False)")
     why = player.why_skipped(request.node.nodeid)
     if why is not None:
@@ -297,24 +261,19 @@ def _at(target: TargetOption, request: pytest.FixtureRequest, writes: bool | Non
 
 def _writes(item: pytest.Item) -> bool | None:
     """Return what a test says about itself; None where it says nothing."""
-    return _said(item, "writes")
+    return said(item, "writes")
 
 
-def _replays(item: pytest.Item) -> bool:
-    """Return whether a test has its place in recordings. One that needs the time of day, or chance, has none."""
-    return _said(item, "replays") is not False
-
-
-def _said(item: pytest.Item, name: str) -> bool | None:
+def said(item: pytest.Item, name: str) -> bool | None:
     """Return what the nearest marker says that has a word; None where there is none."""
     for marker in item.iter_markers(MARKER):
         words = marker.kwargs
         is_right = words and words.keys() <= WORDS and all(isinstance(value, bool) for value in words.values())
         if marker.args or not is_right:
-            said = ", ".join([*map(repr, marker.args), *(f"{name}={value!r}" for name, value in words.items())])
+            shown = ", ".join([*map(repr, marker.args), *(f"{name}={value!r}" for name, value in words.items())])
             pytest.fail(
                 f"expected {MARKER}(writes=True), {MARKER}(writes=False) or {MARKER}(replays=False), "
-                f"received {MARKER}({said})",
+                f"received {MARKER}({shown})",
                 pytrace=False,
             )
         if name in words:
@@ -344,23 +303,10 @@ def _has_only_read(sandbox: Sandbox) -> None:
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Add to the report of a failing test what it asked the sandbox for and what that changed."""
     report = yield
-    sandbox, player = item.stash.get(OUR_SANDBOX, None), item.config.stash.get(OUR_PLAYER, None)
-    if report.failed and sandbox is not None and player is not None:
-        report.sections.append(("metronome: the recording", player.missing() or "has every call of this test"))
-    elif report.failed and sandbox is not None and sandbox.has_control:
+    sandbox = item.stash.get(OUR_SANDBOX, None)
+    if report.failed and sandbox is not None and sandbox.has_control and OUR_PLAYS not in item.config.stash:
         report.sections.extend(_story(sandbox))
-    if report.failed or report.skipped:
-        item.stash[HAS_TROUBLE] = True
-        _note_skipped(item, report)
     return report
-
-
-def _note_skipped(item: pytest.Item, report: pytest.TestReport) -> None:
-    """Let a recording know why it has nothing of a test."""
-    recorder = item.config.stash.get(OUR_RECORDER, None)
-    is_ours = "metronome_sandbox" in getattr(item, "fixturenames", ())
-    if recorder is not None and is_ours and isinstance(report.longrepr, tuple) and report.skipped:
-        recorder.skip(item.nodeid, str(report.longrepr[2]).removeprefix("Skipped: "))
 
 
 def _story(sandbox: Sandbox) -> Iterator[tuple[str, str]]:

@@ -112,6 +112,7 @@ class Recording:
         exchanges: In order.
         notes: What the reader of the file left out, in words.
         suite: Of a test run's recording.
+        origin: Where the calls went, ``https://api.example.com``.
     """
 
     def __init__(
@@ -120,10 +121,12 @@ class Recording:
         notes: Iterable[str] = (),
         contract: Contract | None = None,
         suite: Suite | None = None,
+        origin: str = "",
     ) -> None:
         self.exchanges = tuple(exchanges)
         self.notes = tuple(notes)
         self.suite = suite
+        self.origin = origin
         self._contract = contract or packaged()
         self._answers: dict[Key, list[Exchange]] = {}
         for exchange in self.exchanges:
@@ -172,8 +175,10 @@ class Recording:
         for number, exchange in enumerate(self.exchanges, start=1):
             exchange = Redaction(tokens_of(exchange.sent)).exchange(exchange)  # a browser's archive may hold anything
             call = reader.call(exchange)
+            # A request that was refused may be wrong: the API said so.
+            of_request = [] if exchange.answered.status >= 400 else reader.of_request(call, exchange.sent)
             of_answer = [] if exchange.answered.is_dropped else reader.of_answer(call, exchange.answered)
-            for side, findings in (("request", reader.of_request(call, exchange.sent)), ("answer", of_answer)):
+            for side, findings in (("request", of_request), ("answer", of_answer)):
                 for finding in findings:
                     noted = Noted(side, call.name, number, finding)
                     if noted.key not in seen:
@@ -218,7 +223,7 @@ def load(path: Path, contract: Contract | None = None) -> Recording:
     if cut:
         notes.append(f"{path}: left out {len(cut)} of its calls, whose bodies were not recorded")
     whole = [_rooted(one, contract) for one in own if one.sent.is_whole and one.answered.is_whole]
-    return Recording(whole, notes, contract, archive.suite)
+    return Recording(whole, notes, contract, archive.suite, origin)
 
 
 def _rooted(exchange: Exchange, contract: Contract) -> Exchange:
@@ -388,7 +393,7 @@ class MutationScore:
     Attributes:
         altered: Requests that were tried.
         answered: Of them, those that were answered; none is best.
-        examples: Some of those, in words.
+        examples: Some of those of each operation, in words that begin with its name and a colon.
     """
 
     altered: int
@@ -408,6 +413,8 @@ MUTATIONS_OF_ONE = 200
 """Of one request at most: a batch of a thousand events is not altered in a thousand places."""
 
 EXAMPLES = 10
+"""Of one operation."""
+
 Step = str | int
 
 
@@ -417,8 +424,9 @@ def mutation_score(recording: Recording) -> MutationScore:
     A value is changed, a property or parameter left out or added, a body taken away. An altered request that was
     recorded as well, the second page of a list for example, is no alteration and not counted.
     """
-    altered = answered = 0
+    altered, answered = 0, Counter[str]()
     examples: list[str] = []
+    redaction = Redaction()  # two secrets are the same to a recording, which has none
     seen: set[tuple[Any, ...]] = set()
     literal = {_literal(one.sent, recording.call(one.sent)) for one in recording.exchanges}
     for exchange in recording.exchanges:
@@ -429,14 +437,14 @@ def mutation_score(recording: Recording) -> MutationScore:
         for number, mutation in enumerate(mutations(exchange.sent, call)):
             if number == MUTATIONS_OF_ONE:
                 break
-            if _literal(mutation.sent, recording.call(mutation.sent)) in literal:
+            if _literal(redaction.sent(mutation.sent), recording.call(mutation.sent)) in literal:
                 continue
             altered += 1
             if recording.answers(mutation.sent):
-                answered += 1
-                if len(examples) < EXAMPLES:
+                answered[call.name] += 1
+                if answered[call.name] <= EXAMPLES:
                     examples.append(f"{call.name}: {mutation.what}")
-    return MutationScore(altered, answered, tuple(examples))
+    return MutationScore(altered, answered.total(), tuple(examples))
 
 
 def _literal(sent: Sent, call: Call) -> tuple[str, str, str, str]:

@@ -33,6 +33,8 @@ USD_CENTS = "2714e483-4ff1-48e4-9e25-ac732e8f24f2"
 MAX_JOURNAL = 1000
 """As many calls as the control plane tells at once."""
 
+MOST_HEALTH_BYTES = 1024 * 1024
+
 QUANTITY = "quantity"
 """The property of a usage event that :meth:`Sandbox.priced_contract` adds up."""
 
@@ -85,7 +87,7 @@ def is_sandbox(base_url: str) -> bool:
     Raises:
         CallFailed: Nobody answers.
     """
-    connection = Connection(base_url, None)
+    connection = Connection(base_url, None, most_bytes=MOST_HEALTH_BYTES)
     try:
         health = connection.send("GET", "/sandbox/health")
         return health.status == 200 and "version" in health.json
@@ -191,7 +193,7 @@ class Faults:
         self._lasting = {**self.inject(kind, operation_id, call=call, **more), "more": more}
 
     @contextmanager
-    def carried_over(self) -> Iterator[None]:
+    def _carried_over(self) -> Iterator[None]:
         """Let what is to last outlive the block, which puts another world in the place of the tenant's."""
         lasting = self._lasting
         now = next((one for one in self.list() if one["id"] == lasting["id"]), None) if lasting else None
@@ -295,7 +297,7 @@ class Sandbox:
 
     def load(self, scenario: str) -> Mapping[str, Mapping[str, str]]:
         """Put a ready-made company in place of everything; return its ids, by kind and name."""
-        with self.faults.carried_over():
+        with self.faults._carried_over():
             made = self._control("POST", f"/sandbox/scenarios/{quote(scenario, safe='')}")
         ids: Mapping[str, Mapping[str, str]] = made["ids"]
         self._beginning = self.snapshot()
@@ -307,7 +309,7 @@ class Sandbox:
 
     def restore(self, snapshot: bytes) -> None:
         """Bring back what the tenant had, its clock and its ids included. Faults and idempotency keys go."""
-        with self.faults.carried_over():
+        with self.faults._carried_over():
             self._controlled("PUT", "/sandbox/snapshot", snapshot)
         self._beginning = snapshot
 

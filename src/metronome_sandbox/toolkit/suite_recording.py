@@ -18,10 +18,9 @@ from threading import Lock
 from time import monotonic
 from typing import IO, Any, NamedTuple
 
-from metronome_sandbox import __version__
 from metronome_sandbox.listening import Application, Message, Receive, Scope, Send
-from metronome_sandbox.toolkit.exchanges import Answered, Copy, Exchange, Headers, Sent
-from metronome_sandbox.toolkit.har import SUITE, entry_of
+from metronome_sandbox.toolkit.exchanges import Answered, Copy, Exchange, Headers, Sent, header
+from metronome_sandbox.toolkit.har import SUITE, entry_of, log
 from metronome_sandbox.toolkit.redaction import Redaction, tokens_of
 
 IN_PROCESS = "http://127.0.0.1:4010"
@@ -109,12 +108,16 @@ class Recorder:
             return f"{self._path} cannot be written: {error.strerror}"
         if not calls:
             return f"no test that passed made a call, so {self._path} was not written"
-        return f"{calls} calls of {tests} tests that passed are in {self._path}"
+        return f"{_count(calls, 'call')} of {_count(tests, 'test')} that passed: {self._path}"
 
     def give_up(self) -> str:
         """Leave the recording of an earlier run as it is; return that in words."""
         drop_parts(self._path)
         return f"the run was not finished, so {self._path} was not written"
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 def _started(calls: list[Exchange]) -> str:
@@ -144,7 +147,7 @@ class Tee:
             return
         started_at, started = datetime.now(UTC), monotonic()
         asked, answered = Copy(), Copy()
-        status, is_over = 0, False
+        status, is_over, promised = 0, False, ""
         headers: Headers = ()
 
         def exchange() -> Exchange:
@@ -171,12 +174,15 @@ class Tee:
             return message
 
         async def tell(message: Message) -> None:
-            nonlocal status, headers, is_over
+            nonlocal status, headers, is_over, promised
             if message["type"] == "http.response.start":
                 status, headers = message["status"], _readable(message.get("headers", ()))
+                promised = header(headers, "content-length") or ""
             else:
                 answered.add(message.get("body", b""))
-                if not message.get("more_body", False):
+                # The client knows it as soon as the bytes are there that were promised.
+                is_last = not message.get("more_body", False) or str(answered.size) == promised
+                if is_last and not is_over:
                     is_over = True
                     self._see(exchange())
             await send(message)
@@ -217,8 +223,7 @@ def put_together(path: Path) -> Recorded:
     calls, is_sandbox = 0, False
     whole = path.with_name(f"{path.name}.whole.part")
     with _open(whole) as file:
-        creator = {"name": "metronome-sandbox", "version": __version__}
-        file.write('{"log": {"version": "1.2", "creator": ' + json.dumps(creator) + ', "entries": [')
+        file.write(json.dumps(log()).removesuffix("]}}"))
         for line in _lines(path, whole):
             test = line["test"]
             if "skipped" in line:

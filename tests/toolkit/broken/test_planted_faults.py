@@ -111,4 +111,4 @@ def test_the_smallest_of_the_requests_that_break_is_shown() -> None:
         found = check(target, PROFILES["smoke"], DOCUMENT, only=only, suites=("generated",))
 
     assert found.failures
-    assert all(len(failure.exchanges[-1].body) < 120 for failure in found.failures)
+    assert all(len(failure.exchanges[-1].sent.body) < 120 for failure in found.failures)

@@ -1,4 +1,4 @@
-"""``metronome-sandbox check-assumptions``: run the probes against a host and tell what they say."""
+"""``metronome-sandbox check --assumptions``: run the probes against a host and tell what they say."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def run(
     *,
     control_token: str | None = None,
     only: tuple[str, ...] = (),
-    yes_write_to: str | None = None,
+    writes_to: str | None = None,
     json_file: Path | None = None,
     html_file: Path | None = None,
 ) -> int:
@@ -35,10 +35,10 @@ def run(
         host = host_of(base_url)
         ground = probes.explore(lambda token: Host(base_url, token, control_token), token)
         is_sandbox = ground.is_sandbox
-        if not is_sandbox and yes_write_to != host:
+        if not is_sandbox and writes_to != host:
             raise CannotAsk(
                 f"{host} has no control plane, so it is no sandbox, and probes make customers, contracts and invoices "
-                f"there before they archive them: add --yes-write-to {host} if that account may be written to"
+                f"there before they archive them: add --writes-to {host} if that account may be written to"
             )
         for outcome in probes.run(ground, chosen):
             outcomes.append(outcome)
