@@ -123,7 +123,7 @@ def test_memory_does_not_grow_with_the_file(desk: Desk, monkeypatch: pytest.Monk
         finally:
             tracemalloc.stop()
 
-    assert peak(9_000) < peak(3_000) + 300_000
+    assert peak(6_000) < peak(2_000) + 300_000
 
 
 def test_what_is_sent_has_every_digit_and_no_price(desk: Desk):
