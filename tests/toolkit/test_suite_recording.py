@@ -209,6 +209,56 @@ def test_a_run_without_calls_leaves_it_too(run: Run, tmp_path: Path):
     assert [path.read_text() for path in tmp_path.iterdir()] == ["the earlier one"]
 
 
+def test_a_recording_that_cannot_be_written_ends_the_run_with_a_sentence(run: Run, tmp_path: Path):
+    file = tmp_path / "calls.har"
+
+    result = run(
+        f"""
+        import pathlib
+
+        def test_in_the_way(metronome_sandbox):
+            pathlib.Path({str(file)!r} + ".main.part").mkdir()
+            metronome_sandbox.call("GET", "/v1/customers")
+        """,
+        *("--metronome-record", str(file)),
+    )
+    again = run("def test_fine(metronome_sandbox): pass", "--metronome-record", str(file))
+
+    assert result.ret == pytest.ExitCode.INTERRUPTED
+    result.stdout.fnmatch_lines([f"*Exit: --metronome-record: {file}.main.part: Is a directory*"])
+    assert again.ret == pytest.ExitCode.USAGE_ERROR
+    again.stderr.fnmatch_lines([f"ERROR: --metronome-record: {file}.main.part: *"])
+
+
+def test_a_test_that_is_run_again_is_recorded_when_it_passes(run: Run, tmp_path: Path, pytester: pytest.Pytester):
+    file = tmp_path / "calls.har"
+    pytester.makeconftest(
+        """
+        from _pytest.runner import runtestprotocol
+
+        def pytest_runtest_protocol(item, nextitem):
+            for _ in range(2):
+                runtestprotocol(item, nextitem=nextitem)
+            return True
+        """
+    )
+
+    result = run(
+        """
+        TIMES = []
+
+        def test_unsteady(metronome_sandbox):
+            TIMES.append(1)
+            metronome_sandbox.call("GET", f"/v1/customers?limit={len(TIMES)}")
+            assert len(TIMES) == 2
+        """,
+        *("--metronome-record", str(file)),
+    )
+
+    result.assert_outcomes(passed=1, failed=1)
+    assert [one.exchange.sent.query for one in har.read(file).entries] == ["limit=2"]
+
+
 # The real API
 
 REAL = """

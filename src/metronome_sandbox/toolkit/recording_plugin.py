@@ -47,14 +47,18 @@ class Records:
             raise pytest.UsageError(f"--metronome-record {text}: expected a file FILE.har in a directory that is there")
         self._is_worker = hasattr(config, "workerinput")
         if not self._is_worker:
-            drop_parts(path)  # of a run that was interrupted
+            try:
+                drop_parts(path)  # of a run that was interrupted
+            except OSError as error:
+                raise pytest.UsageError(f"--metronome-record: {error.filename}: {error.strerror}") from None
         worker = config.workerinput["workerid"] if self._is_worker else ""  # type: ignore[attr-defined]
         self.recorder = Recorder(path, worker, base_url or IN_PROCESS)
         self._told = ""
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_metronome_sandbox_begins(self, item: pytest.Item, sandbox: Sandbox) -> None:
-        """Listen to a test."""
+        """Listen to a test, which may have run before."""
+        item.stash[HAS_TROUBLE] = False
         self.recorder.begin()
 
     @pytest.hookimpl(tryfirst=True)
@@ -74,8 +78,14 @@ class Records:
         if report.when == "teardown" and heard is not None:
             del item.stash[HEARD]
             if not item.stash.get(HAS_TROUBLE, False) and not is_kept_out(item):
-                self.recorder.keep(item.nodeid, heard.calls, heard.token, is_sandbox=heard.is_sandbox)
+                self._keep(item.nodeid, heard)
         return report
+
+    def _keep(self, test: str, heard: Heard) -> None:
+        try:
+            self.recorder.keep(test, heard.calls, heard.token, is_sandbox=heard.is_sandbox)
+        except OSError as error:
+            pytest.exit(f"--metronome-record: {error.filename}: {error.strerror}", pytest.ExitCode.INTERRUPTED)
 
     def pytest_sessionfinish(self, exitstatus: int) -> None:
         """End the recording of this process and, where no other one does it, put the whole together."""
@@ -102,6 +112,10 @@ class Plays:
     def pytest_report_header(self) -> list[str]:
         """Say what the recording holds."""
         return [f"metronome recording: {line}" for line in self.player.told()]
+
+    def pytest_metronome_sandbox_begins(self, item: pytest.Item, sandbox: Sandbox) -> None:
+        """Forget what became of the test before, if it is run again."""
+        item.stash[HAS_TROUBLE] = False
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_metronome_sandbox_ends(self, item: pytest.Item, sandbox: Sandbox) -> None:

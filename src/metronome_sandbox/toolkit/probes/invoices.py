@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 from metronome_sandbox.toolkit.probes.imports import window
-from metronome_sandbox.toolkit.probes.lab import AUGUST, JULY, JUNE, Figure, Shop, ledger
-from metronome_sandbox.toolkit.probes.table import Table
+from metronome_sandbox.toolkit.probes.lab import AUGUST, JULY, JUNE, Figure
+from metronome_sandbox.toolkit.probes.shop import Shop, ledger
+from metronome_sandbox.toolkit.probes.table import CLOCK, Table
 
 TABLE = Table()
 probe = TABLE.probe
@@ -106,12 +107,12 @@ def month_end(shop: Shop) -> Iterator[Figure]:
 
 @probe("A-statement-anchor")
 def statement_anchor(shop: Shop) -> Iterator[Figure]:
-    """Contracts from February 10 with schedules that name no date."""
+    """Contracts from May 10 with schedules that name no date."""
     shop.product("P", 10)
-    anchors = {"QUARTERLY": "2024-01-01", "ANNUAL": "2024-02-01", "WEEKLY": "2024-02-10"}
+    anchors = {"QUARTERLY": "2024-04-01", "ANNUAL": "2024-05-01", "WEEKLY": "2024-05-10"}
     for frequency, anchor in anchors.items():
         schedule = {"frequency": frequency}
-        terms = {"starting_at": "2024-02-10T00:00:00Z", "ending_before": JUNE, "usage_statement_schedule": schedule}
+        terms = {"starting_at": "2024-05-10T00:00:00Z", "ending_before": JUNE, "usage_statement_schedule": schedule}
         contract = shop.contract(**terms)
         body = {"customer_id": shop.customer, "contract_id": contract}
         found = shop.lab.post("/v2/contracts/get", body)["data"]["usage_statement_schedule"]
@@ -237,7 +238,7 @@ def issue_date(shop: Shop) -> Iterator[Figure]:
     )
 
 
-@probe("A-late-usage", needs_clock=True)
+@probe("A-late-usage", needs=CLOCK)
 def late_usage(shop: Shop) -> Iterator[Figure]:
     """Usage of June that arrives on July 3, when June is final."""
     product = shop.product("P", 10)
@@ -257,7 +258,7 @@ def late_usage(shop: Shop) -> Iterator[Figure]:
     yield Figure("its days", 50, sum(day["total"] for day in days))  # (2 + 3) * 10
 
 
-@probe("A-invoice-id", needs_clock=True)
+@probe("A-invoice-id", needs=CLOCK)
 def invoice_id(shop: Shop) -> Iterator[Figure]:
     """The draft of June before and after it is final."""
     shop.product("P", 10)
