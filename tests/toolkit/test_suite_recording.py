@@ -476,6 +476,17 @@ def recorded(file: Path, *calls: Exchange) -> Path:
     return file
 
 
+def test_a_worker_that_crashes_loses_only_the_test_that_it_ran(tmp_path: Path):
+    file = tmp_path / "calls.har"
+    recorder = Recorder(file, "gw0")
+    recorder.keep("test_a.py::test", [CALL], TOKEN, is_sandbox=True)
+    (tmp_path / "calls.har.gw1.part").write_text('{"test": "test_a.py::test_half", "entr')
+
+    assert put_together(file) == (1, 1)
+    assert [one.exchange.test for one in har.read(file).entries] == ["test_a.py::test"]
+    recorder.close()
+
+
 def test_a_dropped_connection_is_dropped_again(tmp_path: Path):
     dropped = Exchange(CALL.sent, Answered(200, is_dropped=True), CALL.started_at)
     player = Player(recorded(tmp_path / "calls.har", dropped, CALL))

@@ -99,6 +99,7 @@ class Recorder:
         if self._file is None:
             self._file = _open(self._part)
         self._file.write(json.dumps(line, ensure_ascii=False) + "\n")
+        self._file.flush()  # a worker that crashes loses the test that it ran, and no other
 
     def close(self) -> None:
         """Close the file of this process."""
@@ -253,4 +254,4 @@ def _lines(path: Path, but: Path) -> Iterator[dict[str, Any]]:
     for part in parts(path):
         if part != but:
             with part.open(encoding="utf-8") as file:
-                yield from map(json.loads, file)
+                yield from (json.loads(line) for line in file if line.endswith("\n"))
