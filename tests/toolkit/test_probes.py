@@ -77,7 +77,7 @@ def test_every_assumption_has_one_probe_or_a_reason():
     assert [slug for slug, count in counted.items() if count > 1] == []
 
 
-@pytest.mark.parametrize("now", ["2024-08-15T00:00:00Z", "2030-01-31T23:30:00Z", "2026-03-01T00:10:00Z"])
+@pytest.mark.parametrize("now", ["2030-01-31T23:30:00Z", "2026-03-01T00:10:00Z"])
 def test_the_time_of_the_target_changes_nothing(now: str):
     sandbox = Sandbox()
     assert sandbox.connect("alice").send("PUT", "/sandbox/clock", {"now": now}).status == 200

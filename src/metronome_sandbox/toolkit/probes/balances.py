@@ -9,7 +9,7 @@ from uuid import uuid4
 from metronome_sandbox.toolkit.probes.imports import window
 from metronome_sandbox.toolkit.probes.lab import AUGUST, JULY, JUNE, SEPTEMBER, Figure
 from metronome_sandbox.toolkit.probes.shop import Shop
-from metronome_sandbox.toolkit.probes.table import CLOCK, Table
+from metronome_sandbox.toolkit.probes.table import Table
 
 TABLE = Table()
 probe = TABLE.probe
@@ -269,7 +269,7 @@ def child_access(shop: Shop) -> Iterator[Figure]:
     yield Figure("its creation", 400, shop.lab.status("/v1/contracts/create", shop.contract_body(credits=[credit])))
 
 
-@probe("A-tags-counted", needs=CLOCK)
+@probe("A-tags-counted")
 def tags_counted(shop: Shop) -> Iterator[Figure]:
     """Two credits with a tag each, of which one loses a product to the other on June 15."""
     left, right = shop.lab.name("left"), shop.lab.name("right")

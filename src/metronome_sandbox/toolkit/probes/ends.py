@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from metronome_sandbox.toolkit.probes.lab import AUGUST, DECEMBER, JULY, JUNE, SEPTEMBER, YEAR_END, Figure
+from metronome_sandbox.toolkit.probes.lab import AUGUST, DECEMBER, JULY, JUNE, SEPTEMBER, YEAR_END, Figure, Json
 from metronome_sandbox.toolkit.probes.shop import Shop, ledger
-from metronome_sandbox.toolkit.probes.table import CLOCK, Table
+from metronome_sandbox.toolkit.probes.table import Table
 
 TABLE = Table()
 probe = TABLE.probe
@@ -94,72 +94,73 @@ def expiration(shop: Shop) -> Iterator[Figure]:
     yield Figure("what is left", 0, found["balance"])
 
 
-@probe("A-postpaid-end", needs=CLOCK)
+def _postpaid(shop: Shop, short: str, due: str, *, do_not_invoice: bool = False, **terms: Any) -> Json:
+    """Return a postpaid commit of 100, until its true-up where nothing else is said."""
+    schedule = {"schedule_items": [{"timestamp": due, "amount": 100}], "do_not_invoice": do_not_invoice}
+    return {
+        **shop.prepaid(short, 100, **{"ending_before": due, **terms}, invoice_schedule=schedule),
+        "type": "POSTPAID",
+    }
+
+
+@probe("A-postpaid-end")
 def postpaid_end(shop: Shop) -> Iterator[Figure]:
-    """Postpaid commits of 100 until July, 40 used of each, with a true-up in August and with none."""
+    """Postpaid commits of 100 until July 2024, 40 used of each, with a true-up that is to come and with none."""
     product = shop.product("P", 10)
-    due = {"schedule_items": [{"timestamp": AUGUST, "amount": 100}]}
-    for short, schedule in (("billed", due), ("not billed", {**due, "do_not_invoice": True})):
-        commit = {**shop.prepaid(short, 100, ending_before=JULY, invoice_schedule=schedule), "type": "POSTPAID"}
-        contract = shop.contract(commits=[commit])
+    later = shop.at(24 * 300)
+    for short, terms in (("billed", {}), ("not billed", {"do_not_invoice": True})):
+        contract = shop.lasting(commits=[_postpaid(shop, short, later, ending_before=JULY, **terms)])
         shop.bill(contract, [(product, 4)])
 
-    def lapsed() -> dict[str, list[Any]]:
-        found = shop.balances(include_archived=True)
-        return {name: [one for one in ledger(balance) if "EXPIRATION" in one[0]] for name, balance in found.items()}
+    found = shop.balances(include_archived=True)
 
-    shop.lab.advance("2024-07-15T00:00:00Z")
+    lapsed = {name: [one for one in ledger(balance) if "EXPIRATION" in one[0]] for name, balance in found.items()}
     expected = {"billed": [], "not billed": [("POSTPAID_COMMIT_EXPIRATION", -60)]}  # 100 - 40
-    yield Figure("what lapses at the end of June", expected, lapsed())
+    yield Figure("what lapsed at the end of June", expected, lapsed)
 
 
-@probe("A-true-up", needs=CLOCK)
+@probe("A-true-up")
 def true_up(shop: Shop) -> Iterator[Figure]:
-    """The invoice of what a postpaid commit of 100 lacks, 40 of it used."""
+    """The invoice of what a postpaid commit of 100 lacks, 40 of it used in June; and of one that is due later."""
     product = shop.product("P", 10)
-    due = {"schedule_items": [{"timestamp": AUGUST, "amount": 100}]}
-    commit = {**shop.prepaid("C", 100, ending_before=AUGUST, invoice_schedule=due), "type": "POSTPAID"}
-    shop.contract(commits=[commit], usage_statement_schedule={"frequency": "MONTHLY"})
-    shop.lab.ask("POST", "/v1/ingest", [{**shop.event(product, 24 * 9, 4), "customer_id": shop.customer}])
 
     def invoices() -> list[Any]:
         found = [one for one in shop.invoices("SCHEDULED") if one["total"]]
         return [(one["status"], [line[1:] for line in shop.lines(one)]) for one in found]
 
-    yield Figure("in June", [("DRAFT", [(1, 60, 60)])], invoices())  # 100 - 4 * 10
-    shop.lab.advance("2024-08-05T00:00:00Z")
-    yield Figure("in August", [("FINALIZED", [(1, 60, 60)])], invoices())
+    contract = shop.contract(commits=[_postpaid(shop, "C", AUGUST)])
+    shop.bill(contract, [(product, 4)])
+    yield Figure("before July is imported", [("DRAFT", [(1, 60, 60)])], invoices())  # 100 - 4 * 10
+    shop.bill(contract, [(product, 1)], JULY, AUGUST)
+    yield Figure("when all is imported", [("FINALIZED", [(1, 50, 50)])], invoices())
+    shop.running(
+        ending_before=shop.at(24 * 400), commits=[_postpaid(shop, "D", shop.at(24 * 300), starting_at=shop.this_month)]
+    )
+    yield Figure("and of one that is due later", [("FINALIZED", [(1, 50, 50)]), ("DRAFT", [(1, 100, 100)])], invoices())
 
 
-@probe("A-true-up-once", needs=CLOCK)
+@probe("A-true-up-once")
 def true_up_once(shop: Shop) -> Iterator[Figure]:
     """A postpaid commit that June used up, and whose invoice of June is void after the true-up was due."""
     product = shop.product("P", 10)
-    due = {"schedule_items": [{"timestamp": AUGUST, "amount": 100}]}
-    commit = {**shop.prepaid("C", 100, ending_before=AUGUST, invoice_schedule=due), "type": "POSTPAID"}
-    shop.contract(commits=[commit], usage_statement_schedule={"frequency": "MONTHLY"})
-    event = {**shop.event(product, 24 * 9, 10), "customer_id": shop.customer}
-    shop.lab.ask("POST", "/v1/ingest", [event])
+    contract = shop.contract(commits=[_postpaid(shop, "C", AUGUST)])
+    june = shop.bill(contract, [(product, 10)])
+    shop.bill(contract, [(product, 0)], JULY, AUGUST)
 
     def scheduled() -> list[Any]:
         return [one["total"] for one in shop.invoices("SCHEDULED") if one["status"] != "VOID" and one["total"]]
 
-    shop.lab.advance("2024-08-05T00:00:00Z")
     yield Figure("true-ups when all is used", [], scheduled())
-    june = next(one for one in shop.invoices("USAGE") if one["start_timestamp"][:10] == JUNE[:10])
     shop.void(june)
-    shop.lab.advance("2024-09-05T00:00:00Z")
     yield Figure("true-ups once June is void", [], scheduled())
 
 
-@probe("A-true-up-without-invoice", needs=CLOCK)
+@probe("A-true-up-without-invoice")
 def true_up_without_invoice(shop: Shop) -> Iterator[Figure]:
-    """A postpaid commit whose true-up is not invoiced."""
+    """A postpaid commit of the past whose true-up is not invoiced."""
     shop.product("P", 10)
-    due = {"schedule_items": [{"timestamp": AUGUST, "amount": 100}], "do_not_invoice": True}
-    commit = {**shop.prepaid("C", 100, ending_before=AUGUST, invoice_schedule=due), "type": "POSTPAID"}
-    shop.contract(commits=[commit], usage_statement_schedule={"frequency": "MONTHLY"})
-    shop.lab.advance("2024-08-05T00:00:00Z")
+    commit = _postpaid(shop, "C", AUGUST, do_not_invoice=True)
+    shop.contract(commits=[commit], ending_before=AUGUST, usage_statement_schedule={"frequency": "MONTHLY"})
 
     yield Figure("true-ups", [], [one["total"] for one in shop.invoices("SCHEDULED") if one["total"]])
     yield Figure("what is left", 0, shop.balances()["C"]["balance"])
@@ -182,22 +183,20 @@ def rollover_amount(shop: Shop) -> Iterator[Figure]:
     yield Figure("what rolls over", [500], found)  # the lesser of 1000 - 300 and 1000 / 2
 
 
-@probe("A-rollover-follows", needs=CLOCK)
+@probe("A-rollover-follows")
 def rollover_follows(shop: Shop) -> Iterator[Figure]:
-    """Usage of the last month of a contract that arrives after it was renewed."""
+    """Usage of the last month of a contract that is imported after it was renewed."""
     product = shop.product("P", 10)
     commit = shop.prepaid("C", 1000, ending_before=JULY, rollover_fraction=1)
-    first = shop.contract(commits=[commit], ending_before=JULY, usage_statement_schedule={"frequency": "MONTHLY"})
-    renewal = {"type": "RENEWAL", "from_contract_id": first}
-    second = shop.contract(starting_at=JULY, transition=renewal, usage_statement_schedule={"frequency": "MONTHLY"})
+    first = shop.contract(commits=[commit], ending_before=JULY)
+    second = shop.contract(starting_at=JULY, transition={"type": "RENEWAL", "from_contract_id": first})
 
     def amounts() -> list[Any]:
-        body = {"customer_id": shop.customer, "contract_id": second}
-        commits = shop.lab.post("/v2/contracts/get", body)["data"]["commits"]
+        commits = shop.read(second)["commits"]
         return [item["amount"] for one in commits for item in one["access_schedule"]["schedule_items"]]
 
     yield Figure("what rolls over before", [1000], amounts())
-    shop.lab.ask("POST", "/v1/ingest", [{**shop.event(product, 24 * 9, 30), "customer_id": shop.customer}])
+    shop.bill(first, [(product, 30)])
     yield Figure("what rolls over after", [700], amounts())  # 1000 - 30 * 10
 
 

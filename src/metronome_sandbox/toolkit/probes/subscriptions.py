@@ -8,7 +8,7 @@ from typing import Any
 from metronome_sandbox.toolkit.probes.lab import AUGUST, JULY, JUNE, LONG_AGO, Figure, Json
 from metronome_sandbox.toolkit.probes.pricing import composite
 from metronome_sandbox.toolkit.probes.shop import Shop
-from metronome_sandbox.toolkit.probes.table import CLOCK, Table
+from metronome_sandbox.toolkit.probes.table import Table
 
 TABLE = Table()
 probe = TABLE.probe
@@ -155,27 +155,17 @@ def subscription_invoice(shop: Shop) -> Iterator[Figure]:
     yield Figure("in arrears", ["USAGE", "USAGE"], kinds("ARREARS"))
 
 
-@probe("A-subscription-quantity", needs=CLOCK)
+@probe("A-subscription-quantity")
 def subscription_quantity(shop: Shop) -> Iterator[Figure]:
-    """2 seats at 100 in June: 5 from the 16th, 3 from the 21st, 5 again from the 26th."""
+    """2 seats at 100 in June 2024: 5 from the 16th, 3 from the 21st, 5 again from the 26th."""
     product = seat(shop)
-    contract = shop.contract(
-        subscriptions=[subscribed(product, initial_quantity=2)], usage_statement_schedule={"frequency": "MONTHLY"}
-    )
-    named = {"customer_id": shop.customer, "contract_id": contract}
-    [made] = shop.lab.post("/v2/contracts/get", named)["data"]["subscriptions"]
+    contract = shop.contract(subscriptions=[subscribed(product, initial_quantity=2)], ending_before=JULY, **_MONTHLY)
+    [made] = shop.read(contract)["subscriptions"]
     for day, quantity in ((16, 5), (21, 3), (26, 5)):
         change = {"starting_at": f"2024-06-{day}T00:00:00Z", "quantity": quantity}
-        edit = {**named, "update_subscriptions": [{"subscription_id": made["id"], "quantity_updates": [change]}]}
-        shop.lab.post("/v2/contracts/edit", edit)
+        shop.edit(contract, update_subscriptions=[{"subscription_id": made["id"], "quantity_updates": [change]}])
 
-    shop.lab.advance("2024-06-30T00:00:00Z")
-    june = sum(
-        line["total"]
-        for one in shop.invoices()
-        for line in one["line_items"]
-        if line.get("subscription_id") and line["starting_at"][:10] < JULY[:10]
-    )
+    june = sum(line["total"] for one in shop.invoices() for line in one["line_items"] if line.get("subscription_id"))
 
     yield Figure("what June costs", 350, june)  # 2 * 100 + 3 * 100 * 15 / 30
 
@@ -208,43 +198,40 @@ def composite_subscriptions(shop: Shop) -> Iterator[Figure]:
     yield Figure("invoices and totals", [("SCHEDULED", 100), ("USAGE", 110)], found)
 
 
-@probe("A-subscription-changes", needs=CLOCK)
+@probe("A-subscription-changes")
 def subscription_changes(shop: Shop) -> Iterator[Figure]:
-    """Changes of seats in one edit; then one of the running month, which is billed, and one before that."""
+    """Changes of seats in one edit; and of a quantity in months that are billed."""
     product = seat(shop)
     team = subscribed(product, **SEAT_BASED)
     del team["initial_quantity"]
-    made = shop.contract(subscriptions=[team, subscribed(product, initial_quantity=2)], **_MONTHLY)
-    seats, quantity = (one["id"] for one in shop.read(made)["subscriptions"])
+    seats = shop.lasting(subscriptions=[team])
+    quantity = shop.contract(subscriptions=[subscribed(product, initial_quantity=2)], ending_before=AUGUST, **_MONTHLY)
 
-    def edit(subscription: str, **changes: Any) -> int:
-        return shop.edit_status(made, update_subscriptions=[{"subscription_id": subscription, **changes}])
+    def edit(contract: str, **changes: Any) -> int:
+        [found] = shop.read(contract)["subscriptions"]
+        return shop.edit_status(contract, update_subscriptions=[{"subscription_id": found["id"], **changes}])
 
-    # b comes, then c, which goes again; then a seat without a name, that would be b's if it came before.
+    # b and c come, then c goes again; then a seat without a name, that would be b's if it came before.
     changes = {
         "add_unassigned_seats": [{"quantity": 1, "starting_at": AUGUST}],
         "remove_seat_ids": [{"seat_ids": ["c"], "starting_at": AUGUST}],
         "add_seat_ids": [{"seat_ids": ["b", "c"], "starting_at": AUGUST}],
     }
     yield Figure("an edit of seats", 200, edit(seats, seat_updates=changes))
-    body = {**shop.named(made), "subscription_id": seats, "covering_date": AUGUST}
+    [subscription] = shop.read(seats)["subscriptions"]
+    body = {**shop.named(seats), "subscription_id": subscription["id"], "covering_date": AUGUST}
     [found] = shop.lab.post("/v1/contracts/getSubscriptionSeatsHistory", body)["data"]
     yield Figure("seats with names", ["a", "b"], found["assigned_seat_ids"])
     yield Figure("seats in all", 3, found["total_quantity"])
 
-    yield Figure(
-        "5 in place of 2 in June", 200, edit(quantity, quantity_updates=[{"quantity": 5, "starting_at": JUNE}])
-    )
-    charged = [
-        line["quantity"]
-        for one in shop.invoices("SCHEDULED")
-        for line in one["line_items"]
-        if line.get("subscription_id") == quantity and one["issued_at"][:7] == JUNE[:7]
-    ]
-    yield Figure("the quantities that June is billed for", [2, 3], sorted(charged))
-    shop.lab.advance("2024-07-15T00:00:00Z")
-    before = [{"quantity": 4, "starting_at": "2024-06-20T00:00:00Z"}]
-    yield Figure("4 from June 20 when July is billed for 5", 400, edit(quantity, quantity_updates=before))
+    def change(to: int, starting_at: str) -> int:
+        return edit(quantity, quantity_updates=[{"quantity": to, "starting_at": starting_at}])
+
+    yield Figure("5 in place of 2 from July on, which is billed", 200, change(5, JULY))
+    lines = [line for one in shop.invoices() for line in one["line_items"] if line.get("subscription_id")]
+    july = sorted(line["quantity"] for line in lines if line["starting_at"][:10] == JULY[:10])
+    yield Figure("the quantities that July is billed for", [2, 3], july)
+    yield Figure("4 from June 20 on, which July would follow", 400, change(4, "2024-06-20T00:00:00Z"))
 
 
 @probe("A-quantity-history")
