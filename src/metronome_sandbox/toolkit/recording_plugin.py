@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -73,19 +74,15 @@ class Records:
         _note_trouble(item, report)
         why = report.longrepr
         if report.skipped and isinstance(why, tuple) and "metronome_sandbox" in getattr(item, "fixturenames", ()):
-            self.recorder.skip(item.nodeid, str(why[2]).removeprefix("Skipped: "))
+            with _written():
+                self.recorder.skip(item.nodeid, str(why[2]).removeprefix("Skipped: "))
         heard = item.stash.get(HEARD, None)
         if report.when == "teardown" and heard is not None:
             del item.stash[HEARD]
             if not item.stash.get(HAS_TROUBLE, False) and not is_kept_out(item):
-                self._keep(item.nodeid, heard)
+                with _written():
+                    self.recorder.keep(item.nodeid, heard.calls, heard.token, is_sandbox=heard.is_sandbox)
         return report
-
-    def _keep(self, test: str, heard: Heard) -> None:
-        try:
-            self.recorder.keep(test, heard.calls, heard.token, is_sandbox=heard.is_sandbox)
-        except OSError as error:
-            pytest.exit(f"--metronome-record: {error.filename}: {error.strerror}", pytest.ExitCode.INTERRUPTED)
 
     def pytest_sessionfinish(self, exitstatus: int) -> None:
         """End the recording of this process and, where no other one does it, put the whole together."""
@@ -97,6 +94,15 @@ class Records:
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Say what was recorded."""
         terminalreporter.write_line(f"metronome recording: {self._told}")
+
+
+@contextmanager
+def _written() -> Iterator[None]:
+    """End the run when its recording cannot be written: half of one would be taken for the whole."""
+    try:
+        yield
+    except OSError as error:
+        pytest.exit(f"--metronome-record: {error.filename}: {error.strerror}", pytest.ExitCode.INTERRUPTED)
 
 
 class Plays:
