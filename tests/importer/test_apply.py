@@ -6,9 +6,11 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import UTC, datetime
 from decimal import Decimal
 from itertools import count, groupby
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import pytest
@@ -17,7 +19,7 @@ from importer.old_books import FILE, Books, told, world
 from metronome_sandbox.client.asking import Answer, CannotAsk
 from metronome_sandbox.client.sending import Sender
 from metronome_sandbox.importer.apply import Applied, NotThisTarget, apply
-from metronome_sandbox.importer.batches import Planned
+from metronome_sandbox.importer.batches import Planned, batches, idempotency_key, items_in_order
 from metronome_sandbox.importer.journal import Header, Journal
 from metronome_sandbox.importer.legacy import LegacyInvoice
 from metronome_sandbox.importer.on_target import made
@@ -193,6 +195,46 @@ def test_a_request_that_may_be_under_way_is_sent_again_as_it_was(
     imported(books, tmp_path, groups)  # which would take all eight at once
 
     assert [len(call["request_body"]["invoices"]) for call in reversed(calls(books)[:2])] == [4, 4]
+
+
+def test_a_request_that_is_still_under_way_when_the_next_run_begins_is_done_once(
+    server: BackgroundServer, books: Books, tmp_path: Path
+):
+    groups = groups_of(books)[:1]
+    items = items_in_order(groups[0])
+    [batch] = batches(items)
+    key = idempotency_key(batch, 0, 0)
+    late = {"kind": "delay", "delay_seconds": 0.7, "operation_id": OPERATION, "count": 1}
+    told(books.sender.send("POST", "/sandbox/faults", late))
+    answers: list[Answer] = []
+    first = Thread(target=lambda: answers.append(books.sender.send("POST", CREATE, batch.body, key)))
+    with journal_in(tmp_path) as journal:
+        journal.announce(key, items)
+        first.start()  # by a process that was killed then, so that nobody waits for its answer
+        while told(books.sender.send("GET", "/sandbox/faults"))["data"][0]["disturbed"] == 0:
+            time.sleep(0.01)
+        applied = apply(groups, books.sender, journal, file=FILE)
+    first.join()
+
+    assert counts(applied) == (8, 0, 0, 0)
+    assert answers[0].headers["idempotency-replayed"] == "true"  # it came second, although it was sent first
+    usage = [one for one in world(books.sender, books.customers[:1]) if one.get("status") == "FINALIZED"]
+    assert len(usage) == 8
+
+
+def test_who_gives_up_waiting_sends_the_same_again(server: BackgroundServer, books: Books, tmp_path: Path):
+    groups = groups_of(books)[:1]
+    slow = {"kind": "delay", "delay_seconds": 0.6, "operation_id": OPERATION, "count": 1}
+    told(books.sender.send("POST", "/sandbox/faults", slow))
+    hasty = sender_of(server, f"apply-{next(_tokens) - 1}", timeout_seconds=0.3)
+    with journal_in(tmp_path) as journal:
+        applied = apply(groups, hasty, journal, file=FILE)
+    hasty.close()
+
+    assert counts(applied) == (8, 0, 0, 0)
+    time.sleep(0.4)  # until the first one has been done as well
+    usage = [one for one in world(books.sender, books.customers[:1]) if one.get("status") == "FINALIZED"]
+    assert len(usage) == 8
 
 
 # Faults
@@ -381,6 +423,21 @@ def test_the_same_rows_twice_are_one_invoice(books: Books, tmp_path: Path):
     applied = imported(books, tmp_path, [[*groups[0], groups[0][0]], groups[1]])
 
     assert counts(applied) == (16, 0, 0, 0)
+
+
+def test_an_invoice_that_is_issued_later_is_a_draft_until_then(books: Books, tmp_path: Path):
+    first = books.of(books.customers[0])[0]
+    later = replace(first, issued_at=datetime(2024, 9, 1, tzinfo=UTC))  # the clock stands on 15 August
+    groups = groups_of(books, [later])
+    assert counts(imported(books, tmp_path, groups)) == (1, 0, 0, 0)
+    assert counts(imported(books, tmp_path, groups)) == (0, 0, 1, 0)
+    with journal_in(tmp_path) as journal:
+        known = journal.imported(content_key(later))
+        assert known is not None
+        assert known.status == "DRAFT"
+        assert verify([[later]], books.sender, journal, file=FILE).findings == []
+        told(books.sender.send("POST", "/sandbox/clock/advance", {"by": "P1M"}))
+        assert verify([[later]], books.sender, journal, file=FILE).findings == []
 
 
 # Verification

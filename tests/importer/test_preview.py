@@ -152,6 +152,19 @@ def test_balances_are_in_doubt_where_a_repeated_invoice_costs_something_else_as_
     assert "invoice Acme-1 comes to something else without its subtotals" in february.doubt
 
 
+def test_balances_are_in_doubt_where_a_repeated_invoice_takes_something_else_of_them(books):
+    calls = books.product("Calls", 10)
+    books.rate(calls, 20, starting_at="2024-01-06T00:00:00Z")
+    acme = books.account(prepaid=5000)
+    days = [10] * 10
+
+    # The commit pays all of January: 1500 by day, and 1000 as a whole. Its total is 0 both times.
+    january, february = books.outcomes(months(books, acme, calls, days, days), max_bytes=2500)
+
+    assert (january.preview.total, january.doubt) == (0, None)
+    assert "invoice Acme-1 comes to something else without its subtotals" in february.doubt
+
+
 def test_balances_are_in_doubt_where_even_the_wholes_do_not_fit(books):
     calls = books.product("Calls", 10)
     acme = books.account(prepaid=1500)
@@ -222,6 +235,18 @@ def test_a_refusal_that_names_no_invoice_is_found_by_asking_for_each(books):
 
     assert totals(found) == {"Acme-1": 10, "Acme-2": "not this one", "Acme-3": 30}
     assert sizes(books) == [3, 1, 1, 1, 2]
+
+
+def test_invoices_that_are_refused_only_together_are_previewed_one_by_one(books):
+    calls = books.product("Calls", 10)
+    acme = books.account(prepaid=1500)
+    books.sandbox.faults.status(400, "createHistoricalContractUsageInvoices-v1", message="too many", count=1)
+
+    found = books.outcomes(months(books, acme, calls, 100, 100))
+
+    # Each by itself finds the whole commit.
+    assert totals(found) == {"Acme-1": 0, "Acme-2": 0}
+    assert "refuses this customer's invoices together (too many)" in found[1].doubt
 
 
 def test_a_customer_whose_preview_the_server_breaks_on_keeps_nobody_else_from_theirs(books, monkeypatch):

@@ -180,6 +180,24 @@ def test_lines_that_make_up_for_each_other_are_out_of_tolerance(books):
     assert (judged.comparison.difference, judged.state) == (0, State.OUT)
 
 
+def test_digits_that_an_answer_does_not_have_are_no_difference():
+    # 15 significant digits are answered of 1234567890.1234567
+    invoice = LegacyInvoice(
+        **{
+            **as_dict(plain_invoice()),
+            "lines": (plain_line("1234567890.1234567"),),
+            "total": Decimal("1234567890.1234567"),
+        }
+    )
+
+    states = [
+        judge(Previewed(invoice, plain_preview(plain_part(answered))), nobody(), Decimal(0)).state
+        for answered in ("1234567890.12346", "1234567890.12356")
+    ]
+
+    assert states == [State.EQUAL, State.OUT]
+
+
 def test_other_currencies_count_whole_units(server):
     with closing(Sandbox.of(server)) as sandbox:
         euro = next(

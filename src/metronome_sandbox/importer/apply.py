@@ -223,7 +223,7 @@ class _Group:
             ),
             item.total,
         )
-        return Imported(item.key, invoice.id, invoice.total, expected, invoice.draws)
+        return Imported(item.key, invoice.id, invoice.total, expected, invoice.draws, invoice.status)
 
     def _other_total(self, invoice: LegacyInvoice, imported: Imported) -> _Stop | None:
         if are_equal(imported.expected, imported.total):
@@ -291,7 +291,7 @@ class _Group:
         if any(invoice is None or invoice.status == VOID for invoice in invoices):
             return False
         results = [
-            Imported(item.key, invoice.id, invoice.total, item.total, invoice.draws)
+            Imported(item.key, invoice.id, invoice.total, item.total, invoice.draws, invoice.status)
             for item, invoice in zip(batch.items, invoices, strict=True)
             if invoice is not None
         ]

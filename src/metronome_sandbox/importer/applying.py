@@ -156,7 +156,7 @@ def groups_of(
             decided = {(row["contract_id"], row["starting_at"]): row for row in reconciliation.of_customer(member)}
             for _, invoice in staging.of_customer(member):
                 row = decided.get((invoice.contract_id, invoice.starting_at.isoformat()))
-                total = None if row is None else row["preview"]
+                total = None if row is None else row["total"]
                 if row is not None and total is not None and (accept_differences or row["state"] in RECONCILED):
                     planned.append(Planned(invoice, Decimal(total)))
                 else:

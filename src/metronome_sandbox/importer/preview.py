@@ -37,7 +37,11 @@ BODY_AROUND = 64
 """Bytes of a body that belong to no invoice, and more."""
 
 ORDER = ("starting_at", "ending_before", "contract_id", "number")
+ZERO = Decimal(0)
 MESSAGE = 2000
+NOISE = Decimal("0.000001")
+"""Answers have up to 15 significant digits."""
+
 TOO_LARGE = 413
 SERVER_ERRORS = 500
 NOT_IMITATED = 501
@@ -122,6 +126,20 @@ class PreviewInvoice(msgspec.Struct, frozen=True, gc=False):
     contract_id: str | None = None
     start_timestamp: datetime | None = None
     end_timestamp: datetime | None = None
+
+    def moves_money_as(self, other: PreviewInvoice) -> bool:
+        """Whether it comes to the same and takes the same from each balance."""
+        mine, theirs = self._draws(), other._draws()
+        pairs = [(self.total, other.total), *((mine.get(one, ZERO), theirs.get(one, ZERO)) for one in {*mine, *theirs})]
+        return all(abs(one - another) <= NOISE for one, another in pairs)
+
+    def _draws(self) -> dict[str, Decimal]:
+        draws: dict[str, Decimal] = {}
+        for line in self.line_items:
+            if line.is_application and line.applied_commit_or_credit is not None:
+                balance = line.applied_commit_or_credit.id
+                draws[balance] = draws.get(balance, ZERO) + line.total
+        return draws
 
 
 class _Previews(msgspec.Struct, frozen=True, gc=False):
@@ -208,6 +226,7 @@ class _Group:
         self._max_bytes = max_bytes - BODY_AROUND
         self._waiting = [_item(invoice) for invoice in sorted(invoices, key=attrgetter(*ORDER))]
         self._done: list[tuple[_Item, PreviewInvoice]] = []
+        """What was previewed, as wholes."""
         self._first_refused: LegacyInvoice | None = None
         self._doubt: str | None = None
         self._can_repeat = True
@@ -223,25 +242,24 @@ class _Group:
                 yield from self._refused(refusal, repeated, chunk)
                 continue
             self._hold_to_earlier(found[: len(repeated)])
-            previewed = list(zip(chunk, found[len(repeated) :], strict=True))
             self._leave(chunk)
-            self._done += previewed
-            for item, preview in previewed:
+            for item, preview in zip(chunk, found[len(repeated) :], strict=True):
+                self._done.append((_whole(item), preview))
                 yield Previewed(item.invoice, preview, self._doubt_of(item.invoice))
 
     def _repeated(self) -> list[_Item]:
         """Return what a request begins with, so that its own invoices meet balances as the earlier ones leave them."""
         if not self._done or not self._can_repeat:
             return []
-        wholes = [_whole(item) for item, _ in self._done]
+        wholes = [item for item, _ in self._done]
         if sum(item.size for item in wholes) * 2 > self._max_bytes:
-            self._stop_repeating()
+            self._stop_repeating("this customer's invoices do not fit into one request")
             return []
         return wholes
 
-    def _stop_repeating(self) -> None:
+    def _stop_repeating(self, reason: str) -> None:
         self._can_repeat = False
-        self._doubt = "this customer's invoices do not fit into one request, so balances could not be previewed exactly"
+        self._doubt = f"{reason}, so balances could not be previewed exactly"
 
     def _chunk(self, room: int) -> list[_Item]:
         """Return as many of the invoices that wait as there is room for, and one at least."""
@@ -260,7 +278,7 @@ class _Group:
     def _hold_to_earlier(self, again: Sequence[PreviewInvoice]) -> None:
         """Doubt the balances where a repeated invoice comes to something else than it did."""
         for (item, before), now in zip(self._done, again, strict=False):
-            if now.total != before.total and self._doubt is None:
+            if self._doubt is None and not now.moves_money_as(before):
                 self._doubt = (
                     f"invoice {item.invoice.number} comes to something else without its subtotals, so balances could "
                     "not be previewed exactly over several requests"
@@ -272,23 +290,24 @@ class _Group:
             return f"invoice {refused.number} was refused, so balances are as if it had never been"
         return self._doubt
 
-    def _refused(self, refusal: _Refusal, repeated: Sequence[_Item], chunk: Sequence[_Item]) -> Iterator[Refused]:
+    def _refused(self, refusal: _Refusal, repeated: Sequence[_Item], chunk: Sequence[_Item]) -> Iterator[Outcome]:
         """Take out what cannot be previewed, so that the others go on."""
         sent = [*repeated, *chunk]
+        is_theirs = refusal.status >= SERVER_ERRORS
+        place = None if is_theirs else refusal.place
         if refusal.status == TOO_LARGE and len(sent) > 1:
             self._max_bytes = sum(item.size for item in sent) // 2
             if len(chunk) == 1:
-                self._stop_repeating()
-            return
-        place = refusal.place if refusal.status < SERVER_ERRORS else None
-        if place is not None and len(repeated) <= place < len(sent):
+                self._stop_repeating("this customer's invoices do not fit into one request")
+        elif place is not None and len(repeated) <= place < len(sent):
             yield self._out(sent[place], refusal, sent)
-        elif repeated and refusal.status < SERVER_ERRORS:
-            self._stop_repeating()
+        elif repeated and not is_theirs:
+            self._stop_repeating(f"the target refuses what a request repeats ({refusal.message})")
+        elif is_theirs or len(chunk) == 1:
+            for item in chunk:
+                yield self._out(item, refusal, sent)
         else:
-            found = [] if len(chunk) == 1 or refusal.status >= SERVER_ERRORS else self._refused_alone(chunk)
-            for item, reason in found or [(item, refusal) for item in chunk]:
-                yield self._out(item, reason, sent)
+            yield from self._each_alone(chunk, refusal)
 
     def _out(self, item: _Item, refusal: _Refusal, sent: Sequence[_Item]) -> Refused:
         self._leave([item])
@@ -296,15 +315,23 @@ class _Group:
             self._first_refused = item.invoice
         return Refused(item.invoice, _named(refusal.message, sent), _rows(item.invoice, refusal.message))
 
-    def _refused_alone(self, chunk: Iterable[_Item]) -> list[tuple[_Item, _Refusal]]:
-        """Ask for each invoice by itself, where a message names none."""
-        found = []
+    def _each_alone(self, chunk: Sequence[_Item], together: _Refusal) -> Iterator[Outcome]:
+        """Find out which invoices are refused where a message names none; if none is, preview each by itself."""
+        previewed: list[tuple[_Item, PreviewInvoice]] = []
+        refused: list[tuple[_Item, _Refusal]] = []
         for item in chunk:
             try:
-                self._ask([item])
+                previewed.append((item, self._ask([item])[0]))
             except _Refusal as refusal:
-                found.append((item, refusal))
-        return found
+                refused.append((item, refusal))
+        for item, reason in refused:
+            yield self._out(item, reason, [item])
+        if refused:
+            return
+        self._stop_repeating(f"the target refuses this customer's invoices together ({together.message})")
+        self._leave(chunk)
+        for item, preview in previewed:
+            yield Previewed(item.invoice, preview, self._doubt)
 
     def _ask(self, items: Sequence[_Item]) -> list[PreviewInvoice]:
         """Return the previews in the order of the items.

@@ -124,7 +124,8 @@ def judge(outcome: Outcome, rates: ContractRates, tolerance: Decimal, *, is_tota
             return rates.price(invoice.customer_id, invoice.contract_id, at, line.product_id, line.pricing)
 
         found = tuple(_differences(comparison, allowed, price_at, outcome.doubt))
-        off = [comparison.difference or ZERO, *(one.difference for one in found if one.scope == "line")]
+        total = ZERO if invoice.total is None or are_equal(comparison.total, invoice.total) else comparison.difference
+        off = [total or ZERO, *(one.difference for one in found if one.scope == "line")]
         close = State.WITHIN if found else State.EQUAL
         state = State.OUT if any(abs(each) > allowed for each in off) else close
     return Judged(invoice, state, currency, comparison, found, allowed, outcome.doubt)
@@ -151,7 +152,7 @@ def _differences(
     total = comparison.difference
     if total is None or are_equal(comparison.total, comparison.total + total - explained):
         return
-    reasons = of_total(comparison, price_at)
+    reasons = of_total(comparison, explained, price_at)
     if doubt is not None:
         told = f"balances pay {money(comparison.paid, comparison.currency)} in the preview"
         reasons.insert(0, Reason(Kind.BALANCE, "balances could not be previewed exactly", f"{told}; {doubt}"))
@@ -221,7 +222,8 @@ TABLES = """
 CREATE TABLE invoices (
     id INTEGER PRIMARY KEY, number TEXT, customer_id TEXT, customer TEXT, contract_id TEXT,
     starting_at TEXT, ending_before TEXT, state TEXT, currency TEXT, per_unit TEXT, coin TEXT,
-    legacy TEXT, preview TEXT, paid TEXT, difference TEXT, lines INTEGER, note TEXT, first_row INTEGER, last_row INTEGER
+    legacy TEXT, preview TEXT, paid TEXT, difference TEXT, lines INTEGER, note TEXT,
+    first_row INTEGER, last_row INTEGER, total TEXT
 );
 CREATE TABLE differences (
     id INTEGER PRIMARY KEY, invoice INTEGER, is_out INTEGER, scope TEXT, product_id TEXT, product TEXT, groups TEXT,
@@ -420,7 +422,7 @@ class Reconciliation:
         )
 
     def of_customer(self, customer_id: str) -> list[sqlite3.Row]:
-        """Return what became of the invoices of a customer."""
+        """Return what became of the invoices of a customer; ``total`` is the preview's own, after balances."""
         return self._all("SELECT * FROM invoices WHERE customer_id = ?", customer_id)
 
     def others(self, difference: sqlite3.Row) -> list[sqlite3.Row]:
@@ -458,6 +460,7 @@ def _invoice_row(place: int, judged: Judged) -> tuple[Any, ...]:
         len(invoice.lines),
         judged.note,
         *(judged.rows or _rows(invoice)),
+        None if comparison is None else _text(comparison.preview.total),
     )
 
 

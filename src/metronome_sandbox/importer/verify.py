@@ -11,7 +11,7 @@ import msgspec
 from metronome_sandbox.client.asking import CannotAsk, message_of
 from metronome_sandbox.client.sending import Sender
 from metronome_sandbox.importer.comparison import are_equal
-from metronome_sandbox.importer.journal import Imported, Journal
+from metronome_sandbox.importer.journal import FINALIZED, Imported, Journal
 from metronome_sandbox.importer.legacy import Finding, LegacyInvoice
 from metronome_sandbox.importer.on_target import VOID, Place, TargetInvoice, differences, place_of, usage_invoices
 from metronome_sandbox.importer.preview import ask, relatives_of
@@ -182,6 +182,8 @@ class _Customer:
             except msgspec.DecodeError as error:
                 raise CannotAsk(f"{BALANCES}: the answer is not what the document says: {error}") from None
             found.update((balance.id, balance.ledger) for balance in read.data)
+            if read.next_page == page:
+                raise CannotAsk(f"{BALANCES}: a page names itself as the next one")
             page = read.next_page
         return found
 
@@ -194,6 +196,8 @@ def _problems(invoice: LegacyInvoice, imported: Imported, found: TargetInvoice) 
     if found.status == VOID:
         return ["it is void by now"]
     problems = differences(invoice, found)
+    if found.status not in (imported.status, FINALIZED):
+        problems.append(f"its status is {found.status} and was {imported.status} when it was imported")
     if not are_equal(imported.total, found.total):
         problems.append(f"its total is {found.total:f} and was {imported.total:f} when it was imported")
     if not are_equal(imported.expected, found.total):
