@@ -251,6 +251,14 @@ def test_another_host_is_not_written_to_without_a_word(tmp_path: Path):
     assert "add --yes-write-to billing.example" in done.stderr
 
 
+@pytest.mark.parametrize("url", ["127.0.0.1:4010", "ftp://127.0.0.1", "http://127.0.0.1:99999", "http://[::1", ""])
+def test_what_is_no_address_is_told(tmp_path: Path, url: str):
+    done = generate(tmp_path, "--push", url, "--token", "t", **SMALL)
+
+    assert done.exit_code == 2
+    assert f"--push: {url!r} is no address such as http://127.0.0.1:4010" in done.stderr
+
+
 def test_nobody_there_is_one_sentence(tmp_path: Path):
     done = generate(tmp_path, "--push", "http://127.0.0.1:9", "--token", "t", **SMALL)
 
