@@ -129,7 +129,7 @@ def _push(world: World, folder: Path, target: Target, expected: Decimal) -> int:
     began = time.monotonic()
     outcome = push(world, folder, target)
     seconds = max(time.monotonic() - began, 1e-9)
-    table = Table(title=f"Pushed to {target.url}", title_justify="left", box=SIMPLE_HEAD, width=WIDTH)
+    table = Table(title=f"Pushed to {plain(target.url)}", title_justify="left", box=SIMPLE_HEAD, width=WIDTH)
     table.add_column("")
     table.add_column("", justify="right", no_wrap=True)
     table.add_row("customers", f"{outcome.customers:,}")
