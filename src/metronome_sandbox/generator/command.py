@@ -38,6 +38,7 @@ def run(
     seed: int,
     start: str,
     format: str,
+    granularity: str,
     out: Path,
     shard: str,
     legacy: bool = False,
@@ -47,7 +48,8 @@ def run(
 ) -> int:
     """Do what ``generate`` is asked for; return the exit status."""
     try:
-        plan = Plan(profile, seed, month_of(start), months, customers, format, versions_for(format))
+        versions = versions_for(format)
+        plan = Plan(profile, seed, month_of(start), months, customers, format, versions, granularity.upper())
         world = World(plan)
         sums = _files(world, out, Shard.parse(shard))
         if reports:
