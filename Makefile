@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test lint spec coverage-page bench fuzz laws check-broken clean help
+.PHONY: demo test lint spec coverage-page bench push-thousand fuzz laws check-broken kill-import clean help
 .DEFAULT_GOAL := help
 
 help:  ## show this list
@@ -39,6 +39,9 @@ coverage-page: $(STAMP)  ## write docs/coverage.md: which operations work, and w
 bench: $(STAMP)  ## compare with bare ASGI and, where they are installed, other mock servers
 	$(BIN)/python -m bench
 
+push-thousand: $(STAMP)  ## generate 1,000 customers of each profile, push them, and find every total equal (minutes)
+	$(BIN)/python -m bench.push
+
 laws: $(STAMP)  ## the Hypothesis laws with many more examples (minutes)
 	HYPOTHESIS_PROFILE=campaign $(BIN)/python -m pytest -n 2 tests/laws
 
@@ -47,6 +50,9 @@ fuzz: $(STAMP)  ## Schemathesis over the whole document with many more requests 
 
 check-broken: $(STAMP)  ## `check` with all requests of the profile smoke against every sandbox with a planted fault (minutes)
 	CHECK_BROKEN=all $(BIN)/python -m pytest -n 2 tests/toolkit/broken
+
+kill-import: $(STAMP)  ## an import killed with kill -9 at 50 random points and run again (minutes); KILL_IMPORT_SEED=n draws others
+	KILL_IMPORT_POINTS=50 $(BIN)/python -m pytest tests/importer/test_killed.py
 
 clean:  ## remove the environment and all caches
 	rm -rf $(VENV) build dist .coverage .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache src/*.egg-info

@@ -11,6 +11,7 @@ import click
 from rich.console import Console
 
 from bench import cases, report
+from bench.generator import measure_generator
 from bench.servers import CORES, mocks, take_second_core
 
 
@@ -37,11 +38,12 @@ def main(quick: bool, only_compare: bool, document: Path | None) -> None:
     take_second_core()
     with TemporaryDirectory() as folder:
         compared = cases.compare(effort, others, Path(folder), say)
+        generator = None if only_compare else measure_generator(effort, Path(folder), say)
     sandbox = None if only_compare else cases.measure_sandbox(effort, say)
-    figures = report.figures_of(compared, sandbox)
+    figures = report.figures_of(compared, sandbox, generator)
     console = Console(width=report.WIDTH, highlight=False)
     report.print_report(console, compared, figures, effort)
-    path = report.save(compared, sandbox, figures, effort)
+    path = report.save(compared, sandbox, generator, figures, effort)
     say(f"every single figure: {path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path}")
 
 

@@ -47,6 +47,7 @@ class Effort:
         starts: How often each server is started.
         repeats: Of what is measured one call at a time.
         many: Invoices of the large customer.
+        generated: Customers whose histories are generated.
     """
 
     rounds: int
@@ -54,10 +55,11 @@ class Effort:
     starts: int
     repeats: int
     many: int
+    generated: int
 
 
-FULL = Effort(rounds=9, seconds=2, starts=7, repeats=9, many=100_000)
-QUICK = Effort(rounds=3, seconds=1, starts=3, repeats=3, many=20_000)
+FULL = Effort(rounds=9, seconds=2, starts=7, repeats=9, many=100_000, generated=500)
+QUICK = Effort(rounds=3, seconds=1, starts=3, repeats=3, many=20_000, generated=200)
 
 Say = Callable[[str], None]
 

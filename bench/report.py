@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bench.cases import CASES, Compared, Effort, Sandbox
+from bench.generator import Generator
 from bench.load import CONNECTIONS, GENERATOR
 from bench.servers import IS_PINNED
 from metronome_sandbox import __version__
@@ -51,7 +52,7 @@ class Figure:
         return self.value < self.target if self.at_least else self.value > self.target
 
 
-def figures_of(compared: Mapping[str, Compared], sandbox: Sandbox | None) -> list[Figure]:
+def figures_of(compared: Mapping[str, Compared], sandbox: Sandbox | None, generator: Generator | None) -> list[Figure]:
     """Return what has a target or should be watched."""
     ours = compared[OURS]
     found: list[Figure] = []
@@ -77,7 +78,16 @@ def figures_of(compared: Mapping[str, Compared], sandbox: Sandbox | None) -> lis
     for change, costs in sandbox.draft_ms.items():
         found.append(Figure(f"draft of a large contract, {change}: CPU", median(costs), "ms"))
     found.append(Figure("memory for each stored invoice", sandbox.bytes_an_invoice / 1e3, "kB", 3))
-    return found
+    return found if generator is None else [*found, *_generating(generator)]
+
+
+def _generating(generator: Generator) -> Iterator[Figure]:
+    """Yield what ``generate`` is held to. A run is the same work each time, so the best is the truest."""
+    for profile, rates in generator.lines.items():
+        yield Figure(f"lines generated in a CPU second, {profile}", max(rates), "", 50_000, at_least=True)
+    (few, little), (many, much) = sorted(generator.megabytes.items())
+    yield Figure(f"memory of generating {many:,} customers", much, "MB")
+    yield Figure(f"the same for {many:,} and {few:,} customers", much / little, "times", 1.1)
 
 
 def of_bare(compared: Mapping[str, Compared], name: str, case: str) -> float:
@@ -175,7 +185,13 @@ def _number(value: float) -> str:
     return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 
-def save(compared: Mapping[str, Compared], sandbox: Sandbox | None, figures: list[Figure], effort: Effort) -> Path:
+def save(
+    compared: Mapping[str, Compared],
+    sandbox: Sandbox | None,
+    generator: Generator | None,
+    figures: list[Figure],
+    effort: Effort,
+) -> Path:
     """Write every single measurement as JSON and return the file."""
     now = datetime.now(UTC)
     content = {
@@ -187,6 +203,7 @@ def save(compared: Mapping[str, Compared], sandbox: Sandbox | None, figures: lis
         "effort": asdict(effort),
         "compared": {name: asdict(measured) for name, measured in compared.items()},
         "sandbox": None if sandbox is None else asdict(sandbox),
+        "generating": None if generator is None else asdict(generator),
         "figures": [{**asdict(figure), "is_short": figure.is_short} for figure in figures],
     }
     RESULTS.mkdir(exist_ok=True)

@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
-from metronome import Metronome
+from metronome import ConflictError, Metronome
 
 US_CENTS = "2714e483-4ff1-48e4-9e25-ac732e8f24f2"
 
@@ -32,15 +33,19 @@ class Subscriber:
 
 def offer(client: Metronome, cents_per_call: float, since: datetime) -> Price:
     """Put API calls on a price list of their own."""
+    prices = f"prices-{since:%Y-%m-%d}"
     metric = client.v1.billable_metrics.create(
         name="API calls",
         aggregation_type="SUM",
         aggregation_key="calls",
         event_type_filter={"in_values": ["api_call"]},
         property_filters=[{"name": "calls", "exists": True}],
+        extra_headers=once(f"{prices}/metric"),
     )
-    product = client.v1.contracts.products.create(name="API calls", type="USAGE", billable_metric_id=metric.data.id)
-    card = client.v1.contracts.rate_cards.create(name="Acme prices")
+    product = client.v1.contracts.products.create(
+        name="API calls", type="USAGE", billable_metric_id=metric.data.id, extra_headers=once(f"{prices}/product")
+    )
+    card = client.v1.contracts.rate_cards.create(name="Acme prices", extra_headers=once(f"{prices}/card"))
     client.v1.contracts.rate_cards.rates.add(
         rate_card_id=card.data.id,
         product_id=product.data.id,
@@ -84,22 +89,46 @@ def report(client: Metronome, subscriber: Subscriber, calls: Iterable[tuple[str,
 
 def top_up(client: Metronome, subscriber: Subscriber, cents: float, at: datetime, order: str | None) -> str:
     """Sell an amount for a year's use, billed at once. Without an order nothing keeps it from a repetition."""
-    product = client.v1.contracts.products.create(name="Prepaid calls", type="FIXED")
     commit = client.v1.customers.commits.create(
-        customer_id=subscriber.customer_id,
-        type="PREPAID",
-        priority=100,
-        product_id=product.data.id,
-        applicable_contract_ids=[subscriber.contract_id],
-        access_schedule={
+        **_prepaid(client, subscriber, cents, at, order), extra_headers=once(order)
+    )
+    return commit.data.id
+
+
+def top_up_for_ever(client: Metronome, subscriber: Subscriber, cents: float, at: datetime, order: str) -> str:
+    """Sell the same, and never twice: an ``Idempotency-Key`` is remembered for a day, a ``uniqueness_key`` for ever.
+
+    It refuses the second call and does not tell what the first one made, so that is looked up.
+    """
+    terms = _prepaid(client, subscriber, cents, at, order)
+    try:
+        return client.v1.customers.commits.create(**terms, uniqueness_key=order).data.id
+    except ConflictError:
+        for commit in client.v1.customers.commits.list(customer_id=subscriber.customer_id):
+            if commit.uniqueness_key == order:
+                return commit.id
+        raise
+
+
+def _prepaid(
+    client: Metronome, subscriber: Subscriber, cents: float, at: datetime, order: str | None
+) -> dict[str, Any]:
+    product = client.v1.contracts.products.create(
+        name="Prepaid calls", type="FIXED", extra_headers=once(order and f"{order}/product")
+    )
+    return {
+        "customer_id": subscriber.customer_id,
+        "type": "PREPAID",
+        "priority": 100,
+        "product_id": product.data.id,
+        "applicable_contract_ids": [subscriber.contract_id],
+        "access_schedule": {
             "credit_type_id": US_CENTS,
             "schedule_items": [{"amount": cents, "starting_at": at, "ending_before": at + timedelta(days=365)}],
         },
-        invoice_contract_id=subscriber.contract_id,
-        invoice_schedule={"credit_type_id": US_CENTS, "schedule_items": [{"timestamp": at, "amount": cents}]},
-        extra_headers=once(order),
-    )
-    return commit.data.id
+        "invoice_contract_id": subscriber.contract_id,
+        "invoice_schedule": {"credit_type_id": US_CENTS, "schedule_items": [{"timestamp": at, "amount": cents}]},
+    }
 
 
 def owed(client: Metronome, subscriber: Subscriber) -> Mapping[str, float]:

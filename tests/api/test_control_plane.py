@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 import httpx
 import pytest
@@ -602,6 +603,37 @@ def test_the_journal_says_what_was_wrong(api: Api) -> None:
 
     assert (unknown["status"], unknown["operation_id"]) == (404, None)
     assert (wrong["status"], wrong["findings"][0]["where"]) == (400, "name")
+
+
+def test_the_journal_tells_what_was_ignored_and_what_was_probably_meant(api: Api) -> None:
+    api.ok("POST", "/v1/customers", {"name": "Hooli", "ingestAliases": ["hooli"], "zzz": 1})
+    api.ok("GET", "/v1/customers?limt=5")
+    api.refused("POST", "/v1/customers", {"naem": "Hooli"})
+
+    refused, listed, created = (entry["findings"] for entry in api.ok("GET", "/sandbox/requests")["data"])
+
+    ignored = "unknown here and ignored by the API"
+    assert created == [
+        {
+            "where": "ingestAliases",
+            "rule": "unknown",
+            "expected": f"{ignored}; did you mean ingest_aliases?",
+            "received": "an array of 1 item",
+        },
+        {"where": "zzz", "rule": "unknown", "expected": ignored, "received": "1"},
+    ]
+    assert [(one["where"], one["expected"]) for one in listed] == [
+        ("query parameter limt", f"{ignored}; did you mean limit?")
+    ]
+    assert [(one["where"], one["rule"]) for one in refused] == [("name", "required"), ("naem", "unknown")]
+
+
+def test_a_name_that_was_refused_is_not_told_again(api: Api) -> None:
+    api.refused("POST", f"/v1/customers/{UUID(int=1)}/previewEvents", {"events": [{"event_type": "e"}], "mod": "merge"})
+
+    [entry] = api.ok("GET", "/sandbox/requests")["data"]
+
+    assert [one["where"] for one in entry["findings"]] == ["mod"]
 
 
 def test_the_journal_is_read_in_parts_and_emptied(api: Api) -> None:

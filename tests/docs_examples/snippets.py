@@ -1,8 +1,8 @@
 """The snippets of a page of Markdown: found, and run as a reader would who pastes one after the other.
 
-``console`` blocks are commands after ``$ `` with what they print below them. ``python`` blocks are programs or, when
-they hold a test, pytest files; a ``text`` block below one is what it prints. ``...`` in them stands for anything. What
-stands below the comment ``<!-- not run by the tests -->`` is left alone.
+``console`` blocks are commands after ``$ `` with what they print below them; those that name the examples find them.
+``python`` blocks are programs or, when they hold a test, pytest files; a ``text`` block below one is what it prints.
+``...`` in them stands for anything. What stands below the comment ``<!-- not run by the tests -->`` is left alone.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import doctest
 import os
 import re
 import shlex
+import shutil
 import socket
 import subprocess
 import sys
@@ -18,8 +19,13 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from toolkit.runs import IS_INSTALLED, PLUGIN
+from toolkit.runs import ALONE, PLUGIN
+from toolkit.servers import served
+
+from metronome_sandbox.api.app import create_app
+from metronome_sandbox.api.settings import Settings
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -27,6 +33,8 @@ NOT_RUN = "<!-- not run by the tests -->"
 BLOCK = re.compile(r"^(?P<mark><!-- [^\n]* -->\n)?```(?P<kind>\w*)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
 PORT = re.compile(r"\b40[0-9]{2}\b")
 SERVERS = tuple(f"metronome-sandbox {verb} " for verb in ("serve", "proxy", "replay"))
+EXAMPLES = "examples"
+VENDOR = "https://api.metronome.com"
 BINARIES = Path(sys.executable).parent
 
 
@@ -80,13 +88,29 @@ def says(expected: str, printed: str) -> bool:
     return doctest.OutputChecker().check_output(expected.strip(), printed.strip(), options)
 
 
+async def account(scope: Any, receive: Any, send: Any) -> None:
+    """Answer as an account of the vendor, as far as that can be: the API with a company in it and no control plane."""
+    if scope["path"].startswith("/sandbox/"):
+        await send({"type": "http.response.start", "status": 404, "headers": [(b"content-type", b"application/json")]})
+        await send({"type": "http.response.body", "body": b'{"message":"Not found"}'})
+    else:
+        await ACCOUNT(scope, receive, send)
+
+
+ACCOUNT = create_app(Settings(scenario="acme"))
+
+
 class Reader:
-    """Somebody who pastes snippets into a terminal. The ports of a page are free ones here, the same all through it."""
+    """Somebody who pastes snippets into a terminal.
+
+    The ports of a page are free ones here, the same all through it, and the vendor's address is that of a stand-in.
+    """
 
     def __init__(self, folder: Path, stack: ExitStack) -> None:
         self._folder = folder
         self._stack = stack
         self._ports: dict[str, str] = {}
+        self._vendor: str | None = None
         self._environment = {
             **os.environ,
             "PATH": f"{BINARIES}{os.pathsep}{os.environ['PATH']}",
@@ -94,7 +118,8 @@ class Reader:
             "METRONOME_SANDBOX_SERVE_PORT": self._here("4010"),
             "METRONOME_SANDBOX_PROXY_PORT": self._here("4020"),
             "METRONOME_SANDBOX_REPLAY_PORT": self._here("4030"),
-            "PYTEST_PLUGINS": "" if IS_INSTALLED else PLUGIN,
+            "PYTEST_PLUGINS": f"{PLUGIN},xdist.plugin",
+            **ALONE,
         }
 
     def read(self, page: Path) -> None:
@@ -111,10 +136,17 @@ class Reader:
                 self._python(snippet, below.text if below is not None and below.kind == "text" else None)
 
     def _here(self, text: str) -> str:
+        if VENDOR in text:
+            self._vendor = self._vendor or self._stack.enter_context(served(account))
+            return text.replace(VENDOR, self._vendor)
         return PORT.sub(lambda port: self._ports.setdefault(port[0], str(_free_port())), text)
 
     def _run(self, snippet: Snippet, command: Command) -> None:
         text = self._here(command.text)
+        if EXAMPLES in text and not (self._folder / EXAMPLES).exists():  # not before, or a plain "pytest" finds them
+            shutil.copytree(
+                ROOT / EXAMPLES, self._folder / EXAMPLES, ignore=shutil.ignore_patterns("__pycache__", ".*")
+            )
         if f"{text} ".startswith(SERVERS):
             self._serve(snippet, text, command.output)
             return

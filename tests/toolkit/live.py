@@ -10,8 +10,8 @@ from typing import Any
 
 import httpx
 
+from metronome_sandbox.listening import Application, silent_server_of
 from metronome_sandbox.toolkit.har import HarFile
-from metronome_sandbox.toolkit.listening import App, server_of
 from metronome_sandbox.toolkit.proxy import ProxyApp, Reading, Upstream
 from metronome_sandbox.toolkit.watch import Watch
 
@@ -25,9 +25,9 @@ Answer = Callable[[dict[str, Any], bytes, Callable[[dict[str, Any]], Awaitable[N
 class Live:
     """An ASGI application on a free port, in a thread of this process."""
 
-    def __init__(self, app: App, *, certificate: Path | None = None) -> None:
+    def __init__(self, app: Application, *, certificate: Path | None = None) -> None:
         self._socket = socket.create_server(("127.0.0.1", 0))
-        self._server = server_of(app)
+        self._server = silent_server_of(app)
         if certificate is not None:
             self._server.config.ssl_certfile = certificate
         scheme = "http" if certificate is None else "https"

@@ -12,7 +12,7 @@ from typing import Any
 
 import uvicorn
 
-from metronome_sandbox.toolkit.target import Application
+from metronome_sandbox.listening import Application
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""The command ``check-assumptions`` against a server on a port."""
+"""``check --assumptions``, and ``check-assumptions``, the same by its old name, against a server on a port."""
 
 from __future__ import annotations
 
@@ -22,7 +22,23 @@ def url() -> Iterator[str]:
 
 
 def check(*arguments: str) -> Result:
-    return CliRunner().invoke(main, ["check-assumptions", *arguments])
+    return CliRunner().invoke(main, ["check", "--assumptions", *arguments])
+
+
+def test_the_verb_of_its_own_asks_the_same(url: str, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("METRONOME_BASE_URL", url)
+
+    done = CliRunner().invoke(main, ["check-assumptions", "--only", "A-last-tier", "--yes-write-to", "127.0.0.1"])
+
+    assert done.exit_code == 0, done.output
+    assert "1 agrees, 0 differs" in done.output
+
+
+def test_without_an_address_it_asks_a_sandbox_of_its_own():
+    done = check("--only", "A-last-tier", "--writes-to", "127.0.0.1")
+
+    assert done.exit_code == 0, done.output
+    assert "1 agrees, 0 differs" in done.output
 
 
 def test_it_tells_what_each_rule_says_and_writes_reports(url: str, tmp_path: Path):
@@ -102,13 +118,15 @@ def account() -> Iterator[str]:
 
 def test_another_host_is_not_written_to_unless_it_is_named(account: str):
     refused = check("--base-url", account, "--only", "A-last-tier")
-    other = check("--base-url", account, "--only", "A-last-tier", "--yes-write-to", "api.example.com")
+    other = check("--base-url", account, "--only", "A-last-tier", "--writes-to", "api.example.com")
 
     assert (refused.exit_code, other.exit_code) == (2, 2)
-    assert "--yes-write-to 127.0.0.1" in refused.stderr
+    assert "--writes-to 127.0.0.1" in refused.stderr
     assert _Account.writes == 0
 
-    named = check("--base-url", account, "--only", "A-last-tier", "--yes-write-to", "127.0.0.1")
+    named = check("--base-url", account, "--only", "A-last-tier", "--writes-to", "127.0.0.1")
 
     assert "can't be checked there (POST /v1/customers answered 403" in named.output
+    assert named.exit_code == 2
+    assert "none of these could be checked there" in named.stderr
     assert _Account.writes == 1

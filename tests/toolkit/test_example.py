@@ -1,4 +1,4 @@
-"""The example of an integrator's project: from an installed wheel, and against a sandbox that runs elsewhere."""
+"""The example of an integrator's project: from a wheel, in process and from its recording; and over a port."""
 
 from __future__ import annotations
 
@@ -19,6 +19,15 @@ from metronome_sandbox.demo import running
 ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "examples" / "integrator"
 NOT_REACHED = ("Could not find a version that satisfies", "Temporary failure in name resolution")
+
+
+NO_SANDBOX = """
+import sys
+
+
+def pytest_sessionfinish():
+    assert "metronome_sandbox.api.app" not in sys.modules
+"""
 
 
 def run(command: list[str], folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -58,7 +67,14 @@ def test_the_example_passes_from_a_wheel_in_an_environment_that_has_nothing_else
     pip(python, "install", "--constraint", str(ROOT / "constraints.txt"), *sorted(wanted), folder=tmp_path)
     shutil.copytree(EXAMPLE, tmp_path / "integrator", ignore=shutil.ignore_patterns("__pycache__", ".*"))
 
-    done = run([str(python), "-m", "pytest", "-q"], tmp_path / "integrator")
+    pytest_q = [str(python), "-m", "pytest", "-q"]
+    done = run([*pytest_q, "--metronome-record", "calls.har"], tmp_path / "integrator")
+
+    assert passed(done)["passed"] == number_of_tests()
+
+    # The recording alone: the sandbox is not even imported.
+    (tmp_path / "integrator" / "conftest.py").write_text(NO_SANDBOX)
+    done = run([*pytest_q, "--metronome-target", "calls.har"], tmp_path / "integrator")
 
     assert passed(done)["passed"] == number_of_tests()
 

@@ -5,32 +5,17 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
-from toolkit.runs import ALONE, OPTIONS, PLUGIN
+from toolkit.runs import PLUGIN, Run, runner
 
 from metronome_sandbox.demo import running
-
-Run = Callable[..., pytest.RunResult]
 
 
 @pytest.fixture
 def run(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Run:
-    """Run the text of a test file with options, as a process; no token in the environment.
-
-    In this process pytest would forget what it imported, and other tests would find two of some modules.
-    """
-    for name, value in ALONE.items():
-        monkeypatch.setenv(name, value)
-    for name in ("METRONOME_BASE_URL", "METRONOME_BEARER_TOKEN", "METRONOME_SANDBOX_CONTROL_TOKEN"):
-        monkeypatch.delenv(name, raising=False)
-
-    def run(text: str, *options: str) -> pytest.RunResult:
-        pytester.makepyfile(text)
-        return pytester.runpytest_subprocess(*OPTIONS, "--strict-markers", "-W", "error", *options)
-
-    return run
+    return runner(pytester, monkeypatch)
 
 
 @pytest.fixture(scope="module")
@@ -114,6 +99,27 @@ def test_a_failing_test_tells_its_requests_and_what_changed(run):
             "*- metronome: what this test changed -*",
             "+ customer *: name Acme Inc",
             "+ usage invoice *: status DRAFT; total 3000;*",
+        ]
+    )
+
+
+def test_a_failing_test_tells_what_the_api_ignored_without_a_word(run):
+    result = run(
+        """
+        from metronome import Metronome
+
+        def test_aliases(metronome_sandbox):
+            with Metronome() as client:
+                made = client.v1.customers.create(name="Acme", extra_body={"ingestAliases": ["acme"]}).data
+            assert made.ingest_aliases == ["acme"]
+        """
+    )
+
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(
+        [
+            "200 POST /v1/customers  createCustomer-v1",
+            "    ingestAliases: unknown here and ignored by the API; did you mean ingest_aliases[?]",
         ]
     )
 
@@ -366,15 +372,6 @@ def test_a_target_where_nobody_answers_is_one_sentence(run):
     result.assert_outcomes(errors=3)
     result.stdout.fnmatch_lines(["--metronome-target http://127.0.0.1:9: GET /sandbox/health: *refused*"])
     assert "Traceback" not in result.stdout.str()
-
-
-def test_a_recording_is_not_played_yet_and_says_so(run, tmp_path):
-    (tmp_path / "calls.har").write_text("{}")
-
-    result = run(READS_AND_WRITES, "--metronome-target", str(tmp_path / "calls.har"))
-
-    assert result.ret == pytest.ExitCode.USAGE_ERROR
-    result.stderr.fnmatch_lines(["*this version cannot play recordings to tests yet; use sandbox or a URL"])
 
 
 def test_a_target_that_is_none_is_wrong_usage(run):

@@ -48,8 +48,8 @@ def exchange(method: str, path: str, body: Any = None, answer: Any = None, statu
 
 
 def answers(app: ReplayApp, method: str, path: str, body: Any = None) -> tuple[int, Any]:
-    status, _, raw = app.answer(sent(method, path, body))
-    return status, json.loads(raw)
+    answer = app.answer(sent(method, path, body))
+    return answer.status, json.loads(answer.body)
 
 
 def replay(*exchanges: Exchange) -> ReplayApp:
@@ -260,7 +260,7 @@ def test_a_status_and_its_headers_are_answered_as_they_were_and_not_those_of_the
     )
     call = Exchange(sent("GET", "/v1/customers"), Answered(429, headers, b"{}"), datetime(2024, 8, 1, tzinfo=UTC))
 
-    assert replay(call).answer(sent("GET", "/v1/customers")) == (429, (*JSON, ("Retry-After", "7")), b"{}")
+    assert replay(call).answer(sent("GET", "/v1/customers")) == Answered(429, (*JSON, ("Retry-After", "7")), b"{}")
 
 
 # --- no answer
@@ -353,7 +353,7 @@ def test_what_is_written_is_read_again(tmp_path: Path):
     ]
     har.write(tmp_path / "calls.har", calls, "https://api.example.com/billing")
 
-    entries = har.read(tmp_path / "calls.har")
+    entries = har.read(tmp_path / "calls.har").entries
 
     assert {one.origin for one in entries} == {"https://api.example.com"}
     assert [one.exchange.sent.path for one in entries] == [f"/billing{one.sent.path}" for one in calls]

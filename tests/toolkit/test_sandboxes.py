@@ -12,7 +12,8 @@ import httpx
 import pytest
 from metronome import APIConnectionError, AsyncMetronome, Metronome
 
-from metronome_sandbox.serving import CONNECTIONS_LOG, BackgroundServer, CannotServe, ConnectionDropped
+from metronome_sandbox.listening import CONNECTIONS_LOG, CannotServe, ConnectionDropped
+from metronome_sandbox.serving import BackgroundServer
 from metronome_sandbox.toolkit.connection import CallFailed
 from metronome_sandbox.toolkit.sandboxes import MayNotWrite, NeedsSandbox, Sandbox, is_sandbox, start_server
 

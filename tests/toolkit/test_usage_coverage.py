@@ -49,6 +49,26 @@ def test_fields_values_and_statuses_are_counted_with_their_tests():
     assert "createContract-v1" in tree["not_used"]
 
 
+def test_two_coverages_add_up_to_what_one_would_have_counted():
+    product = {"name": "P", "type": "FIXED", "nmae": 1}
+    calls = [
+        Call("POST", "/v1/contract-pricing/products/create", 200, product, {"data": {"id": "1"}}, "test_a"),
+        Call("POST", "/v1/contract-pricing/products/create", 400, {"name": "P"}, {"message": "no"}, "test_b"),
+        Call("POST", "/v1/contracts/create", 409, None, {"message": "no", "code": "CONFLICT"}, "test_b"),
+        Call("GET", "/v1/customers?limit=5", 200, None, "no JSON", None),
+        Call("PUT", "/nowhere", 404),
+    ]
+    first, second = Coverage(), Coverage()
+    for call in calls[:2]:
+        first.add(call)
+    for call in calls[1:]:
+        second.add(call)
+
+    first.merge(json.loads(json.dumps(second.tree())))
+
+    assert first.tree() == of(*calls[:2], *calls[1:])
+
+
 def test_lists_and_windows_have_one_path_for_all_items():
     line = {"product_id": "1", "subtotals_with_quantity": [{"quantity": 1}, {"quantity": 2}]}
     body = {"preview": True, "invoices": [{"usage_line_items": [line, line]}]}

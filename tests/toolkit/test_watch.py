@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from metronome_sandbox.spec.bodies import meant
 from metronome_sandbox.spec.document import Document
-from metronome_sandbox.toolkit.bodies import meant
 from metronome_sandbox.toolkit.contract import packaged
 from metronome_sandbox.toolkit.exchanges import Answered, Exchange, Sent
 from metronome_sandbox.toolkit.watch import Watch

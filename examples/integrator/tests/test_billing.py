@@ -3,39 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
-from datetime import UTC, datetime
 
 import httpx
 import pytest
-from metronome import AsyncMetronome, Metronome
+from figures import AUGUST, CENTS_PER_CALL, TODAY
+from metronome import AsyncMetronome
 
 import acme_billing
-from acme_billing import Price, Subscriber
 
 pytestmark = pytest.mark.metronome(writes=True)
-
-AUGUST = datetime(2024, 8, 1, tzinfo=UTC)
-TODAY = datetime(2024, 8, 15, tzinfo=UTC)
-CENTS_PER_CALL = 20
-
-
-@pytest.fixture
-def client(metronome_sandbox) -> Iterator[Metronome]:
-    """The client that production has too: nothing about the sandbox in it."""
-    metronome_sandbox.clock.set(TODAY)
-    with Metronome() as client:
-        yield client
-
-
-@pytest.fixture
-def price(client: Metronome) -> Price:
-    return acme_billing.offer(client, CENTS_PER_CALL, since=AUGUST)
-
-
-@pytest.fixture
-def subscriber(client: Metronome, price: Price) -> Subscriber:
-    return acme_billing.sign_up(client, "Globex", price, AUGUST, order="order-1")
 
 
 def test_a_month_of_calls_is_billed_a_day_after_its_end(client, subscriber, metronome_sandbox):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import click
 
-from metronome_sandbox.cli import sandbox, toolkit
+from metronome_sandbox.cli import generating, importing, sandbox, toolkit
 from metronome_sandbox.cli.parts import PROGRAM
 
 __all__ = ["PROGRAM", "main"]
@@ -23,5 +23,5 @@ def main() -> None:
     """
 
 
-for verb in (*sandbox.VERBS, *toolkit.VERBS):
+for verb in (*sandbox.VERBS, *toolkit.VERBS, *generating.VERBS, *importing.VERBS):
     main.add_command(verb)

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import click
+from click.core import ParameterSource
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 PROGRAM = "metronome-sandbox"
 SANDBOX_URL = "http://127.0.0.1:4010"
+DEMO_TOKEN = "demo"
 FILE = click.Path(dir_okay=False, path_type=Path)
 BACKLOG = 2048
 """Connections that wait while the server starts or is busy."""
@@ -29,7 +31,7 @@ BASE_URL = click.option(
 )
 TOKEN = click.option(
     "--token",
-    default="demo",
+    default=DEMO_TOKEN,
     show_default=True,
     metavar="TOKEN",
     envvar="METRONOME_BEARER_TOKEN",
@@ -52,6 +54,38 @@ def port(default: int) -> Callable[[Command], Command]:
         type=click.IntRange(0, 65535),
         help="TCP port; 0 takes a free one.",
     )
+
+
+class Mode(NamedTuple):
+    """What goes with a flag that makes a verb do something else: parameters of its own, and some of the verb's."""
+
+    own: Collection[str]
+    shared: Collection[str]
+
+
+def refuse_strangers(context: click.Context, modes: Mapping[str, Mode]) -> None:
+    """Refuse parameters that do not go together.
+
+    Args:
+        modes: By the parameter that is the flag.
+
+    Raises:
+        click.UsageError: Two flags are given, a parameter that goes with neither, or one without its flag.
+    """
+    names = {
+        one.name or "": one.opts[0] if isinstance(one, click.Option) else one.human_readable_name
+        for one in context.command.params
+    }
+    given = [name for name in names if context.get_parameter_source(name) is ParameterSource.COMMANDLINE]
+    chosen = [name for name in given if name in modes]
+    if len(chosen) > 1:
+        raise click.UsageError(f"{names[chosen[0]]} and {names[chosen[1]]} are two things to do; choose one")
+    for name in given:
+        if chosen and name not in (*chosen, *modes[chosen[0]].own, *modes[chosen[0]].shared):
+            raise click.UsageError(f"{names[name]} does not go with {names[chosen[0]]}")
+        flag = next((flag for flag, mode in modes.items() if name in mode.own), None)
+        if not chosen and flag is not None:
+            raise click.UsageError(f"{names[name]} goes with {names[flag]}")
 
 
 @contextmanager

@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from metronome_sandbox.api.settings import Settings
 
 MEBIBYTE = 1024 * 1024
-SHUTDOWN_SECONDS = 3
-"""How long calls that are under way may take once the server is told to stop."""
 
 
 @click.command()
@@ -151,12 +149,10 @@ def explain(invoice: str, base_url: str, token: str, control_token: str | None, 
 
 
 def _run(settings: Settings, listener: socket.socket, access_log: bool) -> None:
-    import uvicorn
-
+    from metronome_sandbox import listening
     from metronome_sandbox.api import state
     from metronome_sandbox.api.app import create_app
     from metronome_sandbox.domain.errors import DomainError
-    from metronome_sandbox.serving import Protocol
 
     file = settings.state_file
     try:
@@ -169,21 +165,8 @@ def _run(settings: Settings, listener: socket.socket, access_log: bool) -> None:
             state.load(app.server, file)
     except DomainError as error:  # the scenario or the state cannot be used
         raise click.UsageError(str(error)) from error
-    config = uvicorn.Config(
-        app,
-        http=Protocol,
-        ws="none",
-        lifespan="on",
-        access_log=access_log,
-        log_level="info" if access_log else "warning",
-        server_header=False,
-        proxy_headers=False,  # nothing here asks who the client is, and looking costs every request
-        timeout_graceful_shutdown=SHUTDOWN_SECONDS,
-    )
-    # uvicorn shuts down in good order and then raises the signal again; to be told to stop is no failure here.
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, _stop)
-    uvicorn.Server(config).run(sockets=[listener])
+    server = listening.server_of(app, access_log=access_log, log_level="info" if access_log else "warning")
+    listening.serve(server, listener)
 
 
 def _freeze(_: object) -> None:

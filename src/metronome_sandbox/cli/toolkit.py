@@ -3,11 +3,39 @@
 from __future__ import annotations
 
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 
 import click
 
-from metronome_sandbox.cli.parts import BASE_URL, CONTROL_TOKEN, FILE, TOKEN, extra, listen, port
+from metronome_sandbox.cli.parts import (
+    BASE_URL,
+    CONTROL_TOKEN,
+    DEMO_TOKEN,
+    FILE,
+    TOKEN,
+    Mode,
+    extra,
+    listen,
+    port,
+    refuse_strangers,
+)
+
+ONLY = click.option(
+    "--only", multiple=True, metavar="A-MARK", help="With --assumptions: ask about this one; may be given again."
+)
+WRITES_TO = click.option(
+    "--writes-to",
+    "--yes-write-to",
+    "writes_to",
+    metavar="HOST",
+    help="Allow what writes at this host, which is no sandbox.",
+)
+MODES_OF_CHECK = {
+    "assumptions": Mode(own=("only",), shared=("base_url", "token", "control_token", "writes_to", "json", "html")),
+    "recording": Mode(own=(), shared=("document", "junit", "html", "json")),
+    "exactly_once": Mode(own=("faults", "delay_seconds", "jobs", "pytest_args"), shared=("operations", "json")),
+}
 
 
 @click.command()
@@ -32,22 +60,55 @@ from metronome_sandbox.cli.parts import BASE_URL, CONTROL_TOKEN, FILE, TOKEN, ex
     type=click.FloatRange(min=0.1),
     help="Calls a second at most. 5 for a host other than the sandbox, unless given.",
 )
-@click.option("--writes-to", metavar="HOST", help="Allow a profile that writes to this host, which is no sandbox.")
+@WRITES_TO
 @click.option(
     "--document",
     metavar="FILE",
     type=FILE,
     help="OpenAPI 3 document to hold the API to, JSON or YAML. The package's own, unless given.",
 )
-@click.option("--operation", "operations", metavar="ID", multiple=True, help="Generate requests for this one only.")
+@click.option(
+    "--operation",
+    "operations",
+    metavar="ID",
+    multiple=True,
+    help="Generate requests for this one only; with --exactly-once, disturb calls of this one only.",
+)
 @click.option(
     "--suite", "suites", type=click.Choice(["workflows", "generated"]), multiple=True, help="Run this suite only."
+)
+@click.option(
+    "--recording",
+    metavar="FILE.har",
+    type=FILE,
+    help="Check a recording in place of an API: whether today's document allows it, and whether it proves anything.",
 )
 @click.option("--junit", metavar="FILE", type=FILE, help="Write JUnit's XML.")
 @click.option("--html", metavar="FILE", type=FILE, help="Write one HTML page.")
 @click.option("--har", metavar="FILE", type=FILE, help="Write every call as HAR.")
 @click.option("--json", metavar="FILE", type=FILE, help="Write JSON.")
+@click.option("--assumptions", is_flag=True, help="Ask instead whether the API does what docs/assumptions.md says.")
+@ONLY
+@click.option("--exactly-once", is_flag=True, help="Disturb the calls of your own tests instead: PYTEST_ARGS.")
+@click.option(
+    "--fault",
+    "faults",
+    type=click.Choice(["lost-answer", "dropped", "429", "409", "delayed"]),
+    multiple=True,
+    help="With --exactly-once: disturb calls in this way only.",
+)
+@click.option(
+    "--delay-seconds",
+    type=click.FloatRange(min=0, max=600, min_open=True),
+    default=1.0,
+    show_default=True,
+    help="With --exactly-once: how long a delayed call waits.",
+)
+@click.option("--jobs", metavar="RUNS", type=click.IntRange(min=1), help="With --exactly-once: runs side by side.")
+@click.argument("pytest_args", nargs=-1, type=click.UNPROCESSED)
+@click.pass_context
 def check(
+    context: click.Context,
     base_url: str | None,
     token: str | None,
     control_token: str | None,
@@ -57,15 +118,44 @@ def check(
     document: Path | None,
     operations: tuple[str, ...],
     suites: tuple[str, ...],
+    recording: Path | None,
     junit: Path | None,
     html: Path | None,
     har: Path | None,
     json: Path | None,
+    assumptions: bool,
+    only: tuple[str, ...],
+    exactly_once: bool,
+    faults: tuple[str, ...],
+    delay_seconds: float,
+    jobs: int | None,
+    pytest_args: tuple[str, ...],
 ) -> None:
     """Hold an API to its contract: a sandbox, or the real one.
 
+    With --assumptions: to what this project assumes about it. With --exactly-once: hold your own code to what a network
+    does, in the tests that PYTEST_ARGS select, "check --exactly-once -- tests/test_billing.py" for example.
+
     Exit status: 0 when nothing was found, 1 with findings, 2 when the API could not be asked.
     """
+    refuse_strangers(context, MODES_OF_CHECK)
+    if recording is not None:
+        sys.exit(_check_recording(recording, document, {"junit": junit, "html": html, "json": json}))
+    if assumptions:
+        sys.exit(_ask_assumptions(base_url, token, control_token, only, writes_to, json, html))
+    if exactly_once:
+        with extra("toolkit"):
+            from metronome_sandbox.toolkit.exactly_once import command
+        sys.exit(
+            command.run(
+                pytest_args,
+                faults=faults,
+                operations=operations,
+                delay_seconds=delay_seconds,
+                jobs=jobs,
+                json_file=json,
+            )
+        )
     with extra("toolkit"):
         from metronome_sandbox.toolkit import checking
     app = None
@@ -89,6 +179,12 @@ def check(
             files={"junit": junit, "html": html, "har": har, "json": json},
         )
     )
+
+
+def _check_recording(recording: Path, document: Path | None, files: dict[str, Path | None]) -> int:
+    with extra("toolkit"):
+        from metronome_sandbox.toolkit import recording_check
+    return recording_check.run(recording, document=document, files=files)
 
 
 @click.command()
@@ -130,8 +226,8 @@ def replay(file: Path, port: int) -> None:
 @BASE_URL
 @TOKEN
 @CONTROL_TOKEN
-@click.option("--only", multiple=True, metavar="A-MARK", help="Check this assumption; may be given again.")
-@click.option("--yes-write-to", metavar="HOST", help="Write to this host although it is no sandbox.")
+@ONLY
+@WRITES_TO
 @click.option("--json", "json_file", metavar="FILE", type=FILE, help="Report to send; it holds no token.")
 @click.option("--html", "html_file", metavar="FILE", type=FILE, help="The same to read.")
 def check_assumptions(
@@ -139,27 +235,45 @@ def check_assumptions(
     token: str,
     control_token: str | None,
     only: tuple[str, ...],
-    yes_write_to: str | None,
+    writes_to: str | None,
     json_file: Path | None,
     html_file: Path | None,
 ) -> None:
-    """Ask an API whether it does what docs/assumptions.md says it does.
+    """The same as ``check --assumptions``, against the sandbox of this machine unless told otherwise.
 
     Each assumption is a few calls with figures that are known before. What they make is archived afterwards. Exit
     status 1 means that a rule differs.
     """
+    sys.exit(_ask_assumptions(base_url, token, control_token, only, writes_to, json_file, html_file))
+
+
+def _ask_assumptions(
+    base_url: str | None,
+    token: str | None,
+    control_token: str | None,
+    only: tuple[str, ...],
+    writes_to: str | None,
+    json_file: Path | None,
+    html_file: Path | None,
+) -> int:
     with extra("toolkit"):
         from metronome_sandbox.toolkit.probes import command
-    status = command.run(
-        base_url,
-        token,
-        control_token=control_token,
-        only=only,
-        yes_write_to=yes_write_to,
-        json_file=json_file,
-        html_file=html_file,
-    )
-    sys.exit(status)
+    with ExitStack() as stack:
+        if base_url is None:
+            from metronome_sandbox.serving import BackgroundServer
+
+            server = BackgroundServer()
+            stack.callback(server.stop)
+            base_url, token, control_token = server.url, None, None
+        return command.run(
+            base_url,
+            token or DEMO_TOKEN,
+            control_token=control_token,
+            only=only,
+            writes_to=writes_to,
+            json_file=json_file,
+            html_file=html_file,
+        )
 
 
 @click.group()

@@ -1,6 +1,7 @@
-"""One host and one bearer token, by ``requests``: what probes and coverage ask.
+"""One host and one bearer token, by ``requests``: the one way in which customers of an API ask it.
 
-The token goes to that host and nowhere else: redirects are not followed, and no message holds it.
+The token goes to that host and nowhere else: redirects are not followed, and no message holds it. ``Host`` asks one
+thing after the other; ``sending.Sender`` does it from many threads, and again where that is safe.
 """
 
 from __future__ import annotations
@@ -9,10 +10,13 @@ import json
 import time
 from collections.abc import Mapping
 from decimal import Decimal
+from http.cookiejar import DefaultCookiePolicy
 from typing import Any, NamedTuple, Protocol
 from urllib.parse import urlsplit
 
+import msgspec
 import requests
+from requests.adapters import HTTPAdapter
 
 from metronome_sandbox.client.hosts import is_loopback
 
@@ -26,9 +30,16 @@ LONGEST_PAUSE_SECONDS = 60
 CONTROL_HEADER = "X-Sandbox-Control-Token"
 SHOWN = 200
 
+encode = msgspec.json.Encoder(decimal_format="number").encode
+"""Writes JSON with every digit of a ``Decimal``."""
+
 
 class CannotAsk(Exception):
     """There is no answer to work with; the text is for the person who named the host."""
+
+
+class NoAnswer(CannotAsk):
+    """The connection did not come about, or ended before the answer was whole. Nobody knows what the host did."""
 
 
 class Answer(NamedTuple):
@@ -39,11 +50,18 @@ class Answer(NamedTuple):
     body: bytes
 
 
-class Sender(Protocol):
+class Channel(Protocol):
     """Whatever a call can be sent by: a connection, or an application in this process."""
 
-    def send(self, method: str, path: str, body: Any = None, headers: Mapping[str, str] | None = None, /) -> Answer:
+    def send(self, method: str, path: str, body: Any = None, /) -> Answer:
         """Return the answer to one call; ``body`` is JSON to be, None for no body."""
+
+
+class OpenChannel(Protocol):
+    """A channel that also takes headers of a call."""
+
+    def send(self, method: str, path: str, body: Any = None, headers: Mapping[str, str] | None = None, /) -> Answer:
+        """Return the answer to one call, as a :class:`Channel` does."""
 
 
 def value_of(answer: Answer) -> Any:
@@ -68,18 +86,37 @@ class Host:
         base_url: ``http://`` or ``https://``, perhaps with a path that all calls begin with.
         token: The bearer token.
         control_token: What a sandbox wants for its control plane.
+        connections: How many are kept open for the next call.
+        user_agent: How the calls name their program; as ``requests`` does, unless given.
+        timeout_seconds: How long the host may be silent.
 
     Raises:
         CannotAsk: The address is none.
     """
 
-    def __init__(self, base_url: str, token: str, control_token: str | None = None) -> None:
+    def __init__(
+        self,
+        base_url: str,
+        token: str,
+        control_token: str | None = None,
+        *,
+        connections: int = 1,
+        user_agent: str | None = None,
+        timeout_seconds: float = TIMEOUT_SECONDS,
+    ) -> None:
         self.name = host_of(base_url)
         self._base_url = base_url.rstrip("/")
+        self._timeout_seconds = timeout_seconds
         self._session = requests.Session()
+        for scheme in ("http://", "https://"):
+            self._session.mount(scheme, HTTPAdapter(pool_connections=1, pool_maxsize=connections))
+        # Threads share the session, and a cookie is the one thing that a call would leave in it.
+        self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
         # Whatever proxy the environment names, this machine is not behind it.
         self._session.trust_env = not is_loopback(self.name)
         self._session.auth = _Bearer(token, control_token)
+        if user_agent is not None:
+            self._session.headers["User-Agent"] = user_agent
 
     def send(self, method: str, path: str, body: Any = None, headers: Mapping[str, str] | None = None, /) -> Answer:
         """Return the answer to one call.
@@ -87,23 +124,33 @@ class Host:
         Raises:
             CannotAsk: None came, or one that does not end.
         """
+        data = None if body is None else encode(body)
         for _ in range(PATIENCE):
-            answer = self._send(method, path, body, headers or {})
+            answer = self.send_once(method, path, data, headers)
             if answer.status != 429:
                 break
             time.sleep(_pause(answer))
         return answer
 
-    def _send(self, method: str, path: str, body: Any, more: Mapping[str, str]) -> Answer:
-        data = None if body is None else json.dumps(body, default=float).encode()
-        headers = {**({} if data is None else {"Content-Type": "application/json"}), **more}
+    def send_once(self, method: str, path: str, data: bytes | None, headers: Mapping[str, str] | None = None) -> Answer:
+        """Return the answer to one request, whatever its status. Threads may call this at the same time.
+
+        Args:
+            data: JSON; None for no body.
+            headers: Beside those that every request has.
+
+        Raises:
+            NoAnswer: None came.
+            CannotAsk: One came that does not end.
+        """
+        sent = {} if data is None else {"Content-Type": "application/json"}
         try:
             with self._session.request(
                 method,
                 self._base_url + path,
                 data=data,
-                headers=headers,
-                timeout=TIMEOUT_SECONDS,
+                headers=sent if headers is None else {**sent, **headers},
+                timeout=self._timeout_seconds,
                 allow_redirects=False,
                 stream=True,
             ) as response:
@@ -113,7 +160,7 @@ class Host:
                     self._read(response),
                 )
         except (requests.RequestException, OSError, ValueError) as error:
-            raise CannotAsk(f"nobody answers at {self.name}: {_reason(error)}") from None
+            raise NoAnswer(f"nobody answers at {self.name}: {_reason(error)}") from None
 
     def _read(self, response: requests.Response) -> bytes:
         parts = bytearray()

@@ -49,6 +49,14 @@ class Product:
 
 
 @dataclass(frozen=True, slots=True)
+class FixedProduct:
+    """A product that nothing counts: what commits and credits are sold as."""
+
+    key: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
 class Metric:
     """A billable metric: SUM or MAX or COUNT over a property of events of one type."""
 
@@ -77,6 +85,7 @@ class Catalog:
     metrics: tuple[Metric, ...]
     products: tuple[Product, ...]
     rate_cards: tuple[RateCard, ...]
+    fixed_products: tuple[FixedProduct, ...]
 
 
 @dataclass(frozen=True, slots=True)

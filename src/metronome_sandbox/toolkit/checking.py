@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -17,13 +17,14 @@ from typing import Any
 import yaml
 from rich.console import Console
 
+from metronome_sandbox.listening import Application
 from metronome_sandbox.spec.document import Document
 from metronome_sandbox.spec.findings import Finding
 from metronome_sandbox.toolkit.checks import Blame
 from metronome_sandbox.toolkit.report import WIDTH, WRITERS, Batch, Failure, Run, show
 from metronome_sandbox.toolkit.suites import generated, tenant, workflows
 from metronome_sandbox.toolkit.suites.profiles import PROFILES, Profile
-from metronome_sandbox.toolkit.target import IN_PROCESS, Application, CannotCheck, NotAnswered, Target
+from metronome_sandbox.toolkit.target import IN_PROCESS, CannotCheck, NotAnswered, Target
 
 FINE, FINDINGS, WRONG_USAGE = 0, 1, 2
 
@@ -53,16 +54,25 @@ def run(
     files: Mapping[str, Path | None],
 ) -> int:
     """Check a target, tell on stdout what was found, write the files, and return the exit status."""
-    try:
+
+    def checked() -> Run:
         contract = Document.load() if document is None else load(document)
         _check_names(contract, only)
-        for path in files.values():
-            if path is not None and not path.parent.is_dir():
-                raise CannotCheck(f"{path} cannot be written: there is no directory {path.parent}")
         with Target(base_url or IN_PROCESS, app=app, token=token or OWN_TOKEN, control_token=control_token) as target:
             target.connect()
             chosen = choose(target, profile, calls_per_second, writes_to)
-            found = check(target, chosen, contract, only=only, suites=suites or SUITES)
+            return check(target, chosen, contract, only=only, suites=suites or SUITES)
+
+    return report(checked, files)
+
+
+def report(checked: Callable[[], Run], files: Mapping[str, Path | None]) -> int:
+    """Check, tell on stdout what was found, write the files, and return the exit status."""
+    try:
+        for path in files.values():
+            if path is not None and not path.parent.is_dir():
+                raise CannotCheck(f"{path} cannot be written: there is no directory {path.parent}")
+        found = checked()
         for name, path in files.items():
             if path is not None:
                 path.write_text(WRITERS[name](found), encoding="utf-8")

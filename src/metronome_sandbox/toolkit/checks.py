@@ -41,6 +41,9 @@ class Blame(Enum):
     SERVER = "server"
     """The API breaks a promise."""
 
+    RECORDING = "recording"
+    """It is older than the document, or answers what it was never asked."""
+
     DOCUMENT = "contract document"
     """The document says something else than the API does, and the API is the one that counts."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cache
@@ -52,13 +52,13 @@ class Call:
 
 
 class Contract:
-    """The operations of the packaged documents."""
+    """The operations of documents: the packaged ones, unless given."""
 
-    def __init__(self) -> None:
+    def __init__(self, documents: Iterable[Document] = ()) -> None:
         self._literal: dict[tuple[str, str], Known | NamedOnly] = {}
         self._templates: list[tuple[str, re.Pattern[str], Known | NamedOnly]] = []
         self.paths: set[str] = set()
-        for document in (Document.load(BILLING), Document.load(CONTROL)):
+        for document in tuple(documents) or (Document.load(BILLING), Document.load(CONTROL)):
             for operation, described in zip(operations_of(document), document.operations(), strict=True):
                 self._add(operation.method, operation.path, Known(operation, described, document))
             for named in document.not_imitated():

@@ -11,6 +11,7 @@ MANY_CUSTOMERS = 25
 """The things of further customers are not looked at: this is for a person who reads what one test did."""
 
 SHOWN_LINES = 60
+USUAL_UNIT = "USD (cents)"
 
 Things = Mapping[str, Mapping[str, str]]
 """Facts by name, of each thing by what it is called."""
@@ -42,7 +43,10 @@ def _things_of(connection: Connection, customer_id: str) -> Iterator[tuple[str, 
     asked = {**owner, "include_balance": True, "include_contract_balances": True, "include_archived": True}
     for balance in _pages(lambda query: connection.ok("POST", path, {**asked, **_cursor_of(query)})):
         kind = str(balance["type"]).lower()
-        yield _called(f"{kind} balance", balance), _facts(balance, "name", "balance", "archived_at")
+        yield (
+            _called(f"{kind} balance", balance),
+            {**_facts(balance, "name", "balance", "archived_at"), **_unit(balance.get("access_schedule") or {})},
+        )
     path = f"/v1/customers/{customer_id}/invoices"
     for invoice in _pages(lambda query: connection.ok("GET", f"{path}?limit=100{query}")):
         lines = [f"{line['name']} {_short(line['total'])}" for line in invoice.get("line_items", ())]
@@ -50,6 +54,7 @@ def _things_of(connection: Connection, customer_id: str) -> Iterator[tuple[str, 
             _called(f"{str(invoice['type']).lower()} invoice", invoice),
             {
                 **_facts(invoice, "status", "total", "start_timestamp", "end_timestamp"),
+                **_unit(invoice),
                 "lines": ", ".join(lines[:10]) + (f" and {len(lines) - 10} more" if len(lines) > 10 else ""),
             },
         )
@@ -75,6 +80,12 @@ def _called(kind: str, thing: Mapping[str, Any]) -> str:
 
 def _facts(thing: Mapping[str, Any], *names: str) -> dict[str, str]:
     return {name: _short(thing[name]) for name in names if thing.get(name) is not None}
+
+
+def _unit(thing: Mapping[str, Any]) -> dict[str, str]:
+    """Return the unit of an amount, unless it is the usual one."""
+    name = (thing.get("credit_type") or {}).get("name", USUAL_UNIT)
+    return {} if name == USUAL_UNIT else {"unit": name}
 
 
 def _short(value: Any) -> str:

@@ -9,7 +9,7 @@ import base64
 import binascii
 import json
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -24,10 +24,13 @@ from metronome_sandbox.toolkit.exchanges import Answered, Exchange, Headers, Sen
 
 JsonObject = dict[str, Any]
 
-MAX_BYTES = 512 * 1024 * 1024
+MAX_BYTES = 256 * 1024 * 1024
 END = "\n]}}\n"
 PACKED = {"content-encoding", "content-length", "transfer-encoding"}
 """Headers about the form a body had on the wire; a recording holds it unpacked."""
+
+DROPPED, SUITE = "_dropped", "_suite"
+"""Names of our own: of an answer that never came, and of what a test run says of itself."""
 
 
 class BadRecording(Exception):
@@ -40,6 +43,31 @@ class Entry:
 
     origin: str
     exchange: Exchange
+
+
+@dataclass(frozen=True, slots=True)
+class Suite:
+    """What the archive of a test run says of it.
+
+    Attributes:
+        is_sandbox: Whether a sandbox was recorded; the real API has no control plane.
+        skipped: Tests that were not run, and why.
+    """
+
+    is_sandbox: bool
+    skipped: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Archive:
+    """What a file holds: the calls that were answered or broken off, in order, and whose they are.
+
+    Attributes:
+        suite: None where no test run wrote it; then no call knows its test.
+    """
+
+    entries: tuple[Entry, ...]
+    suite: Suite | None = None
 
 
 # --- writing
@@ -61,9 +89,7 @@ class HarFile:
         self._file: IO[str] = open(  # noqa: SIM115  closed by close()
             path, "w", encoding="utf-8", newline="\n", opener=lambda name, flags: os.open(name, flags, 0o600)
         )
-        creator = {"name": "metronome-sandbox", "version": __version__}
-        head = json.dumps({"version": "1.2", "creator": creator, "entries": []})
-        self._file.write(f'{{"log": {head.removesuffix("]}")}')
+        self._file.write(json.dumps(log()).removesuffix("]}}"))
         self._end = self._file.tell()
         self._separator = "\n"
         self._finish()
@@ -100,9 +126,16 @@ def write(path: Path, exchanges: Iterable[Exchange], base_url: str) -> None:
             file.add(exchange)
 
 
+def log(entries: Iterable[JsonObject] = ()) -> JsonObject:
+    """Return an archive of entries."""
+    creator = {"name": "metronome-sandbox", "version": __version__}
+    return {"log": {"version": "1.2", "creator": creator, "entries": list(entries)}}
+
+
 def entry_of(exchange: Exchange, base_url: str) -> JsonObject:
     """Return a call as an archive writes it."""
     sent, answered = exchange.sent, exchange.answered
+    status = 0 if answered.is_dropped else answered.status  # as browsers write what got no answer
     milliseconds = round(exchange.seconds * 1000, 3)
     request: JsonObject = {
         "method": sent.method,
@@ -128,13 +161,14 @@ def entry_of(exchange: Exchange, base_url: str) -> JsonObject:
     } | ({} if encoding is None else {"encoding": encoding})
     if not answered.is_whole:
         content["comment"] = "not kept"
-    return {
+    page = {} if exchange.test is None else {"pageref": exchange.test}
+    return page | {
         "startedDateTime": exchange.started_at.isoformat(),
         "time": milliseconds,
         "request": request,
         "response": {
-            "status": answered.status,
-            "statusText": _phrase(answered.status),
+            "status": status,
+            "statusText": _phrase(status),
             "httpVersion": "HTTP/1.1",
             "cookies": [],
             "headers": _pairs(answered.headers),
@@ -142,7 +176,8 @@ def entry_of(exchange: Exchange, base_url: str) -> JsonObject:
             "redirectURL": header(answered.headers, "location") or "",
             "headersSize": -1,
             "bodySize": len(answered.body) if answered.is_whole else -1,
-        },
+        }
+        | ({DROPPED: True} if answered.is_dropped else {}),
         "cache": {},
         "timings": {"send": 0, "wait": milliseconds, "receive": 0},
     }
@@ -168,8 +203,8 @@ def _phrase(status: int) -> str:
 # --- reading
 
 
-def read(path: Path) -> list[Entry]:
-    """Return the calls of an archive that were answered, in order.
+def read(path: Path) -> Archive:
+    """Return what an archive holds.
 
     Raises:
         BadRecording: It is none; the text says where and why.
@@ -188,7 +223,15 @@ def read(path: Path) -> list[Entry]:
     reading = _Reading(path)
     log = reading.field(reading.is_a(tree, dict, ""), "log", dict, "")
     entries = reading.field(log, "entries", list, "log")
-    return [entry for index, one in enumerate(entries) for entry in reading.entry(one, f"log.entries[{index}]")]
+    suite = reading.suite(log)
+    return Archive(
+        tuple(
+            entry
+            for index, one in enumerate(entries)
+            for entry in reading.entry(one, f"log.entries[{index}]", knows_test=suite is not None)
+        ),
+        suite,
+    )
 
 
 _KINDS = {dict: "an object", list: "an array", str: "a string", int: "an integer"}
@@ -214,7 +257,15 @@ class _Reading:
     def field(self, holder: JsonObject, name: str, kind: type, where: str) -> Any:
         return self.is_a(holder.get(name), kind, f"{where}.{name}" if where else name)
 
-    def entry(self, one: Any, where: str) -> Iterator[Entry]:
+    def suite(self, log: JsonObject) -> Suite | None:
+        own = log.get(SUITE)
+        if own is None:
+            return None
+        self.is_a(own, dict, f"log.{SUITE}")
+        skipped = self.is_a(own.get("skipped", {}), dict, f"log.{SUITE}.skipped")
+        return Suite(own.get("is_sandbox") is True, {str(test): str(why) for test, why in skipped.items()})
+
+    def entry(self, one: Any, where: str, *, knows_test: bool) -> Iterator[Entry]:
         holder = self.is_a(one, dict, where)
         request = self.field(holder, "request", dict, where)
         response = self.field(holder, "response", dict, where)
@@ -226,7 +277,8 @@ class _Reading:
             is_web = parts.scheme in ("http", "https") and parts.hostname is not None
         except ValueError:
             raise self.wrong(f"{where}.request.url", "a URL", url) from None
-        if not is_web or not 100 <= status <= 599:  # a page of the browser itself, or a call that was given up
+        is_dropped = status == 0 and response.get(DROPPED) is True
+        if not is_web or not (100 <= status <= 599 or is_dropped):  # a page of the browser, a call that was given up
             return
         content = response.get("content", {})
         sent = Sent(
@@ -246,9 +298,14 @@ class _Reading:
             ),
             self._body(content, f"{where}.response.content", "encoding"),
             is_whole=isinstance(content, dict) and ("text" in content or not content.get("size")),
+            is_dropped=is_dropped,
         )
+        test = holder.get("pageref") if knows_test else None
         yield Entry(
-            f"{parts.scheme}://{parts.netloc}", Exchange(sent, answered, _time(holder), _seconds(holder.get("time")))
+            f"{parts.scheme}://{parts.netloc}",
+            Exchange(
+                sent, answered, _time(holder), _seconds(holder.get("time")), test if isinstance(test, str) else None
+            ),
         )
 
     def _headers(self, holder: JsonObject, where: str) -> Headers:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+
+UNKNOWN = "unknown"
+"""The rule of a finding about a name that the API ignores."""
 
 SHOWN_CALLS = 40
 SHOWN_MESSAGE = 200
@@ -20,8 +23,10 @@ class Call:
         path: With its query.
         status: Of the answer, also of one that a fault kept back.
         request_body, response_body: JSON; text where it is none or too long to be kept whole; None for nothing.
-        findings: Where request or answer broke the contract: ``where``, ``rule``, ``expected``, ``received``.
+        findings: Where request or answer broke the contract, or the request has a name that the API ignores (rule
+            ``unknown``): ``where``, ``rule``, ``expected``, ``received``.
         fault: Which kind of fault disturbed it; None for nearly all calls.
+        is_own: The test's fixture made it and not the client, as far as that is noted.
     """
 
     id: int
@@ -34,6 +39,7 @@ class Call:
     response_body: Any
     findings: Sequence[Mapping[str, Any]]
     fault: str | None
+    is_own: bool = False
 
     @property
     def is_write(self) -> bool:
@@ -53,8 +59,8 @@ CHANGE_NOTHING = frozenset(("embeddableDashboard-v1",))
 IMPORT = "createHistoricalContractUsageInvoices-v1"
 
 
-def read_entry(entry: Mapping[str, Any]) -> Call:
-    """Return an entry of ``GET /sandbox/requests``."""
+def read_entry(entry: Mapping[str, Any], own: Collection[int] = ()) -> Call:
+    """Return an entry of ``GET /sandbox/requests``; ``own`` are the ids of those that the fixture made."""
     fault = entry.get("fault")
     return Call(
         id=int(entry["id"]),
@@ -67,6 +73,7 @@ def read_entry(entry: Mapping[str, Any]) -> Call:
         response_body=entry["response_body"],
         findings=tuple(entry["findings"]),
         fault=None if fault is None else fault["kind"],
+        is_own=int(entry["id"]) in own,
     )
 
 
@@ -79,6 +86,9 @@ def told(calls: Sequence[Call]) -> Iterator[str]:
         yield f"{call.status} {call.method} {call.path}  {call.operation_id or 'no operation'}{fault}"
         if call.status >= 400:
             yield f"    {_message(call.response_body)}"
+        for finding in call.findings:
+            if finding["rule"] == UNKNOWN:  # the answer does not tell it
+                yield f"    {finding['where']}: {finding['expected']}"
 
 
 def _message(body: Any) -> str:

@@ -9,38 +9,28 @@ from __future__ import annotations
 
 import json
 import socket
-import ssl
 import sys
-import zlib
-from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
+from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 from time import monotonic
-from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
 
 from metronome_sandbox.client.hosts import is_loopback
 from metronome_sandbox.client.terminal import plain
+from metronome_sandbox.listening import Application, Background, Receive, Scope, Send, serve, silent_server_of
 from metronome_sandbox.spec.findings import Finding
-from metronome_sandbox.toolkit.exchanges import Answered, Exchange, Headers, Sent, header
+from metronome_sandbox.toolkit.exchanges import Answered, Copy, Exchange, Headers, Sent
 from metronome_sandbox.toolkit.har import HarFile
-from metronome_sandbox.toolkit.listening import serve
 from metronome_sandbox.toolkit.redaction import Redaction, tokens_of
+from metronome_sandbox.toolkit.unreachable import why
 from metronome_sandbox.toolkit.watch import Noted, Watch
 
-Message = MutableMapping[str, Any]
-Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
-
 FINE, FINDINGS, WRONG_USAGE = 0, 1, 2
-
-KEPT_BYTES = 64 * 1024 * 1024
-"""A longer body is passed on, and neither checked nor recorded."""
 
 CONNECT_SECONDS = 10
 SILENCE_SECONDS = 120
@@ -117,58 +107,11 @@ class Upstream:
 
     def why(self, error: BaseException) -> str:
         """Return in words why there is no answer."""
-        cause: BaseException | None = error
-        while cause is not None:
-            if isinstance(cause, ssl.SSLError):
-                reason = getattr(cause, "verify_message", None) or cause.reason or cause
-                return f"{self.base_url} cannot be trusted, TLS: {reason}"
-            cause = cause.__cause__ or cause.__context__
         if isinstance(error, httpx.ConnectTimeout):
             return f"nothing answers at {self.base_url} within {CONNECT_SECONDS} s"
         if isinstance(error, httpx.TimeoutException):
             return f"{self.base_url} said nothing for {SILENCE_SECONDS} s"
-        if isinstance(error, httpx.RemoteProtocolError):
-            return f"{self.base_url} broke off: {error}"
-        return f"nothing answers at {self.base_url}: {str(error) or type(error).__name__}"
-
-
-class Copy:
-    """What has gone by of one body.
-
-    Args:
-        limit: Above it nothing is kept.
-    """
-
-    def __init__(self, limit: int = KEPT_BYTES) -> None:
-        self.is_whole = True
-        self._limit = limit
-        self._parts: list[bytes] = []
-        self._size = 0
-
-    def add(self, part: bytes) -> None:
-        """Keep a part, as long as the whole is not too long."""
-        self._size += len(part)
-        if self._size > self._limit:
-            self.is_whole = False
-            self._parts.clear()
-        else:
-            self._parts.append(part)
-
-    def body(self, headers: Headers) -> tuple[bytes, bool]:
-        """Return the body, unpacked, and whether that is all of it."""
-        raw = b"".join(self._parts)
-        encoding = (header(headers, "content-encoding") or "identity").strip().lower()
-        if not raw or not self.is_whole or encoding == "identity":
-            return raw, self.is_whole
-        windows = {"gzip": 31, "x-gzip": 31, "deflate": 15}.get(encoding)
-        if windows is None:
-            return b"", False
-        unpacking = zlib.decompressobj(windows)
-        try:
-            body = unpacking.decompress(raw, self._limit)
-        except zlib.error:
-            return b"", False
-        return (body, True) if unpacking.eof else (b"", False)
+        return why(error, self.base_url)
 
 
 class _ClientLeft(Exception):
@@ -379,6 +322,14 @@ def _unanswered(exchange: Exchange) -> Exchange:
     return Exchange(exchange.sent, answered, exchange.started_at, exchange.seconds)
 
 
+# --- in a test run
+
+
+def recording_proxy(upstream_url: str, around: Callable[[Application], Application]) -> Background:
+    """Return a proxy in a thread of this process; ``around`` returns what hears all that it passes on."""
+    return Background(around(ProxyApp(Upstream(upstream_url), lambda *_: None)))
+
+
 # --- the command
 
 
@@ -405,7 +356,7 @@ def run(
             return _refuse(f"{error.filename} cannot be written: {error.strerror}")
         reading = Reading(watch, file, keeps_secrets=keeps_secrets, complain=_say)
         _say(_welcome(upstream, listener))
-        serve(ProxyApp(upstream, reading.see), listener)
+        serve(silent_server_of(ProxyApp(upstream, reading.see)), listener)
         reading.finish()
     print(summary(watch), flush=True)
     if report is not None:

@@ -13,25 +13,25 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable, Iterator, MutableMapping
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, quote
 
+from metronome_sandbox.listening import Receive, Scope, Send
 from metronome_sandbox.spec.findings import json_path, shortened
 from metronome_sandbox.toolkit import har
 from metronome_sandbox.toolkit.contract import Call, Contract, packaged
-from metronome_sandbox.toolkit.exchanges import Exchange, Sent
-from metronome_sandbox.toolkit.har import BadRecording
+from metronome_sandbox.toolkit.exchanges import Answered, Exchange, Sent
+from metronome_sandbox.toolkit.har import BadRecording, Suite
 from metronome_sandbox.toolkit.redaction import Redaction, tokens_of
 from metronome_sandbox.toolkit.watch import Noted, Reader
 
 __all__ = ["BadRecording", "Mutation", "MutationScore", "Recording", "ReplayApp", "load", "mutation_score"]
-
-Message = MutableMapping[str, Any]
 
 NO_ANSWER = 501
 """What a request gets that was never recorded: no status that a test may expect of the API."""
@@ -111,23 +111,39 @@ class Recording:
     Args:
         exchanges: In order.
         notes: What the reader of the file left out, in words.
-
-    Attributes:
-        findings: Where the recorded calls and today's document disagree.
+        suite: Of a test run's recording.
+        origin: Where the calls went, ``https://api.example.com``.
     """
 
     def __init__(
-        self, exchanges: Iterable[Exchange], notes: Iterable[str] = (), contract: Contract | None = None
+        self,
+        exchanges: Iterable[Exchange],
+        notes: Iterable[str] = (),
+        contract: Contract | None = None,
+        suite: Suite | None = None,
+        origin: str = "",
     ) -> None:
         self.exchanges = tuple(exchanges)
         self.notes = tuple(notes)
+        self.suite = suite
+        self.origin = origin
         self._contract = contract or packaged()
-        # What was recorded has no secrets any more; what is asked is compared without them.
-        self._redaction = Redaction()
         self._answers: dict[Key, list[Exchange]] = {}
         for exchange in self.exchanges:
             self._answers.setdefault(self.key(exchange.sent), []).append(exchange)
-        self.findings = tuple(self._findings())
+
+    @cached_property
+    def findings(self) -> tuple[Noted, ...]:
+        """Where the recorded calls and today's document disagree."""
+        return tuple(self._findings())
+
+    def of_test(self, test: str) -> Recording:
+        """Return the part that a test recorded; all of it where no calls know their tests."""
+        if self.suite is None:
+            return self
+        name = named_by(test, {one.test for one in self.exchanges if one.test is not None})
+        own = [] if name is None else [one for one in self.exchanges if one.test == name]
+        return Recording(own, (), self._contract, self.suite)
 
     def call(self, sent: Sent) -> Call:
         """Return what a request is of."""
@@ -136,7 +152,8 @@ class Recording:
     def key(self, sent: Sent) -> Key:
         """Return what has to be equal for two requests to be the same."""
         call = self.call(sent)
-        plain = self._redaction.sent(sent)
+        # What was recorded has no secrets any more; what is asked is compared without them.
+        plain = Redaction(tokens_of(sent)).sent(sent)
         # An operation that the document only names has no parameters to be told apart.
         values = call.path if call.known is None else json.dumps(call.values, sort_keys=True)
         return f"{call.name} {values}", _query_form(call, plain.query), _body_form(plain.body)
@@ -158,15 +175,24 @@ class Recording:
         for number, exchange in enumerate(self.exchanges, start=1):
             exchange = Redaction(tokens_of(exchange.sent)).exchange(exchange)  # a browser's archive may hold anything
             call = reader.call(exchange)
-            for side, findings in (
-                ("request", reader.of_request(call, exchange.sent)),
-                ("answer", reader.of_answer(call, exchange.answered)),
-            ):
+            # A request that was refused may be wrong: the API said so.
+            of_request = [] if exchange.answered.status >= 400 else reader.of_request(call, exchange.sent)
+            of_answer = [] if exchange.answered.is_dropped else reader.of_answer(call, exchange.answered)
+            for side, findings in (("request", of_request), ("answer", of_answer)):
                 for finding in findings:
                     noted = Noted(side, call.name, number, finding)
                     if noted.key not in seen:
                         seen.add(noted.key)
                         yield noted
+
+
+def named_by(test: str, names: Iterable[str]) -> str | None:
+    """Return the name that a recording has for a test, which may have been recorded from another folder."""
+    known = set(names)
+    if test in known:
+        return test
+    near = [one for one in known if one.endswith(f"/{test}") or test.endswith(f"/{one}")]
+    return near[0] if len(near) == 1 else None
 
 
 def load(path: Path, contract: Contract | None = None) -> Recording:
@@ -178,7 +204,8 @@ def load(path: Path, contract: Contract | None = None) -> Recording:
         BadRecording: The file is no HAR, or nothing in it is a call of the API.
     """
     contract = contract or packaged()
-    entries = [entry for entry in har.read(path) if entry.exchange.sent.method != "OPTIONS"]  # a browser's own question
+    archive = har.read(path)
+    entries = [one for one in archive.entries if one.exchange.sent.method != "OPTIONS"]  # a browser's own question
     calls: Counter[str] = Counter()
     for entry in entries:
         sent = entry.exchange.sent
@@ -196,7 +223,7 @@ def load(path: Path, contract: Contract | None = None) -> Recording:
     if cut:
         notes.append(f"{path}: left out {len(cut)} of its calls, whose bodies were not recorded")
     whole = [_rooted(one, contract) for one in own if one.sent.is_whole and one.answered.is_whole]
-    return Recording(whole, notes, contract)
+    return Recording(whole, notes, contract, archive.suite, origin)
 
 
 def _rooted(exchange: Exchange, contract: Contract) -> Exchange:
@@ -226,9 +253,9 @@ class ReplayApp:
 
     async def __call__(
         self,
-        scope: Message,
-        receive: Callable[[], Awaitable[Message]],
-        send: Callable[[Message], Awaitable[None]],
+        scope: Scope,
+        receive: Receive,
+        send: Send,
     ) -> None:
         """Answer one request."""
         if scope["type"] == "lifespan":
@@ -250,14 +277,17 @@ class ReplayApp:
         raw_path: bytes = scope.get("raw_path") or quote(scope["path"]).encode()
         path = raw_path.decode("ascii", "replace")
         query = scope["query_string"].decode("ascii", "replace")
-        status, headers, answer = self.answer(Sent(scope["method"], path, query, (), body))
-        raw = [(name.lower().encode("latin-1"), value.encode("latin-1", "replace")) for name, value in headers]
-        raw.append((b"content-length", b"%d" % len(answer)))
-        await send({"type": "http.response.start", "status": status, "headers": raw})
-        await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else answer})
+        headers = tuple((name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"])
+        answered = self.answer(Sent(scope["method"], path, query, headers, body))
+        raw = [(name.lower().encode("latin-1"), value.encode("latin-1", "replace")) for name, value in answered.headers]
+        raw.append((b"content-length", b"%d" % (len(answered.body) or answered.is_dropped)))
+        await send({"type": "http.response.start", "status": answered.status, "headers": raw})
+        if answered.is_dropped:
+            return  # the server below closes a connection whose answer stays incomplete
+        await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else answered.body})
 
-    def answer(self, sent: Sent) -> tuple[int, tuple[tuple[str, str], ...], bytes]:
-        """Return status, headers and body for a request."""
+    def answer(self, sent: Sent) -> Answered:
+        """Return the answer to a request, without the headers that were about another connection."""
         same = self.recording.answers(sent)
         key = self.recording.key(sent)
         number = self._used[key]
@@ -269,12 +299,12 @@ class ReplayApp:
             if self._say is not None:
                 self._say(why)
             headers = (("content-type", "application/json"), ("x-should-retry", "false"))
-            return NO_ANSWER, headers, json.dumps({"message": why}).encode()
+            return Answered(NO_ANSWER, headers, json.dumps({"message": why}).encode())
         self._used[key] += 1
         answered = same[min(number, len(same) - 1)].answered
         # Cookies and the like are gone, and what was said about the connection is about another one.
         kept = tuple((name, value) for name, value in answered.headers if name.lower() not in _NOT_REPLAYED)
-        return answered.status, kept, answered.body
+        return replace(answered, status=answered.status or 200, headers=kept)
 
 
 _NOT_REPLAYED = har.PACKED | {"connection", "keep-alive", "set-cookie", "date", "server", "strict-transport-security"}
@@ -363,7 +393,7 @@ class MutationScore:
     Attributes:
         altered: Requests that were tried.
         answered: Of them, those that were answered; none is best.
-        examples: Some of those, in words.
+        examples: Some of those of each operation, in words that begin with its name and a colon.
     """
 
     altered: int
@@ -383,6 +413,8 @@ MUTATIONS_OF_ONE = 200
 """Of one request at most: a batch of a thousand events is not altered in a thousand places."""
 
 EXAMPLES = 10
+"""Of one operation."""
+
 Step = str | int
 
 
@@ -392,8 +424,9 @@ def mutation_score(recording: Recording) -> MutationScore:
     A value is changed, a property or parameter left out or added, a body taken away. An altered request that was
     recorded as well, the second page of a list for example, is no alteration and not counted.
     """
-    altered = answered = 0
+    altered, answered = 0, Counter[str]()
     examples: list[str] = []
+    redaction = Redaction()  # two secrets are the same to a recording, which has none
     seen: set[tuple[Any, ...]] = set()
     literal = {_literal(one.sent, recording.call(one.sent)) for one in recording.exchanges}
     for exchange in recording.exchanges:
@@ -404,14 +437,14 @@ def mutation_score(recording: Recording) -> MutationScore:
         for number, mutation in enumerate(mutations(exchange.sent, call)):
             if number == MUTATIONS_OF_ONE:
                 break
-            if _literal(mutation.sent, recording.call(mutation.sent)) in literal:
+            if _literal(redaction.sent(mutation.sent), recording.call(mutation.sent)) in literal:
                 continue
             altered += 1
             if recording.answers(mutation.sent):
-                answered += 1
-                if len(examples) < EXAMPLES:
+                answered[call.name] += 1
+                if answered[call.name] <= EXAMPLES:
                     examples.append(f"{call.name}: {mutation.what}")
-    return MutationScore(altered, answered, tuple(examples))
+    return MutationScore(altered, answered.total(), tuple(examples))
 
 
 def _literal(sent: Sent, call: Call) -> tuple[str, str, str, str]:

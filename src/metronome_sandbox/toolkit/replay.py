@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from metronome_sandbox.client.terminal import plain
-from metronome_sandbox.toolkit.listening import serve
+from metronome_sandbox.listening import serve, silent_server_of
 from metronome_sandbox.toolkit.recording import BadRecording, Recording, ReplayApp, load, mutation_score
 
 FINE, FINDINGS, WRONG_USAGE = 0, 1, 2
@@ -23,7 +23,7 @@ def run(file: Path, listener: socket.socket) -> int:
         return WRONG_USAGE
     app = ReplayApp(recording, lambda refused: print(_plain(refused), flush=True))
     _say(welcome(recording, listener))
-    serve(app, listener)
+    serve(silent_server_of(app), listener)
     return FINDINGS if app.refused else FINE
 
 

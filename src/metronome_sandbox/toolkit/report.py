@@ -9,13 +9,11 @@ import json
 import re
 import shlex
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from html import escape
-from http import HTTPStatus
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
 from xml.etree import ElementTree
 
 from rich.console import Console
@@ -25,8 +23,11 @@ from rich.text import Text
 
 from metronome_sandbox import __version__
 from metronome_sandbox.spec.findings import Finding
+from metronome_sandbox.toolkit import har
 from metronome_sandbox.toolkit.checks import Blame
-from metronome_sandbox.toolkit.target import IN_PROCESS, Exchange
+from metronome_sandbox.toolkit.exchanges import Exchange, header
+from metronome_sandbox.toolkit.redaction import Redaction
+from metronome_sandbox.toolkit.target import IN_PROCESS
 
 WIDTH = 80
 SERVED_AT = "http://127.0.0.1:4010"
@@ -73,7 +74,10 @@ class Run:
 
     Attributes:
         base_url: Of the target.
+        profile: How much was asked; empty where nobody was, but a recording read.
         token: To be blotted out.
+        facts: More for a program to know.
+        notes: The same for people.
     """
 
     base_url: str
@@ -83,6 +87,15 @@ class Run:
     batches: list[Batch] = field(default_factory=list)
     seconds: float = 0.0
     started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+    @property
+    def title(self) -> str:
+        """What was checked, and how."""
+        if not self.profile:
+            return f"the recording {self.facts['recording']}"
+        return f"profile {self.profile}, against {_name(self)}"
 
     @property
     def failures(self) -> list[Failure]:
@@ -111,19 +124,20 @@ class Run:
 
 
 def _length(failure: Failure) -> tuple[int, int]:
-    return len(failure.exchanges), sum(len(one.path) + len(one.body) for one in failure.exchanges[-1:])
+    return len(failure.exchanges), sum(len(one.sent.target) + len(one.sent.body) for one in failure.exchanges[-1:])
 
 
 def curl(exchange: Exchange, address: str) -> str:
     """Return a line for a shell that makes a call again; the token is taken from the environment."""
-    parts = ["curl", "-X", exchange.method, shlex.quote(address + exchange.path)]
-    if exchange.is_authorized:
+    sent = exchange.sent
+    parts = ["curl", "-X", sent.method, shlex.quote(address + sent.target)]
+    if header(sent.headers, "authorization") is not None:
         parts += ["-H", '"Authorization: Bearer $METRONOME_BEARER_TOKEN"']
-    for name, value in exchange.headers.items():
+    for name, value in sent.headers:
         if name.lower() in ("content-type", "idempotency-key"):
             parts += ["-H", shlex.quote(f"{name}: {value}")]
-    if exchange.body:
-        parts += ["--data-raw", shlex.quote(exchange.body.decode("utf-8", "backslashreplace"))]
+    if sent.body:
+        parts += ["--data-raw", shlex.quote(sent.body.decode("utf-8", "backslashreplace"))]
     return " ".join(parts)
 
 
@@ -137,7 +151,7 @@ def steps_of(failure: Failure, run: Run) -> list[str]:
 
 def show(run: Run, console: Console) -> None:
     """Tell a person what was asked and what was found."""
-    console.print(f"metronome-sandbox check, profile {run.profile}, against {_name(run)}\n")
+    console.print(f"metronome-sandbox check, {run.title}\n")
     table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0), header_style="bold")
     for heading, justify in (("Suite", "left"), ("Cases", "right"), ("Calls", "right"), ("Findings", "right")):
         table.add_column(heading, justify=justify)  # type: ignore[arg-type]
@@ -147,6 +161,8 @@ def show(run: Run, console: Console) -> None:
         calls = sum(len(batch.exchanges) for batch in batches)
         table.add_row(suite, str(len(batches)), str(calls), str(len(kinds)))
     console.print(table)
+    for note in run.notes:
+        console.print(Text(f"\n{_printable(note)}"))
     failures = run.failures
     for number, failure in enumerate(failures[:MOST_SHOWN], start=1):
         _show_failure(number, failure, run, console)
@@ -212,7 +228,8 @@ def as_json(run: Run) -> str:
             "program": f"metronome-sandbox {__version__}",
             "target": run.base_url,
             "is_sandbox": run.is_sandbox,
-            "profile": run.profile,
+            "profile": run.profile or None,
+            **run.facts,
             "started_at": run.started_at.isoformat(),
             "seconds": round(run.seconds, 3),
             "calls": run.calls,
@@ -244,8 +261,8 @@ def _as_dict(failure: Failure, run: Run) -> dict[str, Any]:
         "expected": run.blotted(finding.expected),
         "received": None if finding.received is None else run.blotted(finding.received),
         "fault": failure.blame.value,
-        "status": None if last is None else last.answer.status,
-        "answer": None if last is None else run.blotted(_text(last.answer.body)[:10_000]),
+        "status": None if last is None else last.answered.status,
+        "answer": None if last is None else run.blotted(_text(last.answered.body)[:10_000]),
         "reproduction": steps_of(failure, run),
     }
 
@@ -278,58 +295,10 @@ def as_junit(run: Run) -> str:
 
 
 def as_har(run: Run) -> str:
-    """Return every call as an HTTP archive, without the token."""
-    entries = [_entry(exchange, run) for batch in run.batches for exchange in batch.exchanges]
-    creator = {"name": "metronome-sandbox", "version": __version__}
-    return json.dumps({"log": {"version": "1.2", "creator": creator, "entries": entries}})
-
-
-def _entry(exchange: Exchange, run: Run) -> dict[str, Any]:
-    answer = exchange.answer
-    url = run.address + exchange.path
-    request: dict[str, Any] = {
-        "method": exchange.method,
-        "url": run.blotted(url),
-        "httpVersion": "HTTP/1.1",
-        "cookies": [],
-        "headers": _pairs(exchange.headers.items(), run),
-        "queryString": _pairs(parse_qsl(urlsplit(url).query, keep_blank_values=True), run),
-        "headersSize": -1,
-        "bodySize": len(exchange.body),
-    }
-    if exchange.body:
-        kind = {name.lower(): value for name, value in exchange.headers.items()}.get("content-type", "application/json")
-        request["postData"] = {"mimeType": kind, "text": run.blotted(_text(exchange.body))}
-    milliseconds = round(answer.seconds * 1000, 3)
-    return {
-        "startedDateTime": datetime.fromtimestamp(exchange.started_at, UTC).isoformat(),
-        "time": milliseconds,
-        "request": request,
-        "response": {
-            "status": answer.status,
-            "statusText": HTTPStatus(answer.status).phrase if answer.status in _PHRASES else "",
-            "httpVersion": "HTTP/1.1",
-            "cookies": [],
-            "headers": _pairs(answer.headers.items(), run),
-            "content": {
-                "size": len(answer.body),
-                "mimeType": answer.headers.get("content-type", ""),
-                "text": run.blotted(_text(answer.body)),
-            },
-            "redirectURL": "",
-            "headersSize": -1,
-            "bodySize": len(answer.body),
-        },
-        "cache": {},
-        "timings": {"send": 0, "wait": milliseconds, "receive": 0},
-    }
-
-
-_PHRASES = frozenset(status.value for status in HTTPStatus)
-
-
-def _pairs(pairs: Iterable[tuple[str, str]], run: Run) -> list[dict[str, str]]:
-    return [{"name": name, "value": run.blotted(value)} for name, value in pairs]
+    """Return every call as an HTTP archive, without secrets."""
+    redaction = Redaction((run.token,))
+    plain = (redaction.exchange(exchange) for batch in run.batches for exchange in batch.exchanges)
+    return json.dumps(har.log(har.entry_of(exchange, run.address) for exchange in plain))
 
 
 def _text(body: bytes) -> str:
@@ -353,8 +322,9 @@ pre {{ background: #f4f4f4; padding: .6rem; overflow-x: auto; white-space: pre-w
 table {{ border-collapse: collapse }} td, th {{ text-align: left; padding: .1rem 1rem .1rem 0 }}
 </style>
 <h1>{verdict}</h1>
-<p>Profile {escape(run.profile)} against {escape(_name(run))}, {_count(run.calls, "call")} in {run.seconds:.1f} s,
+<p>{escape(run.title[:1].upper() + run.title[1:])}, {_count(run.calls, "call")} in {run.seconds:.1f} s,
 {escape(run.started_at.isoformat(timespec="seconds"))}.</p>
+{"".join(f"<p>{escape(note)}</p>" for note in run.notes)}
 {"".join(_section(failure, run) for failure in failures)}
 <h2>What was asked</h2>
 <table><tr><th>Suite</th><th>Case</th><th>Calls</th><th>Findings</th></tr>{rows}</table>
@@ -363,7 +333,7 @@ table {{ border-collapse: collapse }} td, th {{ text-align: left; padding: .1rem
 
 
 def _section(failure: Failure, run: Run) -> str:
-    answer = failure.exchanges[-1].answer if failure.exchanges else None
+    answer = failure.exchanges[-1].answered if failure.exchanges else None
     told = (
         ""
         if answer is None

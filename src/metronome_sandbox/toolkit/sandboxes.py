@@ -7,11 +7,12 @@ world of its own. What only a sandbox can do raises :class:`NeedsSandbox` elsewh
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import count
-from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, Protocol
 from urllib.parse import quote
 from uuid import uuid4
 
@@ -20,7 +21,8 @@ from metronome_sandbox.toolkit.differences import Things, described, difference
 from metronome_sandbox.toolkit.journal import READS, Call, read_entry
 
 if TYPE_CHECKING:
-    from metronome_sandbox.serving import Application, BackgroundServer
+    from metronome_sandbox.listening import Application, Receive, Scope, Send
+    from metronome_sandbox.serving import BackgroundServer
 
 __tracebackhide__ = True
 """Read by pytest: a failed test shows the test's own line and not how it came to the call."""
@@ -49,15 +51,32 @@ def _needs_sandbox(what: str) -> NoReturn:
     raise NeedsSandbox(what)
 
 
-def start_server() -> BackgroundServer:
+class Server(Protocol):
+    """What answers in this process."""
+
+    @property
+    def url(self) -> str:
+        """Where it listens."""
+
+    async def asgi(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """The same without a port."""
+
+    def forget(self, token: str) -> None:
+        """Forget a tenant and everything that it has."""
+
+
+def start_server(around: Callable[[Application], Application] = lambda sandbox: sandbox) -> BackgroundServer:
     """Start a sandbox in a thread of this process; imports the server, which takes half a second.
+
+    Args:
+        around: Returns what answers in its place, and asks it.
 
     Raises:
         CannotServe: It does not start.
     """
     from metronome_sandbox.serving import BackgroundServer
 
-    return BackgroundServer(journal_size=MAX_JOURNAL)
+    return BackgroundServer(MAX_JOURNAL, around)
 
 
 def is_sandbox(base_url: str) -> bool:
@@ -131,6 +150,7 @@ class Faults:
 
     def __init__(self, control: Callable[..., Any]) -> None:
         self._control = control
+        self._lasting: JsonObject | None = None
 
     def inject(self, kind: str, operation_id: str | None = None, **more: Any) -> JsonObject:
         """Let calls go wrong, those of one operation or all; return the fault as the control plane tells it."""
@@ -165,6 +185,19 @@ class Faults:
     def truncated_page(self, operation_id: str | None = None, **more: Any) -> JsonObject:
         """The second half of a list's page is missing."""
         return self.inject("truncated_page", operation_id, **more)
+
+    def last(self, kind: str, operation_id: str, *, call: int, **more: Any) -> None:
+        """Disturb one call, even if a scenario or a snapshot takes the place of everything before it comes."""
+        self._lasting = {**self.inject(kind, operation_id, call=call, **more), "more": more}
+
+    @contextmanager
+    def _carried_over(self) -> Iterator[None]:
+        """Let what is to last outlive the block, which puts another world in the place of the tenant's."""
+        lasting = self._lasting
+        now = next((one for one in self.list() if one["id"] == lasting["id"]), None) if lasting else None
+        yield
+        if lasting is not None and now is not None and not now["disturbed"]:
+            self.last(now["kind"], now["operation_id"], call=now["call"] - now["seen"], **lasting["more"])
 
     def list(self) -> Sequence[JsonObject]:
         """Every fault, with how many calls it has ``seen`` and ``disturbed``."""
@@ -209,6 +242,7 @@ class Sandbox:
         has_control: As given.
         clock: Reads, sets and advances the tenant's time.
         faults: Lets calls go wrong.
+        own_calls: The ids of the calls that this object made and not the client; None while nobody wants them noted.
     """
 
     def __init__(
@@ -216,7 +250,7 @@ class Sandbox:
         base_url: str,
         token: str,
         *,
-        server: BackgroundServer | None = None,
+        server: Server | None = None,
         control_token: str | None = None,
         has_control: bool = True,
         may_write: bool = True,
@@ -232,11 +266,12 @@ class Sandbox:
         self._connection = Connection(base_url, token, control_token)
         self._beginning: bytes | None = None
         self._numbers = count(1)
+        self.own_calls: set[int] | None = None
         self.clock = Clock(self._control)
         self.faults = Faults(self._control)
 
     @classmethod
-    def of(cls, server: BackgroundServer, **options: Any) -> Sandbox:
+    def of(cls, server: Server, **options: Any) -> Sandbox:
         """Return a new tenant of the server of this process."""
         return cls(server.url, _new_token(), server=server, **options)
 
@@ -255,13 +290,14 @@ class Sandbox:
     @property
     def requests(self) -> Sequence[Call]:
         """The calls to the billing API so far, oldest first; the latest thousand of them."""
-        return _calls(self._control("GET", f"/sandbox/requests?limit={MAX_JOURNAL}"))
+        journal = self._control("GET", f"/sandbox/requests?limit={MAX_JOURNAL}")
+        return tuple(read_entry(entry, self.own_calls or ()) for entry in reversed(journal["data"]))
 
     def load(self, scenario: str) -> Mapping[str, Mapping[str, str]]:
         """Put a ready-made company in place of everything; return its ids, by kind and name."""
-        ids: Mapping[str, Mapping[str, str]] = self._control("POST", f"/sandbox/scenarios/{quote(scenario, safe='')}")[
-            "ids"
-        ]
+        with self.faults._carried_over():
+            made = self._control("POST", f"/sandbox/scenarios/{quote(scenario, safe='')}")
+        ids: Mapping[str, Mapping[str, str]] = made["ids"]
         self._beginning = self.snapshot()
         return ids
 
@@ -271,7 +307,8 @@ class Sandbox:
 
     def restore(self, snapshot: bytes) -> None:
         """Bring back what the tenant had, its clock and its ids included. Faults and idempotency keys go."""
-        self._controlled("PUT", "/sandbox/snapshot", snapshot)
+        with self.faults._carried_over():
+            self._controlled("PUT", "/sandbox/snapshot", snapshot)
         self._beginning = snapshot
 
     def explain(self, invoice_id: str) -> JsonObject:
@@ -378,12 +415,23 @@ class Sandbox:
         """
         if not self._may_write and not (method == "GET" or path.rpartition("/")[2].startswith(READS)):
             raise MayNotWrite(f"{method} {path}: this test only reads; mark it with metronome(writes=True)")
-        if has_answer:
-            return self._connection.ok(method, path, body)
-        answer = self._connection.send(method, path, body)
-        if answer.status != 200:
-            raise CallFailed(f"{method} {path}", answer.message, answer.status)
-        return None
+        try:
+            if has_answer:
+                return self._connection.ok(method, path, body)
+            answer = self._connection.send(method, path, body)
+            if answer.status != 200:
+                raise CallFailed(f"{method} {path}", answer.message, answer.status)
+            return None
+        finally:
+            self._note_own(method, path)
+
+    def _note_own(self, method: str, path: str) -> None:
+        if self.own_calls is None:
+            return
+        for entry in self._control("GET", "/sandbox/requests?limit=5")["data"]:  # threads of the client may call too
+            if (entry["method"], entry["path"]) == (method, path) and int(entry["id"]) not in self.own_calls:
+                self.own_calls.add(int(entry["id"]))
+                return
 
     def _made(self, path: str, **body: Any) -> str:
         made: str = self.call("POST", path, body)["data"]["id"]
@@ -400,9 +448,12 @@ class Sandbox:
         The beginning is an empty tenant, the scenario loaded last or the snapshot restored last. Two tenants of their
         own are looked at, so that nothing of this shows in the journal.
         """
-        now = self._things(self.snapshot())
         before: Things = {} if self._beginning is None else self._things(self._beginning)
-        return tuple(difference(before, now))
+        return tuple(difference(before, self.things()))
+
+    def things(self) -> Things:
+        """Return the customers, contracts, balances and invoices of now, with a few facts of each."""
+        return self._things(self.snapshot())
 
     def _things(self, snapshot: bytes) -> Things:
         looking = Sandbox(self.base_url, f"{_new_token()}-look", server=self._server, control_token=self._control_token)
@@ -432,10 +483,6 @@ class Sandbox:
         if answer.status != 200:
             raise CallFailed(f"{method} {path}", answer.message, answer.status)
         return answer.body
-
-
-def _calls(journal: Any) -> Sequence[Call]:
-    return tuple(read_entry(entry) for entry in reversed(journal["data"]))
 
 
 def _passage(answer: Any) -> Passage:

@@ -7,10 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import json
-import ssl
 import time
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from datetime import UTC, datetime
 from threading import Lock
 from types import TracebackType
 from typing import Any
@@ -19,18 +18,12 @@ from urllib.parse import urlsplit
 import httpx
 
 from metronome_sandbox.client.hosts import is_loopback
+from metronome_sandbox.listening import Application
+from metronome_sandbox.toolkit.exchanges import Answered, Exchange, Headers, Sent
+from metronome_sandbox.toolkit.redaction import REMOVED
+from metronome_sandbox.toolkit.unreachable import why
 
 JsonObject = dict[str, Any]
-Application = Callable[
-    [
-        MutableMapping[str, Any],
-        Callable[[], Awaitable[MutableMapping[str, Any]]],
-        Callable[[MutableMapping[str, Any]], Awaitable[None]],
-    ],
-    Awaitable[None],
-]
-"""An ASGI application."""
-
 IN_PROCESS = "http://sandbox.invalid"
 """The address of an application that has none; nobody else can have it."""
 
@@ -56,37 +49,6 @@ class NotAnswered(CannotCheck):
     def __init__(self, text: str, exchange: Exchange) -> None:
         super().__init__(text)
         self.exchange = exchange
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What came back: status, headers by lower-case name, body, and how long it took."""
-
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
-    seconds: float = 0.0
-
-    @property
-    def json(self) -> Any:
-        """The parsed body; None when it is no JSON."""
-        try:
-            return json.loads(self.body)
-        except (ValueError, RecursionError):
-            return None
-
-
-@dataclass(frozen=True, slots=True)
-class Exchange:
-    """One call and its answer, without the token: what a report shows and a recording keeps."""
-
-    method: str
-    path: str  # with its query
-    headers: Mapping[str, str]
-    body: bytes
-    answer: Answer
-    started_at: float = field(default_factory=time.time)
-    is_authorized: bool = True  # it carried a token
 
 
 class Target:
@@ -183,9 +145,13 @@ class Target:
             request = self._client.build_request(method, url, params=query, content=raw, headers={**shown, **secret})
         except (httpx.InvalidURL, UnicodeError) as error:
             raise CannotCheck(f"{method} {path[:200]!r} cannot be sent: {error}") from None
-        started_at = time.time()
-        answer = self._answer(request)
-        return Exchange(method, self.path_of(str(request.url)), shown, raw, answer, started_at, bool(bearer))
+        started_at, started = datetime.now(UTC), time.monotonic()
+        answered = self._answer(request)
+        path, _, query_text = self.path_of(str(request.url)).partition("?")
+        if bearer:
+            shown["authorization"] = REMOVED
+        sent = Sent(method, path, query_text, tuple(shown.items()), raw)
+        return Exchange(sent, answered, started_at, time.monotonic() - started)
 
     def call(self, method: str, path: str, body: Any = None, *, query: Mapping[str, Any] | str | None = None) -> Any:
         """Send JSON and return the JSON of an answer that has to be a 200.
@@ -194,7 +160,7 @@ class Target:
             NotAnswered: It is not.
         """
         exchange = self.send(method, path, body, query=query)
-        answer = exchange.answer
+        answer = exchange.answered
         if answer.status != 200 or answer.json is None:
             text = f"{method} {path} answered {answer.status}, which the checks need to be 200: {said(answer)}"
             raise NotAnswered(text, exchange)
@@ -213,8 +179,7 @@ class Target:
         time.sleep(max(0.0, self._next_call - now))
         self._next_call = max(now, self._next_call) + 1 / self.calls_per_second
 
-    def _answer(self, request: httpx.Request) -> Answer:
-        started = time.monotonic()
+    def _answer(self, request: httpx.Request) -> Answered:
         try:
             with self._lock:  # hooks of Schemathesis ask from its own threads
                 status, headers, body = self._loop.run_until_complete(
@@ -223,10 +188,10 @@ class Target:
         except (TimeoutError, httpx.TimeoutException):
             raise CannotCheck(f"{self.base_url} did not answer within {TIMEOUT_SECONDS} s") from None
         except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
-            raise CannotCheck(self._why(error)) from None
-        return Answer(status, headers, body, time.monotonic() - started)
+            raise CannotCheck(why(error, self.base_url)) from None
+        return Answered(status, headers, body)
 
-    async def _receive(self, request: httpx.Request) -> tuple[int, Mapping[str, str], bytes]:
+    async def _receive(self, request: httpx.Request) -> tuple[int, Headers, bytes]:
         response = await self._client.send(request, stream=True)
         try:
             parts, size = [], 0
@@ -240,19 +205,7 @@ class Target:
                 parts.append(part)
         finally:
             await response.aclose()
-        return response.status_code, dict(response.headers), b"".join(parts)
-
-    def _why(self, error: BaseException) -> str:
-        causes: list[BaseException] = []
-        cause: BaseException | None = error
-        while cause is not None and cause not in causes:
-            causes.append(cause)
-            cause = cause.__cause__ or cause.__context__
-        for cause in causes:
-            if isinstance(cause, ssl.SSLError):
-                reason = getattr(cause, "verify_message", None) or cause.reason or cause
-                return f"{self.base_url} cannot be trusted: {reason}"
-        return f"nothing answers at {self.base_url}: {str(error) or type(error).__name__}"
+        return response.status_code, tuple(response.headers.items()), b"".join(parts)
 
     # knowing
 
@@ -262,22 +215,20 @@ class Target:
         Raises:
             CannotCheck: It does not.
         """
-        health = self.send("GET", "/sandbox/health", token="").answer
+        health = self.send("GET", "/sandbox/health", token="").answered
         self.is_sandbox = health.status == 200 and isinstance(health.json, dict) and "version" in health.json
         self.may_write = self.is_sandbox
-        answer = self.send("GET", "/v1/customers", query={"limit": 1}).answer
+        answer = self.send("GET", "/v1/customers", query={"limit": 1}).answered
         if answer.status in (401, 403):
             raise CannotCheck(f"{self.base_url} refuses the token: {said(answer)}")
         if answer.status in range(300, 400):
-            raise CannotCheck(
-                f"{self.base_url} sends elsewhere, to {answer.headers.get('location', '?')}; name that URL"
-            )
+            raise CannotCheck(f"{self.base_url} sends elsewhere, to {answer.header('location') or '?'}; name that URL")
         if not isinstance(answer.json, dict) or answer.status >= 500:
             raise CannotCheck(
                 f"what answers at {self.base_url} is no billing API: GET /v1/customers answered {answer.status} "
-                f"with {answer.headers.get('content-type', 'something without a type')}"
+                f"with {answer.header('content-type') or 'something without a type'}"
             )
-        if self.is_sandbox and self.send("GET", "/sandbox/clock").answer.status in (401, 403):
+        if self.is_sandbox and self.send("GET", "/sandbox/clock").answered.status in (401, 403):
             raise CannotCheck(f"the sandbox at {self.base_url} keeps its control plane closed: add --control-token")
 
     @property
@@ -295,7 +246,7 @@ class Target:
 
     def snapshot(self) -> bytes:
         """Everything the sandbox's tenant has."""
-        return self.send("GET", "/sandbox/snapshot").answer.body
+        return self.send("GET", "/sandbox/snapshot").answered.body
 
     def restore(self, snapshot: bytes) -> None:
         """Put the tenant back to a snapshot.
@@ -303,12 +254,12 @@ class Target:
         Raises:
             CannotCheck: It was not taken.
         """
-        answer = self.send("PUT", "/sandbox/snapshot", snapshot).answer
+        answer = self.send("PUT", "/sandbox/snapshot", snapshot).answered
         if answer.status != 200:
             raise CannotCheck(f"the sandbox does not take its own snapshot back: {said(answer)}")
 
 
-def said(answer: Answer) -> str:
+def said(answer: Answered) -> str:
     """What an answer says for itself, on one line."""
     body = answer.json
     text = (

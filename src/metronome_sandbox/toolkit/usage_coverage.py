@@ -17,7 +17,7 @@ from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from metronome_sandbox import __version__
-from metronome_sandbox.client.asking import CannotAsk, Sender, message_of, value_of
+from metronome_sandbox.client.asking import CannotAsk, Channel, message_of, value_of
 from metronome_sandbox.spec.document import Described, Document
 from metronome_sandbox.toolkit.schemas import CannotRead, Json, Shapes, json_schema, read_json, walk
 
@@ -46,7 +46,7 @@ class Call:
     test: str | None = None
 
 
-def of_journal(sender: Sender, test: str | None = None) -> list[Call]:
+def of_journal(sender: Channel, test: str | None = None) -> list[Call]:
     """Return the calls that a sandbox remembers of a tenant, oldest first.
 
     Raises:
@@ -132,6 +132,12 @@ class Used:
         if value is not None:
             self.values.setdefault(value, Used()).add(test)
 
+    def merge(self, tree: Mapping[str, Any]) -> None:
+        """Add what a coverage file says."""
+        self.times += tree["times"]
+        self.tests.update(tree["tests"])
+        _merge(self.values, tree.get("values", {}))
+
     def tree(self) -> Json:
         """Return what a coverage file says of it."""
         found: Json = {"times": self.times, "tests": sorted(self.tests)}
@@ -185,6 +191,22 @@ class Coverage:
         self._add_query(operation, query, call.test)
         self._add_body(operation, call)
         self._add_answer(operation, call)
+
+    def merge(self, tree: Mapping[str, Any]) -> None:
+        """Count all that another coverage of the same document counted, as :meth:`tree` told it."""
+        by_id = {one.described.operation_id: one for one in self._operations}
+        for name, told in tree["operations"].items():
+            operation = by_id[name]
+            operation.calls.merge({"times": told["calls"], "tests": told["tests"]})
+            _merge(operation.statuses, told["statuses"])
+            _merge(operation.sent, told["sent"])
+            for status, fields in told["read"].items():
+                _merge(operation.read.setdefault(status, {}), fields)
+            _merge(operation.unknown, told["unknown"])
+            _merge(operation.error_codes, told["error_codes"])
+        for method, times in tree["other_calls"].items():
+            self.others[method] = self.others.get(method, 0) + times
+        self.unread += tree["bodies_not_read"]
 
     def _find(self, method: str, path: str) -> _Operation | None:
         found = self._literal.get((method, path))
@@ -308,6 +330,11 @@ class Coverage:
             if shape.values is not None:
                 waiting.append((f"{path}{{}}", shape.values, depth + 1))
         return fields, values
+
+
+def _merge(table: dict[str, Used], trees: Mapping[str, Any]) -> None:
+    for name, tree in trees.items():
+        table.setdefault(name, Used()).merge(tree)
 
 
 def _trees(table: Mapping[str, Used]) -> Json:

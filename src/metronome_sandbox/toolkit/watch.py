@@ -13,8 +13,8 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import parse_qsl
 
+from metronome_sandbox.spec.bodies import UNKNOWN, Bodies, unknown_parameters
 from metronome_sandbox.spec.findings import Finding
-from metronome_sandbox.toolkit.bodies import UNKNOWN, Bodies, meant
 from metronome_sandbox.toolkit.contract import Call, Contract, Known, packaged
 from metronome_sandbox.toolkit.exchanges import Answered, Exchange, Sent, header, is_json, parsed
 
@@ -74,7 +74,12 @@ class Reader:
             return [] if call.is_named else [self._unknown_path(sent)]
         operation = known.operation
         _, query = operation.read_query(sent.query.encode())
-        found = [*operation.path_findings(call.values), *query, *_unknown_parameters(known, sent.query)]
+        found = [
+            *operation.path_findings(call.values),
+            *query,
+            *unknown_parameters(sent.query, operation.query_parameters),
+            *_deprecated_parameters(known, sent.query),
+        ]
         if operation.takes_body and sent.is_whole:
             found += self._of_body(known, sent)
         elif not sent.is_whole:
@@ -241,21 +246,13 @@ def _no_json(received: str) -> Finding:
     return Finding("", NOT_JSON, "expected JSON; is this the billing API?", received)
 
 
-def _unknown_parameters(known: Known, query: str) -> list[Finding]:
-    declared = known.operation.query_parameters
-    names = dict.fromkeys(name for name, _ in parse_qsl(query, keep_blank_values=True))
-    found = [
-        Finding(f"query parameter {name}", UNKNOWN, f"unknown here and ignored by the API{meant(name, declared)}")
-        for name in names
-        if name not in declared
-    ]
+def _deprecated_parameters(known: Known, query: str) -> list[Finding]:
     marked = {one["name"] for one in known.described.parameters if one["in"] == "query" and one.get("deprecated")}
-    found += [
+    return [
         Finding(f"query parameter {name}", "deprecated", "deprecated, move away from it")
-        for name in names
+        for name in dict.fromkeys(name for name, _ in parse_qsl(query, keep_blank_values=True))
         if name in marked
     ]
-    return found
 
 
 def _near_headers(sent: Sent) -> list[Finding]:

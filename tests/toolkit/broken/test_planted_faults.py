@@ -13,11 +13,12 @@ import pytest
 from toolkit.broken.faults import FAULTS, BreaksOnOddInput, Broken, Fault, Passing, WrongTotal
 
 from metronome_sandbox.api.app import create_app
+from metronome_sandbox.listening import Application
 from metronome_sandbox.spec.document import Document
 from metronome_sandbox.toolkit.checking import OWN_TOKEN, SUITES, check
 from metronome_sandbox.toolkit.report import Run
 from metronome_sandbox.toolkit.suites.profiles import PROFILES
-from metronome_sandbox.toolkit.target import Application, Target
+from metronome_sandbox.toolkit.target import Target
 
 ALL = os.environ.get("CHECK_BROKEN") == "all"
 DOCUMENT = Document.load()
@@ -110,4 +111,4 @@ def test_the_smallest_of_the_requests_that_break_is_shown() -> None:
         found = check(target, PROFILES["smoke"], DOCUMENT, only=only, suites=("generated",))
 
     assert found.failures
-    assert all(len(failure.exchanges[-1].body) < 120 for failure in found.failures)
+    assert all(len(failure.exchanges[-1].sent.body) < 120 for failure in found.failures)

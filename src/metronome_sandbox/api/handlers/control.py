@@ -7,6 +7,7 @@ from datetime import datetime
 import msgspec
 
 from metronome_sandbox import __version__
+from metronome_sandbox.api.ignored import ignored_in
 from metronome_sandbox.api.requests import Reply, Request
 from metronome_sandbox.api.tenants import World
 from metronome_sandbox.api.wire import control as wire
@@ -113,7 +114,7 @@ def _world(request: Request) -> World:
 def list_requests(context: Context, request: Request) -> Reply:
     """``GET /sandbox/requests``: the newest first."""
     entries = list(request.tenant.journal)[::-1][: request.query["limit"]]
-    return Reply({"data": [wire.render_entry(entry) for entry in entries]})
+    return Reply({"data": [wire.render_entry(entry, ignored_in(entry)) for entry in entries]})
 
 
 def clear_requests(context: Context, request: Request) -> Reply:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 
 import isodate
@@ -12,6 +13,7 @@ from metronome_sandbox.domain.balances import BalanceType
 from metronome_sandbox.domain.errors import InvalidRequest
 from metronome_sandbox.domain.periods import require_year
 from metronome_sandbox.services.passage import Event
+from metronome_sandbox.spec.findings import Finding
 from metronome_sandbox.store.interface import Store
 
 
@@ -95,8 +97,8 @@ def render_event(store: Store, event: Event) -> JsonObject:
     )
 
 
-def render_entry(entry: Entry) -> JsonObject:
-    """Return one call of the journal."""
+def render_entry(entry: Entry, ignored: Iterable[Finding]) -> JsonObject:
+    """Return one call of the journal; ``ignored`` is told behind the findings that it was noted with."""
     path = f"{entry.path}?{entry.query.decode('utf-8', 'replace')}" if entry.query else entry.path
     return {
         "id": str(entry.id),
@@ -110,7 +112,7 @@ def render_entry(entry: Entry) -> JsonObject:
         "response_body": entry.response_value,
         "findings": [
             {"where": item.where, "rule": item.rule, "expected": item.expected, "received": item.received}
-            for item in entry.findings
+            for item in (*entry.findings, *ignored)
         ],
         "fault": None if entry.fault is None else {"id": entry.fault.rule_id, "kind": entry.fault.kind},
     }

@@ -6,10 +6,10 @@ sequence along the document's links. Elsewhere things stay as they were left.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import hypothesis
@@ -28,6 +28,9 @@ from metronome_sandbox.spec.findings import Finding
 from metronome_sandbox.spec.operations import operations_of
 from metronome_sandbox.toolkit import checks
 from metronome_sandbox.toolkit.checks import Blame
+from metronome_sandbox.toolkit.exchanges import Answered, Exchange, Headers, Sent
+from metronome_sandbox.toolkit.journal import UNKNOWN
+from metronome_sandbox.toolkit.redaction import Redaction
 from metronome_sandbox.toolkit.report import Batch, Failure
 from metronome_sandbox.toolkit.suites.aim import Aim
 from metronome_sandbox.toolkit.suites.ids import collect
@@ -35,11 +38,10 @@ from metronome_sandbox.toolkit.suites.judgement import READS, filter_of
 from metronome_sandbox.toolkit.suites.profiles import Profile
 from metronome_sandbox.toolkit.suites.smallest import smallest
 from metronome_sandbox.toolkit.suites.times import Times
-from metronome_sandbox.toolkit.target import TIMEOUT_SECONDS, Answer, CannotCheck, Exchange, Target
+from metronome_sandbox.toolkit.target import TIMEOUT_SECONDS, CannotCheck, Target
 
 METHODS = {"get", "put", "post", "delete", "options", "patch", "trace"}
 STEPS = 8
-SECRETS = frozenset(("authorization", "cookie", "set-cookie", "x-sandbox-control-token"))
 
 NO_PROXY = {"http": None, "https": None, "all": None}
 """Whatever proxy the environment names, this machine is not behind it."""
@@ -198,7 +200,7 @@ class _Source:
                 failure = self._failure(
                     "generated", label, recorder.cases[case_id].value, node.name, node.failure_info.failure, (exchange,)
                 )
-                size = len(exchange.path) + len(exchange.body)
+                size = len(exchange.sent.target) + len(exchange.sent.body)
                 if node.name not in found or size < found[node.name][0]:
                     found[node.name] = size, failure
         batch.failures += [failure for _, failure in found.values()]
@@ -286,7 +288,8 @@ class _Source:
 
     def _differs_in_form(self) -> bool:
         entries = self._target.call("GET", "/sandbox/requests", query={"limit": 1})["data"]
-        return bool(entries and entries[0].get("findings"))
+        noted = entries[0].get("findings") if entries else ()
+        return any(finding["rule"] != UNKNOWN for finding in noted or ())
 
     def _failure(
         self,
@@ -297,7 +300,7 @@ class _Source:
         complaint: Complaint,
         exchanges: tuple[Exchange, ...],
     ) -> Failure:
-        status = exchanges[-1].answer.status
+        status = exchanges[-1].answered.status
         if status in (401, 403, 429):
             blame = Blame.CLIENT
         elif check in DOCUMENTED and not self._target.is_sandbox and status < 500:
@@ -329,44 +332,35 @@ def _operation_id(case: Case[Any]) -> str:
 
 def _exchange(interaction: Interaction, path_of: PathOf) -> Exchange:
     request, response = interaction.request, interaction.response
-    answer = Answer(0, {}, b"") if response is None else _answer(response)
     return Exchange(
-        request.method,
-        path_of(request.uri),
-        _shown(request.headers),
-        request.body or b"",
-        answer,
-        is_authorized=_has_token(request.headers),
+        _sent(request.method, path_of(request.uri), _pairs(request.headers), request.body or b""),
+        Answered(0, is_dropped=True) if response is None else _answered(response),
+        datetime.fromtimestamp(interaction.timestamp, UTC),
+        0.0 if response is None else response.elapsed,
     )
 
 
 def _exchange_of(response: Response, path_of: PathOf) -> Exchange:
     request = response.request
     raw = request.body.encode() if isinstance(request.body, str) else request.body
+    headers = tuple((name.lower(), str(value)) for name, value in request.headers.items())
     body = raw if isinstance(raw, bytes) else b""
-    headers = {name.lower(): str(value) for name, value in request.headers.items()}
     return Exchange(
-        str(request.method),
-        path_of(str(request.url)),
-        _without_secrets(headers),
-        body,
-        _answer(response),
-        is_authorized=_has_token(headers),
+        _sent(str(request.method), path_of(str(request.url)), headers, body),
+        _answered(response),
+        datetime.now(UTC),
+        response.elapsed,
     )
 
 
-def _answer(response: Response) -> Answer:
-    headers = {name.lower(): ", ".join(values) for name, values in response.headers.items()}
-    return Answer(response.status_code, _without_secrets(headers), response.content, response.elapsed)
+def _sent(method: str, target: str, headers: Headers, body: bytes) -> Sent:
+    path, _, query = target.partition("?")
+    return Sent(method, path, query, Redaction().headers(headers), body)
 
 
-def _shown(headers: Any) -> dict[str, str]:
-    return _without_secrets({name.lower(): ", ".join(values) for name, values in headers.items()})
+def _answered(response: Response) -> Answered:
+    return Answered(response.status_code, Redaction().headers(_pairs(response.headers)), response.content)
 
 
-def _has_token(headers: Mapping[str, Any]) -> bool:
-    return any(name.lower() == "authorization" for name in headers)
-
-
-def _without_secrets(headers: dict[str, str]) -> dict[str, str]:
-    return {name: value for name, value in headers.items() if name not in SECRETS}
+def _pairs(headers: Any) -> Headers:
+    return tuple((name.lower(), ", ".join(values)) for name, values in headers.items())

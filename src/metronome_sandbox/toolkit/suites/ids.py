@@ -59,7 +59,7 @@ def _segments(balances: Iterable[Mapping[str, Any]]) -> Iterator[Mapping[str, An
 
 
 def _list(target: Target, method: str, path: str, body: Any = None, *, query: Any = None) -> list[Mapping[str, Any]]:
-    answer = target.send(method, path, body, query=query).answer
+    answer = target.send(method, path, body, query=query).answered
     data = answer.json.get("data") if answer.status == 200 and isinstance(answer.json, dict) else None
     things = data if isinstance(data, list) else []
     return [one for one in things if isinstance(one, dict) and isinstance(one.get("id"), str)]

@@ -9,11 +9,12 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from typing import Any
-from urllib.parse import parse_qsl, quote, urlsplit
+from urllib.parse import parse_qsl, quote
 
 from metronome_sandbox.spec.operations import Operation
 from metronome_sandbox.toolkit.checks import RULES, Call, parsed
-from metronome_sandbox.toolkit.target import Exchange, Target
+from metronome_sandbox.toolkit.exchanges import Exchange
+from metronome_sandbox.toolkit.target import Target
 
 MOST_TRIES = 150
 SENT_AGAIN = frozenset(("content-type", "accept"))
@@ -29,8 +30,8 @@ def smallest(
         begin_again: Puts the target back to what the request met.
     """
     shows = _Shows(target, operation, check, exchange, begin_again)
-    body = _json(exchange.body)
-    query = parse_qsl(urlsplit(exchange.path).query, keep_blank_values=True)
+    body = _json(exchange.sent.body)
+    query = parse_qsl(exchange.sent.query, keep_blank_values=True)
     best = shows(body, query)
     if best is None:
         return exchange
@@ -60,10 +61,11 @@ class _Shows:
         self._target = target
         self._operation = operation
         self._check = check
-        self._first = exchange
+        self._first = exchange.sent
+        self._status = exchange.answered.status
         self._begin_again = begin_again
-        self._is_wrong = self._differs(_json(exchange.body))
-        self._headers = {name: value for name, value in exchange.headers.items() if name.lower() in SENT_AGAIN}
+        self._is_wrong = self._differs(_json(exchange.sent.body))
+        self._headers = {name: value for name, value in exchange.sent.headers if name.lower() in SENT_AGAIN}
 
     def __call__(self, body: Any, query: Query) -> Exchange | None:
         if self._differs(body) != self._is_wrong:
@@ -71,22 +73,22 @@ class _Shows:
         self.tries += 1
         self._begin_again()
         raw = self._first.body if body is None else json.dumps(body).encode()
-        path = self._first.path.partition("?")[0]
+        path = self._first.path
         if query:
             path += "?" + "&".join(f"{quote(name, safe='')}={quote(value, safe='')}" for name, value in query)
         exchange = self._target.send(self._first.method, path, raw, headers=self._headers)
         return exchange if self._is_the_same(exchange, body, query) else None
 
     def _is_the_same(self, exchange: Exchange, body: Any, query: Query) -> bool:
-        answer = exchange.answer
-        if answer.status != self._first.answer.status:
+        answer = exchange.answered
+        if answer.status != self._status:
             return False
         if self._check == "response_schema_conformance":
             return bool(self._operation.response_findings(answer.status, answer.json))
         rule = RULES.get(self._check)
         if rule is None:
             return True  # a check of the status alone, or of the headers that come with it
-        content_type = answer.headers.get("content-type", "")
+        content_type = answer.header("content-type")
         name = self._operation.operation_id
         call = Call(name, {}, dict(query), body, answer.status, content_type, parsed(answer.body))
         return any(True for _ in rule(call))

@@ -20,9 +20,10 @@ from metronome_sandbox.spec.document import Document
 from metronome_sandbox.spec.findings import Finding, shortened
 from metronome_sandbox.spec.operations import Operation, operations_of
 from metronome_sandbox.toolkit.checks import Blame, Call, amount, findings_of, near, parsed, total_of
+from metronome_sandbox.toolkit.exchanges import Answered, Exchange
 from metronome_sandbox.toolkit.report import Batch, Failure
 from metronome_sandbox.toolkit.suites.times import month_of
-from metronome_sandbox.toolkit.target import Answer, Exchange, Target
+from metronome_sandbox.toolkit.target import Target
 
 USD = "2714e483-4ff1-48e4-9e25-ac732e8f24f2"
 MOST_PAGES = 50
@@ -102,14 +103,14 @@ class Walk:
             path = path.replace(f"{{{name}}}", quote(value, safe=""))
         exchange = self.target.send(operation.method, path, body, query=query, headers=headers, token=token)
         self.exchanges.append(exchange)
-        answer = exchange.answer
+        answer = exchange.answered
         call = Call(
             operation_id=operation_id,
             parameters=parameters,
             query={name: str(value) for name, value in (query or {}).items()},
             body=None if isinstance(body, bytes) else body,
             status=answer.status,
-            content_type=answer.headers.get("content-type", ""),
+            content_type=answer.header("content-type"),
             data=parsed(answer.body),
         )
         self._last = operation_id
@@ -181,7 +182,7 @@ class Walk:
     def _whose(self, received: Any) -> Blame:
         return Blame.CLIENT if received in (401, 403, 429) else Blame.SERVER
 
-    def _hold(self, operation: Operation, call: Call, answer: Answer) -> None:
+    def _hold(self, operation: Operation, call: Call, answer: Answered) -> None:
         for finding in findings_of(call):
             self._note(finding, Blame.SERVER)
         if call.status >= 500 and call.status != 501:
@@ -665,7 +666,7 @@ def time_makes_a_draft_final(walk: Walk) -> None:
     [draft] = _invoices(walk, firm.customer, status="DRAFT", type="USAGE")
     walk.expect("the price of what was used", "total", 1000 + 50 - 500, amount(draft["total"]))
     after = month_of(walk.now, 1, day=3)  # the month and a day of grace are over
-    answer = walk.target.send("POST", "/sandbox/clock/advance", {"to": after}).answer
+    answer = walk.target.send("POST", "/sandbox/clock/advance", {"to": after}).answered
     if not walk.expect("the clock moves", "status", 200, answer.status):
         raise StoryEnds
     final = walk.do("getInvoice-v1", customer_id=firm.customer, invoice_id=draft["id"])["data"]

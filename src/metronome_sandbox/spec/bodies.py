@@ -1,4 +1,4 @@
-"""What a request's body tells about its sender, beyond what a validator refuses.
+"""What a request tells about its sender, beyond what a validator refuses.
 
 The real API ignores a property that it does not know, takes a deprecated one, and believes an amount whatever its unit.
 So the body is walked beside its schema:
@@ -27,6 +27,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from decimal import Decimal
 from difflib import get_close_matches
 from typing import Any
+from urllib.parse import parse_qsl
 
 from metronome_sandbox.spec.document import Document, JsonObject
 from metronome_sandbox.spec.findings import Finding, json_path, shortened
@@ -214,6 +215,16 @@ def _total(holder: JsonObject) -> Decimal | None:
 
 def _number(value: Any) -> Decimal | None:
     return Decimal(value) if isinstance(value, Decimal | int) and not isinstance(value, bool) else None
+
+
+def unknown_parameters(query: str, declared: Iterable[str]) -> list[Finding]:
+    """Return what is to be said about the parameters of a query that the document does not declare."""
+    known = set(declared)
+    return [
+        Finding(f"query parameter {name}", UNKNOWN, f"unknown here and ignored by the API{meant(name, known)}")
+        for name in dict.fromkeys(name for name, _ in parse_qsl(query, keep_blank_values=True))
+        if name not in known
+    ]
 
 
 def meant(name: str, known: Iterable[str]) -> str:

@@ -1,0 +1,163 @@
+"""A world loaded into a server: the catalog, then customer after customer, several at a time, each once.
+
+What a customer's calls are follows from its history alone. Whether they were made already is told by a journal beside
+the files, which names every customer that is whole; for one that was left half done the server is asked what it has. So
+a push that was killed goes on, and a push that is repeated changes nothing.
+"""
+
+from __future__ import annotations
+
+import sys
+from contextlib import closing
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from metronome_sandbox.client.asking import CannotAsk, message_of, value_of
+from metronome_sandbox.client.hosts import is_loopback
+from metronome_sandbox.client.progress import watched
+from metronome_sandbox.client.sending import Sender
+from metronome_sandbox.generator.plan import WrongUse
+from metronome_sandbox.generator.push_customer import CustomerPush, Difference, Done, posted, translated
+from metronome_sandbox.generator.pushed import Journal
+from metronome_sandbox.generator.requests import timestamp
+from metronome_sandbox.generator.world import History
+from metronome_sandbox.generator.worlds import World
+
+CONCURRENCY = 8
+SETTLED = timedelta(days=25)
+"""After the last month: the last invoice is issued, and the next month is not over."""
+
+RATES = "/v1/contract-pricing/rate-cards/addRates"
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where to push to. ``yes_write_to`` names the host where that is not this machine."""
+
+    url: str
+    token: str
+    control_token: str | None = None
+    yes_write_to: str | None = None
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What a push came to.
+
+    Attributes:
+        found: Customers that were there from an earlier run.
+        total: What all invoices that stand come to by the server's answers, in cents.
+    """
+
+    customers: int = 0
+    found: int = 0
+    invoices: int = 0
+    lines: int = 0
+    total: Decimal = Decimal(0)
+    differences: list[Difference] = field(default_factory=list)
+
+
+def push(world: World, folder: Path, target: Target) -> Outcome:
+    """Load a world into a server.
+
+    Raises:
+        WrongUse: The host may not be written to, or its time is not right.
+        CannotAsk: It cannot be asked, or refuses something.
+    """
+    with closing(Sender(target.url, target.token, target.control_token, concurrency=CONCURRENCY)) as sender:
+        if not is_loopback(sender.name) and target.yes_write_to != sender.name:
+            raise WrongUse(
+                f"--push: {sender.name} is not this machine, and a push makes customers, contracts and invoices there: "
+                f"add --yes-write-to {sender.name} if that account may be written to"
+            )
+        address = urlsplit(target.url)
+        file = folder / "pushed" / f"{address.hostname}-{address.port or address.scheme}.ndjson"
+        with closing(Journal(file, world)) as journal:
+            if journal.is_begun and not _knows(sender, journal):
+                print(f"{sender.name} has nothing of the earlier push; all is pushed again", file=sys.stderr)
+                journal.begin_anew()
+            if not journal.is_begun:
+                _set_clock(sender, world)
+            return Pusher(world, sender, journal).run()
+
+
+def _knows(sender: Sender, journal: Journal) -> bool:
+    """Whether a host still has what it got last; a sandbox that was started again has nothing."""
+    if journal.last is not None:
+        answer = sender.send("GET", f"/v1/customers/{journal.last.id}")
+        return answer.status == 200 and journal.last.key in value_of(answer)["data"]["ingest_aliases"]
+    (kind, _), made = next(iter(journal.ids.items()))
+    assert kind == "metric", "metrics are made first"
+    return sender.send("GET", f"/v1/billable-metrics/{made}").status == 200
+
+
+def _set_clock(sender: Sender, world: World) -> None:
+    """Let it be the time at which a sandbox has all of this behind it, where its tenant is empty.
+
+    Raises:
+        WrongUse: Invoices would be issued in the future.
+    """
+    settled = datetime(*world.billed_until.timetuple()[:3], tzinfo=UTC) + SETTLED
+    answer = sender.send("GET", "/sandbox/clock")
+    clock = value_of(answer) if answer.status == 200 else None
+    if clock is None:
+        if answer.status in (401, 403):
+            raise CannotAsk(f"GET /sandbox/clock answered {answer.status}: {message_of(answer)}")
+        now = datetime.now(UTC)
+    else:
+        now = datetime.fromisoformat(clock["now"])
+        if not clock["is_frozen"] and sender.send("PUT", "/sandbox/clock", {"now": timestamp(settled)}).status == 200:
+            print(f"the sandbox's clock stands at {timestamp(settled)} now, when all of it is billed", file=sys.stderr)
+            return
+    if now < settled:
+        raise WrongUse(
+            f"--push: by the clock of {sender.name} it is {timestamp(now)}, and the last invoice is issued by "
+            f"{timestamp(settled)}; choose an earlier --start, or advance the clock of a sandbox"
+        )
+
+
+class Pusher:
+    """Pushes one world to one server."""
+
+    def __init__(self, world: World, sender: Sender, journal: Journal) -> None:
+        self._world = world
+        self._sender = sender
+        self._journal = journal
+        self._catalog: dict[str, str] = {}
+        """The server's id of each thing of the catalog, by the id that it has in files."""
+
+    def run(self) -> Outcome:
+        """Push what is missing; return what there is then."""
+        self._push_catalog()
+        journal, outcome = self._journal, Outcome(found=self._journal.customers)
+        missing = (number for number in range(1, self._world.plan.customers + 1) if not journal.has(number))
+        with watched("push", self._world.plan.customers - outcome.found, "customers", rated="lines") as advance:
+            histories = map(self._world.history, missing)
+            for done in self._sender.in_order(histories, self._push_customer):
+                journal.add_customer(done.pushed)
+                outcome.customers += 1
+                outcome.invoices += len(done.pushed.invoices)
+                outcome.lines += done.lines
+                outcome.differences += done.differences
+                advance(more=done.lines)
+        outcome.total = journal.total
+        return outcome
+
+    def _push_catalog(self) -> None:
+        world, journal = self._world, self._journal
+        for one in world.catalog():
+            made = journal.ids.get((one.kind, one.key))
+            if made is None:
+                made = str(posted(self._sender, one.key, one.path, translated(one.body, self._catalog))["data"]["id"])
+                journal.add_made(one.kind, one.key, made)
+            self._catalog[world.id_of(one.kind, one.key)] = made
+        if not journal.has_rates:
+            for body in world.rates():
+                posted(self._sender, "rates", RATES, translated(body, self._catalog))
+            journal.add_rates()
+
+    def _push_customer(self, history: History) -> Done:
+        return CustomerPush(self._world, self._sender, self._catalog, history).run()
