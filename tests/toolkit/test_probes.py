@@ -107,6 +107,7 @@ def test_a_rule_that_is_broken_on_purpose_differs():
     assert found.verdict is Verdict.DIFFERS
     [figure] = found.differences
     assert (figure.expected, figure.got) == (650, 800)
+    assert list(report.summary([found]))[:2] == ["These differ:", "    A-multiplier-on-tiers"]
     assert list(report.lines_of(found))[1].endswith("expected 650, got 800")
 
 

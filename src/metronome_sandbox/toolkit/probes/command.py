@@ -52,7 +52,7 @@ def run(
     except KeyboardInterrupt:  # what a probe had made is archived; what is known so far is told
         status = WRONG_USAGE
     if outcomes:
-        print(*report.summary(outcomes), sep="\n")
+        print(*report.summary(outcomes, width), sep="\n")
         status = status or _status_of(outcomes)
         told = report.tree(outcomes, is_sandbox=is_sandbox, at=datetime.now(UTC), token=token)
         try:

@@ -51,11 +51,15 @@ def _folded(text: str, width: int | None) -> list[str]:
     return wrap(text, max(width, 40), initial_indent=" " * 4, subsequent_indent=" " * 8, break_on_hyphens=False)
 
 
-def summary(outcomes: Sequence[Outcome]) -> Iterator[str]:
-    """Yield the last lines of a run: the sums, and what is left behind on the target."""
+def summary(outcomes: Sequence[Outcome], width: int | None = None) -> Iterator[str]:
+    """Yield the last lines of a run: what differs, the sums, and what is left behind on the target."""
     counted = Counter(outcome.verdict for outcome in outcomes)
     words = ", ".join(f"{counted[verdict]} {verdict.value}" for verdict in Verdict)
     without = "1 assumption has no probe" if len(NOT_PROBED) == 1 else f"{len(NOT_PROBED)} assumptions have no probe"
+    differing = [outcome.slug for outcome in outcomes if outcome.verdict is Verdict.DIFFERS]
+    if differing:
+        yield "These differ:"
+        yield from _folded(", ".join(differing), width)
     yield f"{words}; {without}"
     behind = _left_behind(outcomes)
     if behind:
@@ -137,7 +141,8 @@ td, th { text-align: left; vertical-align: top; } .differs { color: #b00020; fon
 def page(report: Mapping[str, Any]) -> str:
     """Return a report as HTML that needs no network."""
     counted = ", ".join(f"{number} {verdict}" for verdict, number in report["summary"].items())
-    rows = "\n".join(_row(rule) for rule in report["rules"])
+    first = sorted(report["rules"], key=lambda rule: rule["verdict"] != Verdict.DIFFERS.value)
+    rows = "\n".join(_row(rule) for rule in first)
     left = "".join(
         f"<p>Not archived, {number} times: {escape(why)}</p>" for why, number in report["left_behind"].items()
     )
