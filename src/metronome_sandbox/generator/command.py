@@ -39,6 +39,7 @@ def run(
     seed: int,
     start: str,
     format: str,
+    granularity: str,
     out: Path,
     shard: str,
     legacy: bool = False,
@@ -48,7 +49,7 @@ def run(
 ) -> int:
     """Do what ``generate`` is asked for; return the exit status."""
     try:
-        plan = Plan(profile, seed, month_of(start), months, customers, format, versions_for(format))
+        plan = Plan(profile, seed, month_of(start), months, customers, format, granularity, versions_for(format))
         world = World(plan)
         sums = _files(world, out, Shard.parse(shard))
         if reports:
