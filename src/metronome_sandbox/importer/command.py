@@ -124,7 +124,7 @@ def _reconcile(
     rates = ContractRates(sender)
 
     def judged(outcome: Outcome) -> Judged:
-        return judge(outcome, rates, reconciliation.tolerance, is_total_said=is_total_said)
+        return judge(outcome, rates, reconciliation.tolerance, is_total_said=is_total_said).lightened()
 
     present = Present(sender, staging, lambda invoice, there: reconciliation.add(judged(Previewed(invoice, there))))
     in_the_way = check_existing(staging, catalog, present.is_ours, _progress)
