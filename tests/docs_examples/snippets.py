@@ -118,6 +118,7 @@ class Reader:
             "METRONOME_SANDBOX_SERVE_PORT": self._here("4010"),
             "METRONOME_SANDBOX_PROXY_PORT": self._here("4020"),
             "METRONOME_SANDBOX_REPLAY_PORT": self._here("4030"),
+            "METRONOME_SANDBOX_CHECK_CALLS_PER_SECOND": "1000",  # nobody has to be spared here
             "PYTEST_PLUGINS": f"{PLUGIN},xdist.plugin",
             **ALONE,
         }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from api.conftest import Client
@@ -16,8 +17,8 @@ class InProcess:
     def __init__(self, app: SandboxApp, token: str) -> None:
         self._client = Client(app, token)
 
-    def send(self, method: str, path: str, body: Any = None, /) -> Answer:
-        answer = self._client(method, path, body)
+    def send(self, method: str, path: str, body: Any = None, headers: Mapping[str, str] | None = None, /) -> Answer:
+        answer = self._client(method, path, body, headers=headers)
         return Answer(answer.status, answer.headers, answer.body)
 
 

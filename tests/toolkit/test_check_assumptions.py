@@ -62,7 +62,7 @@ def test_it_tells_what_each_rule_says_and_writes_reports(url: str, tmp_path: Pat
     ("arguments", "message"),
     [
         (["--only", "A-nothing"], "is no assumption"),
-        (["--only", "A-transaction-ids"], "has no probe: not written yet"),
+        (["--only", "A-created-by"], "has no probe: the name belongs to the token"),
         (["--base-url", "ftp://x"], "is no address"),
         (["--base-url", "http://127.0.0.1:9"], "nobody answers at 127.0.0.1"),
     ],

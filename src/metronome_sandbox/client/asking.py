@@ -57,6 +57,13 @@ class Channel(Protocol):
         """Return the answer to one call; ``body`` is JSON to be, None for no body."""
 
 
+class HeaderChannel(Protocol):
+    """A channel whose calls may have headers of their own."""
+
+    def send(self, method: str, path: str, body: Any = None, headers: Mapping[str, str] | None = None, /) -> Answer:
+        """Return the answer to one call."""
+
+
 def value_of(answer: Answer) -> Any:
     """Return the JSON of an answer with ``Decimal`` numbers, None where the body is no JSON."""
     try:
@@ -111,7 +118,7 @@ class Host:
         if user_agent is not None:
             self._session.headers["User-Agent"] = user_agent
 
-    def send(self, method: str, path: str, body: Any = None, /) -> Answer:
+    def send(self, method: str, path: str, body: Any = None, headers: Mapping[str, str] | None = None, /) -> Answer:
         """Return the answer to one call.
 
         Raises:
@@ -119,7 +126,7 @@ class Host:
         """
         data = None if body is None else encode(body)
         for _ in range(PATIENCE):
-            answer = self.send_once(method, path, data)
+            answer = self.send_once(method, path, data, headers)
             if answer.status != 429:
                 break
             time.sleep(_pause(answer))

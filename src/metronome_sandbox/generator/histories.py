@@ -80,7 +80,7 @@ class Account:
     Attributes:
         size: Cents a month at list prices and full usage.
         is_old: Whether it was a customer before the months that are generated.
-        growth: How it grows, in standard deviations from others.
+        growth: Its own monthly growth, in thousandths.
         grown: Its size now by its first one.
         spent: Cents in each month so far; whole ones, since sums of floats differ between versions of Python.
     """
@@ -97,7 +97,8 @@ class Account:
     growth: float = field(init=False)
 
     def __post_init__(self) -> None:
-        self.growth = _normal()[self.stream.integers("growth", 1)[0] % POINTS]
+        drawn = _normal()[self.stream.integers("growth", 1)[0] % POINTS]
+        self.growth = self.profile.growth + self.segment.growth_spread * drawn
         self.appetite = appetite_of(self.profile, self.stream, self.segment.lines, self.size)
 
     def contracts(self, begin: date, months: int) -> Iterator[tuple[Contract, list[Invoice]]]:
@@ -136,9 +137,7 @@ class Account:
         profile, normal = self.profile, _normal()
         chance, noise, *draws = self.stream.integers(f"month/{number}", 5)
         if number:
-            growth = (
-                profile.growth + profile.growth_spread * self.growth + profile.growth_noise * normal[noise % POINTS]
-            )
+            growth = self.growth + profile.growth_noise * normal[noise % POINTS]
             self.grown = min(max(self.grown * (1000 + growth) / 1000, LEAST_GROWN), MOST_GROWN)
         ramp = profile.ramp_months
         level = self.grown * (ramp if self.is_old else min(number + 1, ramp)) / ramp

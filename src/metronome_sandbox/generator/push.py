@@ -35,12 +35,18 @@ RATES = "/v1/contract-pricing/rate-cards/addRates"
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Where to push to. ``yes_write_to`` names the host where that is not this machine."""
+    """Where to push to.
+
+    Attributes:
+        yes_write_to: The host, where it is not this machine.
+        without_invoices: Whether invoices are left to an import.
+    """
 
     url: str
     token: str
     control_token: str | None = None
     yes_write_to: str | None = None
+    without_invoices: bool = False
 
 
 @dataclass(slots=True)
@@ -74,14 +80,15 @@ def push(world: World, folder: Path, target: Target) -> Outcome:
                 f"add --yes-write-to {sender.name} if that account may be written to"
             )
         address = urlsplit(target.url)
-        file = folder / "pushed" / f"{address.hostname}-{address.port or address.scheme}.ndjson"
+        of = "-without-invoices" if target.without_invoices else ""
+        file = folder / "pushed" / f"{address.hostname}-{address.port or address.scheme}{of}.ndjson"
         with closing(Journal(file, world)) as journal:
             if journal.is_begun and not _knows(sender, journal):
                 print(f"{sender.name} has nothing of the earlier push; all is pushed again", file=sys.stderr)
                 journal.begin_anew()
             if not journal.is_begun:
                 _set_clock(sender, world)
-            return Pusher(world, sender, journal).run()
+            return Pusher(world, sender, journal, with_invoices=not target.without_invoices).run()
 
 
 def _knows(sender: Sender, journal: Journal) -> bool:
@@ -122,7 +129,8 @@ def _set_clock(sender: Sender, world: World) -> None:
 class Pusher:
     """Pushes one world to one server."""
 
-    def __init__(self, world: World, sender: Sender, journal: Journal) -> None:
+    def __init__(self, world: World, sender: Sender, journal: Journal, *, with_invoices: bool) -> None:
+        self._with_invoices = with_invoices
         self._world = world
         self._sender = sender
         self._journal = journal
@@ -148,7 +156,7 @@ class Pusher:
 
     def _push_catalog(self) -> None:
         world, journal = self._world, self._journal
-        for one in world.catalog():
+        for one in world.catalog_requests():
             made = journal.ids.get((one.kind, one.key))
             if made is None:
                 made = str(posted(self._sender, one.key, one.path, translated(one.body, self._catalog))["data"]["id"])
@@ -160,4 +168,5 @@ class Pusher:
             journal.add_rates()
 
     def _push_customer(self, history: History) -> Done:
-        return CustomerPush(self._world, self._sender, self._catalog, history).run()
+        push = CustomerPush(self._world, self._sender, self._catalog, history)
+        return push.run() if self._with_invoices else push.run_without_invoices()

@@ -6,12 +6,13 @@ from functools import lru_cache
 from typing import Any
 
 from metronome_sandbox.generator import ids
+from metronome_sandbox.generator.catalog import catalog_of
 from metronome_sandbox.generator.histories import history_of
 from metronome_sandbox.generator.months import months_after
 from metronome_sandbox.generator.plan import Plan
 from metronome_sandbox.generator.profiles import PROFILES
 from metronome_sandbox.generator.requests import Creation, JsonObject, Requests
-from metronome_sandbox.generator.world import Contract, Customer, History
+from metronome_sandbox.generator.world import Catalog, Contract, Customer, History
 
 REMEMBERED = 1024
 """Ids that are at hand; the lines of a customer name few things many times."""
@@ -42,7 +43,12 @@ class World:
     def _id_of(self, kind: str, key: str) -> str:
         return ids.id_of(self.plan.seed, self.plan.profile, kind, key)
 
-    def catalog(self) -> list[Creation]:
+    @property
+    def catalog(self) -> Catalog:
+        """What all customers share."""
+        return catalog_of(self._profile)
+
+    def catalog_requests(self) -> list[Creation]:
         """Return what makes the catalog, each after what it names."""
         return list(self._requests.catalog())
 
@@ -68,13 +74,13 @@ class World:
                 "path": one.path,
                 "request": one.body,
             }
-            for one in self.catalog()
+            for one in self.catalog_requests()
         ]
         return {"catalog": made, "rates": self.rates()}
 
     def catalog_ids(self) -> dict[str, dict[str, str]]:
         """Return the ids of what all customers share, by kind and key."""
         found: dict[str, dict[str, str]] = {}
-        for one in self.catalog():
+        for one in self.catalog_requests():
             found.setdefault(one.kind, {})[one.key] = self.id_of(one.kind, one.key)
         return found

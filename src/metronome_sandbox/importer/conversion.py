@@ -100,6 +100,7 @@ class Converter:
         self._row = Row(0, {})
         self._is_good = True
         self._numbers = NumberReader(mapping.decimal_mark, mapping.thousands)
+        self._is_plain = self._numbers.is_plain
         self._dates = DateReader(
             mapping.date_formats, mapping.time_zone, is_hourly=mapping.granularity is Granularity.HOUR
         )
@@ -113,6 +114,7 @@ class Converter:
         self._seen_parties: Seen[int] = {}
         self._seen_groups: Seen[str] = {}
         self._seen_texts: Seen[str] = {}
+        self._seen_amounts: dict[tuple[Cell, int | None], str] = {}
         self._seen_times: dict[object, Times] = {}
         self._calendar: dict[int, tuple[int, int]] = {}
         self._time_cells = _cells_of(_time_columns(mapping))
@@ -132,8 +134,8 @@ class Converter:
         quantity = self._quantity(mapping.quantity.column, ONE if product is None else product[1])
         times = self._times(cells)
         party = None if customer is None or times is None else self._party(customer, times)
-        total = None if mapping.total is None else self._money(mapping.total, party)
-        price = None if mapping.unit_price is None else self._money(mapping.unit_price, party)
+        total = None if mapping.total is None else self._often(mapping.total, party)
+        price = None if mapping.unit_price is None else self._often(mapping.unit_price, party)
         amount = None if mapping.amount is None else self._money(mapping.amount, party)
         key = "" if mapping.invoice_number is None else self._number_of(mapping.invoice_number)
         groups = "" if product is None or not self._group_cells else self._groups(product[0])
@@ -199,6 +201,9 @@ class Converter:
 
     def _quantity(self, column: str, factor: Decimal) -> str:
         """Return a quantity in the unit of its product, ``""`` where there is none."""
+        cell = self._row.cells[column]
+        if factor is ONE and type(cell) is str and self._is_plain(cell):
+            return cell
         number = self._number(column)
         if number is None:
             return ""
@@ -243,6 +248,18 @@ class Converter:
         except Wrong as wrong:
             self._wrong(column, f"in the unit of the API {wrong}")
             return None
+
+    def _often(self, column: str, party: int | None) -> str | None:
+        """Return an amount that many rows share, as prices and totals are."""
+        key = self._row.cells[column], party
+        known = self._seen_amounts.get(key)
+        if known is None:
+            known = self._money(column, party)
+            if known is not None and self._is_good:
+                if len(self._seen_amounts) >= CACHED:
+                    self._seen_amounts.clear()
+                self._seen_amounts[key] = known
+        return known
 
     def _number_of(self, column: str) -> str:
         """Return the number of the invoice."""

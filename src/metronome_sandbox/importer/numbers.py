@@ -25,6 +25,9 @@ class NumberReader:
     Args:
         mark: The decimal mark, ``.`` or ``,``; None where only whole numbers are read from a text.
         thousands: What may stand between groups of three digits, ``""`` for nothing.
+
+    Attributes:
+        is_plain: Matches a text that is a number of 0 or more just as it stands, for Python too.
     """
 
     def __init__(self, mark: str | None, thousands: str) -> None:
@@ -32,6 +35,8 @@ class NumberReader:
         self._thousands = thousands
         fraction = rf"(?:{re.escape(mark)}\d{{1,{MAX_DECIMAL_PLACES}}})?" if mark else ""
         self._plain = re.compile(rf"[+-]?\d{{1,{MAX_INTEGER_DIGITS}}}{fraction}", re.ASCII).fullmatch
+        decimals = fraction if mark == "." else ""
+        self.is_plain = re.compile(rf"\d{{1,{MAX_INTEGER_DIGITS}}}{decimals}", re.ASCII).fullmatch
         between = re.escape(thousands)
         self._grouped = re.compile(rf"[+-]?\d{{1,3}}(?:{between}\d{{3}}){{1,4}}{fraction}", re.ASCII).fullmatch
 

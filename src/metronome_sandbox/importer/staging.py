@@ -28,6 +28,7 @@ from metronome_sandbox.importer.target_catalog import TargetCatalog
 
 FILE = "staging.sqlite"
 BATCH = 5_000
+BATCH_BYTES = 1024 * 1024
 MAX_ROWS_OF_AN_INVOICE = 100_000
 """What one request could carry, and memory hold."""
 
@@ -166,7 +167,7 @@ def _read_in(connection: sqlite3.Connection, converter: Converter, read: Iterato
 
 def _build(connection: sqlite3.Connection, builder: Builder, findings: Findings, progress: Progress) -> tuple[int, int]:
     """Build and store the invoices; return how many lines and invoices there are."""
-    lines = invoices = 0
+    lines = invoices = waiting = 0
     made: list[tuple[object, ...]] = []
     insert = "INSERT INTO invoices VALUES (?, ?, ?, ?, ?, ?, ?)"
     found = connection.execute("SELECT key, content FROM rows ORDER BY key, line")
@@ -182,9 +183,11 @@ def _build(connection: sqlite3.Connection, builder: Builder, findings: Findings,
         start, end = own[0].starting_at, own[0].ending_before
         content = _ENCODER.encode(invoice)
         made.append((invoice.contract_id, start, end, own[0].line, invoice.number, invoice.customer_id, content))
-        if len(made) >= BATCH or len(own) >= BATCH:
+        waiting += len(content)
+        if waiting >= BATCH_BYTES:
             connection.executemany(insert, made)
             made.clear()
+            waiting = 0
             progress("invoices", invoices)
     connection.executemany(insert, made)
     progress("invoices", invoices)

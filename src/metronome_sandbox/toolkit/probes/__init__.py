@@ -14,21 +14,39 @@ from enum import StrEnum
 from typing import Any
 from uuid import uuid4
 
-from metronome_sandbox.client.asking import CannotAsk, Channel, message_of, value_of
-from metronome_sandbox.toolkit.probes import balances, catalog, imports, invoices, pricing, subscriptions
-from metronome_sandbox.toolkit.probes.lab import Figure, Lab, Refused, Shop
+from metronome_sandbox.client.asking import CannotAsk, HeaderChannel, message_of, value_of
+from metronome_sandbox.toolkit.probes import (
+    balances,
+    catalog,
+    contracts,
+    ends,
+    grants,
+    imports,
+    invoices,
+    payments,
+    pricing,
+    seats,
+    subscriptions,
+    usage,
+)
+from metronome_sandbox.toolkit.probes.lab import Figure, Lab, Refused
+from metronome_sandbox.toolkit.probes.shop import Shop
 from metronome_sandbox.toolkit.probes.table import Probe
 
-PROBES: Sequence[Probe] = tuple(
-    probe for subject in (imports, invoices, pricing, balances, subscriptions, catalog) for probe in subject.TABLE.rows
+_SUBJECTS = (
+    *(imports, invoices, pricing, balances, ends, grants, subscriptions, seats),
+    *(catalog, usage, contracts, payments),
 )
+PROBES: Sequence[Probe] = tuple(probe for subject in _SUBJECTS for probe in subject.TABLE.rows)
 """All probes, by subject."""
 
-NEEDS_A_CLOCK = "needs a clock"
+PATIENCE_SECONDS = 60.0
+"""How long an account that is no sandbox may take to work through what it was sent."""
+
 MID_JUNE = datetime(2024, 6, 15, tzinfo=UTC)
 """When the world of a probe begins that moves time."""
 
-Connect = Callable[[str], Channel]
+Connect = Callable[[str], HeaderChannel]
 
 
 class Verdict(StrEnum):
@@ -76,10 +94,10 @@ class Ground:
         fresh: Reaches an empty world of the same sandbox, for a probe that moves time; None on other targets.
     """
 
-    sender: Channel
+    sender: HeaderChannel
     is_sandbox: bool
     now: datetime
-    fresh: Callable[[], Channel] | None = None
+    fresh: Callable[[], HeaderChannel] | None = None
 
 
 def explore(connect: Connect, token: str) -> Ground:
@@ -124,13 +142,13 @@ def run_one(ground: Ground, probe: Probe, prefix: str) -> Outcome:
         CannotAsk: The target stopped answering.
     """
     question = " ".join((probe.ask.__doc__ or "").split())
-    if probe.needs_clock and ground.fresh is None:
-        return Outcome(probe.slug, question, Verdict.CANNOT_BE_CHECKED, reason=NEEDS_A_CLOCK)
-    lab = Lab(ground.sender, prefix, ground.now)
+    if probe.needs and ground.fresh is None:
+        return Outcome(probe.slug, question, Verdict.CANNOT_BE_CHECKED, reason=f"needs {probe.needs}")
+    lab = Lab(ground.sender, prefix, ground.now, 0 if ground.is_sandbox else PATIENCE_SECONDS)
     figures: list[Figure] = []
     reason = ""
     try:
-        if probe.needs_clock and ground.fresh is not None:
+        if probe.needs and ground.fresh is not None:
             lab = Lab(ground.fresh(), prefix, MID_JUNE)
             lab.ask("PUT", "/sandbox/clock", {"now": MID_JUNE.isoformat()})
         figures.extend(probe.ask(Shop(lab)))

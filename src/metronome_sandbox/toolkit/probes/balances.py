@@ -7,7 +7,8 @@ from typing import Any
 from uuid import uuid4
 
 from metronome_sandbox.toolkit.probes.imports import window
-from metronome_sandbox.toolkit.probes.lab import AUGUST, JULY, JUNE, SEPTEMBER, USD, YEAR_END, Figure, Shop, ledger
+from metronome_sandbox.toolkit.probes.lab import AUGUST, JULY, JUNE, SEPTEMBER, Figure
+from metronome_sandbox.toolkit.probes.shop import Shop
 from metronome_sandbox.toolkit.probes.table import Table
 
 TABLE = Table()
@@ -199,45 +200,6 @@ def net_balance(shop: Shop) -> Iterator[Figure]:
     yield Figure("what is still owed", 700, found["balance"])  # 1000 - 30 * 10
 
 
-def _segments(shop: Shop, contract_terms: dict[str, Any]) -> dict[str, Any]:
-    """Make a contract with a commit of two half-years; return what names it."""
-    items = [
-        {"amount": 100, "starting_at": JUNE, "ending_before": SEPTEMBER},
-        {"amount": 100, "starting_at": SEPTEMBER, "ending_before": YEAR_END},
-    ]
-    commit = shop.prepaid("C", 100, **contract_terms)
-    commit["access_schedule"]["schedule_items"] = items
-    shop.product("P", 10)
-    contract = shop.contract(commits=[commit])
-    return {"customer_id": shop.customer, "commit_id": shop.balances()["C"]["id"], "contract": contract}
-
-
-@probe("A-end-of-access")
-def end_of_access(shop: Shop) -> Iterator[Figure]:
-    """A commit of two segments that ends in the middle of the first one, and before its start."""
-    made = _segments(shop, {})
-    path = "/v1/contracts/customerCommits/updateEndDate"
-    body = {"customer_id": made["customer_id"], "commit_id": made["commit_id"]}
-
-    yield Figure("an end at the start", 400, shop.lab.status(path, {**body, "access_ending_before": JUNE}))
-    yield Figure("an end in the first segment", 200, shop.lab.status(path, {**body, "access_ending_before": JULY}))
-    items = shop.balances()["C"]["access_schedule"]["schedule_items"]
-    found = [(item["starting_at"][:10], item["ending_before"][:10]) for item in items]
-    yield Figure("its segments", [("2024-06-01", "2024-07-01")], found)
-
-
-@probe("A-end-of-payments")
-def end_of_payments(shop: Shop) -> Iterator[Figure]:
-    """An end of payments after the only payment."""
-    made = _segments(shop, {"paid": 100})
-    body = {"customer_id": made["customer_id"], "commit_id": made["commit_id"], "invoices_ending_before": YEAR_END}
-
-    path = "/v1/contracts/customerCommits/updateEndDate"
-    yield Figure("the status", 200, shop.lab.status(path, body))
-    items = shop.balances()["C"]["invoice_schedule"]["schedule_items"]
-    yield Figure("its payments", [100], [item["amount"] for item in items])
-
-
 @probe("A-manual-entry")
 def manual_entry(shop: Shop) -> Iterator[Figure]:
     """Entries without the contract's id, before the segment, and as they should be."""
@@ -282,120 +244,6 @@ def edit_used_segment(shop: Shop) -> Iterator[Figure]:
     yield Figure("the balance", 10, shop.balances()["C"]["balance"])  # 50 - 40
 
 
-def _grants(shop: Shop, **terms: Any) -> list[tuple[str, Any]]:
-    """Return start and amount of what a recurring credit of 310 grants from June to August."""
-    shop.product("P", 10)
-    recurring = {
-        "product_id": shop.commitment,
-        "name": shop.called("G"),
-        "priority": 1,
-        "access_amount": {"credit_type_id": USD, "unit_price": 310, "quantity": 1},
-        "commit_duration": {"unit": "PERIODS", "value": 1},
-        "recurrence_frequency": "MONTHLY",
-        "starting_at": JUNE,
-        "ending_before": SEPTEMBER,
-        **terms,
-    }
-    contract = shop.contract(recurring_credits=[recurring])
-    body = {"customer_id": shop.customer, "contract_id": contract}
-    found = shop.lab.post("/v2/contracts/get", body)["data"]["credits"]
-    items = [item for one in found for item in one["access_schedule"]["schedule_items"]]
-    return sorted((item["starting_at"][:10], item["amount"]) for item in items)
-
-
-@probe("A-grants")
-def grants(shop: Shop) -> Iterator[Figure]:
-    """A recurring credit of 310 that starts on June 22 and ends on August 11, prorated."""
-    dates = {"starting_at": "2024-06-22T00:00:00Z", "ending_before": "2024-08-11T00:00:00Z"}
-
-    found = _grants(shop, **dates, proration="FIRST_AND_LAST")
-
-    # Its months begin on the 22nd; July 22 to August 10 are 20 of 31 days: 310 * 20 / 31
-    yield Figure("what it grants", [("2024-06-22", 310), ("2024-07-22", 200)], found)
-
-
-@probe("A-grant-duration")
-def grant_duration(shop: Shop) -> Iterator[Figure]:
-    """Durations of 0, of half a period, and of 2."""
-    shop.product("P", 10)
-    recurring = {
-        "product_id": shop.commitment,
-        "priority": 1,
-        "access_amount": {"credit_type_id": USD, "unit_price": 310, "quantity": 1},
-        "recurrence_frequency": "MONTHLY",
-        "starting_at": JUNE,
-    }
-    for value, expected in ((0, 400), (0.5, 400), (2, 200)):
-        granted = {**recurring, "commit_duration": {"unit": "PERIODS", "value": value}}
-        status = shop.lab.status("/v1/contracts/create", shop.contract_body(recurring_credits=[granted]))
-        yield Figure(f"{value} periods", expected, status)
-
-
-@probe("A-early-end")
-def early_end(shop: Shop) -> Iterator[Figure]:
-    """A contract that ends before its second segment."""
-    made = _segments(shop, {})
-    body = {"customer_id": shop.customer, "contract_id": made["contract"], "ending_before": AUGUST}
-    shop.lab.post("/v1/contracts/updateEndDate", body)
-
-    items = shop.balances()["C"]["access_schedule"]["schedule_items"]
-
-    yield Figure("the starts of its segments", ["2024-06-01"], [item["starting_at"][:10] for item in items])
-
-
-@probe("A-expiration")
-def expiration(shop: Shop) -> Iterator[Figure]:
-    """A contract that is archived with a credit of which 60 are left."""
-    product = shop.product("P", 10)
-    contract = shop.lasting(credits=[shop.lasting_credit("C", 100)])
-    shop.bill(contract, [(product, 4)])
-    shop.lab.archive(contract, void_invoices=False)
-
-    found = shop.balances(include_archived=True)["C"]
-
-    expired = [entry["amount"] for entry in found["ledger"] if "EXPIRATION" in entry["type"]]
-    yield Figure("what expires", [-60], expired)  # 100 - 4 * 10
-    yield Figure("what is left", 0, found["balance"])
-
-
-@probe("A-true-up-once", needs_clock=True)
-def true_up_once(shop: Shop) -> Iterator[Figure]:
-    """A postpaid commit that June used up, and whose invoice of June is void after the true-up was due."""
-    product = shop.product("P", 10)
-    due = {"schedule_items": [{"timestamp": AUGUST, "amount": 100}]}
-    commit = {**shop.prepaid("C", 100, ending_before=AUGUST, invoice_schedule=due), "type": "POSTPAID"}
-    shop.contract(commits=[commit], usage_statement_schedule={"frequency": "MONTHLY"})
-    event = {**shop.event(product, 24 * 9, 10), "customer_id": shop.customer}
-    shop.lab.ask("POST", "/v1/ingest", [event])
-
-    def scheduled() -> list[Any]:
-        return [one["total"] for one in shop.invoices("SCHEDULED") if one["status"] != "VOID" and one["total"]]
-
-    shop.lab.advance("2024-08-05T00:00:00Z")
-    yield Figure("true-ups when all is used", [], scheduled())
-    june = next(one for one in shop.invoices("USAGE") if one["start_timestamp"][:10] == JUNE[:10])
-    shop.void(june)
-    shop.lab.advance("2024-09-05T00:00:00Z")
-    yield Figure("true-ups once June is void", [], scheduled())
-
-
-@probe("A-rollover-amount")
-def rollover_amount(shop: Shop) -> Iterator[Figure]:
-    """A renewal of a contract with a commit of 1000, 300 of it used, that rolls over half at most, and one without."""
-    product = shop.product("P", 10)
-    commits = [shop.prepaid("half", 1000, rollover_fraction=0.5, priority=1), shop.prepaid("none", 1000, priority=2)]
-    first = shop.contract(commits=commits)
-    shop.bill(first, [(product, 30)])
-    renewal = {"type": "RENEWAL", "from_contract_id": first}
-    second = shop.lasting(starting_at=YEAR_END, transition=renewal)
-
-    body = {"customer_id": shop.customer, "contract_id": second}
-    commits = shop.lab.post("/v2/contracts/get", body)["data"]["commits"]
-
-    found = [item["amount"] for one in commits for item in one["access_schedule"]["schedule_items"]]
-    yield Figure("what rolls over", [500], found)  # the lesser of 1000 - 300 and 1000 / 2
-
-
 @probe("A-child-access-default")
 def child_access_default(shop: Shop) -> Iterator[Figure]:
     """Usage of a child under a credit of its parent that says nothing about children."""
@@ -421,7 +269,7 @@ def child_access(shop: Shop) -> Iterator[Figure]:
     yield Figure("its creation", 400, shop.lab.status("/v1/contracts/create", shop.contract_body(credits=[credit])))
 
 
-@probe("A-tags-counted", needs_clock=True)
+@probe("A-tags-counted")
 def tags_counted(shop: Shop) -> Iterator[Figure]:
     """Two credits with a tag each, of which one loses a product to the other on June 15."""
     left, right = shop.lab.name("left"), shop.lab.name("right")
@@ -440,109 +288,3 @@ def tags_counted(shop: Shop) -> Iterator[Figure]:
     found = shop.spent(shop.preview(contract, [(product, 15)]))
 
     yield Figure("who pays 150", {"left": 100, "right": 50}, found)
-
-
-@probe("A-postpaid-end", needs_clock=True)
-def postpaid_end(shop: Shop) -> Iterator[Figure]:
-    """Postpaid commits of 100 until July, 40 used of each, with a true-up in August and with none."""
-    product = shop.product("P", 10)
-    due = {"schedule_items": [{"timestamp": AUGUST, "amount": 100}]}
-    for short, schedule in (("billed", due), ("not billed", {**due, "do_not_invoice": True})):
-        commit = {**shop.prepaid(short, 100, ending_before=JULY, invoice_schedule=schedule), "type": "POSTPAID"}
-        contract = shop.contract(commits=[commit])
-        shop.bill(contract, [(product, 4)])
-
-    def lapsed() -> dict[str, list[Any]]:
-        found = shop.balances(include_archived=True)
-        return {name: [one for one in ledger(balance) if "EXPIRATION" in one[0]] for name, balance in found.items()}
-
-    shop.lab.advance("2024-07-15T00:00:00Z")
-    expected = {"billed": [], "not billed": [("POSTPAID_COMMIT_EXPIRATION", -60)]}  # 100 - 40
-    yield Figure("what lapses at the end of June", expected, lapsed())
-
-
-@probe("A-true-up", needs_clock=True)
-def true_up(shop: Shop) -> Iterator[Figure]:
-    """The invoice of what a postpaid commit of 100 lacks, 40 of it used."""
-    product = shop.product("P", 10)
-    due = {"schedule_items": [{"timestamp": AUGUST, "amount": 100}]}
-    commit = {**shop.prepaid("C", 100, ending_before=AUGUST, invoice_schedule=due), "type": "POSTPAID"}
-    shop.contract(commits=[commit], usage_statement_schedule={"frequency": "MONTHLY"})
-    shop.lab.ask("POST", "/v1/ingest", [{**shop.event(product, 24 * 9, 4), "customer_id": shop.customer}])
-
-    def invoices() -> list[Any]:
-        found = [one for one in shop.invoices("SCHEDULED") if one["total"]]
-        return [(one["status"], [line[1:] for line in shop.lines(one)]) for one in found]
-
-    yield Figure("in June", [("DRAFT", [(1, 60, 60)])], invoices())  # 100 - 4 * 10
-    shop.lab.advance("2024-08-05T00:00:00Z")
-    yield Figure("in August", [("FINALIZED", [(1, 60, 60)])], invoices())
-
-
-@probe("A-true-up-without-invoice", needs_clock=True)
-def true_up_without_invoice(shop: Shop) -> Iterator[Figure]:
-    """A postpaid commit whose true-up is not invoiced."""
-    shop.product("P", 10)
-    due = {"schedule_items": [{"timestamp": AUGUST, "amount": 100}], "do_not_invoice": True}
-    commit = {**shop.prepaid("C", 100, ending_before=AUGUST, invoice_schedule=due), "type": "POSTPAID"}
-    shop.contract(commits=[commit], usage_statement_schedule={"frequency": "MONTHLY"})
-    shop.lab.advance("2024-08-05T00:00:00Z")
-
-    yield Figure("true-ups", [], [one["total"] for one in shop.invoices("SCHEDULED") if one["total"]])
-    yield Figure("what is left", 0, shop.balances()["C"]["balance"])
-
-
-@probe("A-rollover-follows", needs_clock=True)
-def rollover_follows(shop: Shop) -> Iterator[Figure]:
-    """Usage of the last month of a contract that arrives after it was renewed."""
-    product = shop.product("P", 10)
-    commit = shop.prepaid("C", 1000, ending_before=JULY, rollover_fraction=1)
-    first = shop.contract(commits=[commit], ending_before=JULY, usage_statement_schedule={"frequency": "MONTHLY"})
-    renewal = {"type": "RENEWAL", "from_contract_id": first}
-    second = shop.contract(starting_at=JULY, transition=renewal, usage_statement_schedule={"frequency": "MONTHLY"})
-
-    def amounts() -> list[Any]:
-        body = {"customer_id": shop.customer, "contract_id": second}
-        commits = shop.lab.post("/v2/contracts/get", body)["data"]["commits"]
-        return [item["amount"] for one in commits for item in one["access_schedule"]["schedule_items"]]
-
-    yield Figure("what rolls over before", [1000], amounts())
-    shop.lab.ask("POST", "/v1/ingest", [{**shop.event(product, 24 * 9, 30), "customer_id": shop.customer}])
-    yield Figure("what rolls over after", [700], amounts())  # 1000 - 30 * 10
-
-
-@probe("A-grant-payment")
-def grant_payment(shop: Shop) -> Iterator[Figure]:
-    """A recurring commit of two months that costs 50 each."""
-    shop.product("P", 10)
-    recurring = {
-        "product_id": shop.commitment,
-        "priority": 1,
-        "access_amount": {"credit_type_id": USD, "unit_price": 310, "quantity": 1},
-        "invoice_amount": {"credit_type_id": USD, "unit_price": 50, "quantity": 1},
-        "commit_duration": {"unit": "PERIODS", "value": 1},
-        "recurrence_frequency": "MONTHLY",
-        "starting_at": JUNE,
-    }
-    shop.contract(
-        recurring_commits=[recurring], ending_before=AUGUST, usage_statement_schedule={"frequency": "MONTHLY"}
-    )
-
-    found = [(one["issued_at"][:10], one["total"]) for one in shop.invoices("SCHEDULED") if one["total"]]
-
-    yield Figure("issue dates and totals", [("2024-06-01", 50), ("2024-07-01", 50)], found)
-
-
-@probe("A-early-end-terms")
-def early_end_terms(shop: Shop) -> Iterator[Figure]:
-    """A contract with an open override that ends in July, and then later again."""
-    product = shop.product("P", 10)
-    override = {"starting_at": JUNE, "product_id": product, "type": "MULTIPLIER", "multiplier": 0.5}
-    contract = shop.contract(overrides=[override])
-    named = {"customer_id": shop.customer, "contract_id": contract}
-    for end in (AUGUST, YEAR_END):
-        shop.lab.post("/v1/contracts/updateEndDate", {**named, "ending_before": end})
-
-    [found] = shop.lab.post("/v2/contracts/get", named)["data"]["overrides"]
-
-    yield Figure("the end of the override", AUGUST[:10], (found.get("ending_before") or "")[:10])

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import timedelta
 from typing import Any
 
-from metronome_sandbox.toolkit.probes.lab import JULY, JUNE, USD, Figure, Shop
+from metronome_sandbox.toolkit.probes.lab import JULY, JUNE, LONG_AGO, Figure
+from metronome_sandbox.toolkit.probes.shop import Shop
 from metronome_sandbox.toolkit.probes.table import Table
 
 TABLE = Table()
@@ -15,6 +15,8 @@ probe = TABLE.probe
 PRODUCTS = "/v1/contract-pricing/products"
 CARDS = "/v1/contract-pricing/rate-cards"
 METRICS = "/v1/billable-metrics/create"
+EURO = "17b08a7b-3a9f-5671-9961-ac6216751334"
+"""The id that the sandbox gives to it."""
 
 
 def _product(shop: Shop, **terms: Any) -> int:
@@ -192,113 +194,13 @@ def default_rate_unit(shop: Shop) -> Iterator[Figure]:
     types = shop.lab.ask("GET", "/v1/credit-types/list?limit=100")["data"]
     euro = next(one["id"] for one in types if one["name"] == "EUR")
     shop.__dict__["card"] = shop.new_card(fiat_credit_type_id=euro)
-    shop.product("P", 10)
+    product = shop.product("P")
 
+    yield Figure("a rate without a unit", 200, shop.lab.status(f"{CARDS}/addRate", shop.rate_body(product, 10)))
     body = {"rate_card_id": shop.card, "at": JUNE}
-    [found] = shop.lab.post(f"{CARDS}/getRates", body)["data"]
+    found = [row["rate"]["credit_type"]["name"] for row in shop.lab.post(f"{CARDS}/getRates", body)["data"]]
 
-    yield Figure("its unit", "EUR", found["rate"]["credit_type"]["name"])
-
-
-@probe("A-ingest-batch")
-def ingest_batch(shop: Shop) -> Iterator[Figure]:
-    """A good event and one of 35 days ago in one batch."""
-    product = shop.product("P", 10)
-    shop.running()
-    good = {**shop.event(product, 0, 1), "customer_id": shop.customer}
-    old = {**shop.event(product, 0, 1), "customer_id": shop.customer, "timestamp": shop.at(-24 * 40)}
-
-    answer = shop.lab.sender.send("POST", "/v1/ingest", [good, old])
-
-    yield Figure("the status", 400, answer.status)
-    draft = next(one for one in shop.invoices("USAGE") if one["status"] == "DRAFT")
-    yield Figure("what is due of the good one", 0, draft["total"])
-
-
-@probe("A-numeric-properties")
-def numeric_properties(shop: Shop) -> Iterator[Figure]:
-    """1.5 as a number and as text."""
-    product = shop.product("P", 10)
-    contract = shop.running()
-    events = [shop.event(product, 0, 0), shop.event(product, 0, "1.5")]
-    events[0]["properties"]["quantity"] = 1.5
-
-    found = shop.lab.post(f"/v1/customers/{shop.customer}/previewEvents", {"events": events, "mode": "replace"})["data"]
-
-    yield Figure("what both come to", [30], [one["total"] for one in found if one.get("contract_id") == contract])
-
-
-@probe("A-preview-events")
-def preview_events(shop: Shop) -> Iterator[Figure]:
-    """A preview of an event of last year."""
-    product = shop.product("P", 10)
-    shop.running()
-    event = {**shop.event(product, 0, 1), "timestamp": shop.at(-24 * 365)}
-    path = f"/v1/customers/{shop.customer}/previewEvents"
-
-    yield Figure("the status", 400, shop.lab.status(path, {"events": [event], "mode": "replace"}))
-
-
-@probe("A-package-alias-unknown")
-def package_alias_unknown(shop: Shop) -> Iterator[Figure]:
-    """A contract of a package alias that nothing has."""
-    body = {"customer_id": shop.customer, "package_alias": f"{shop.lab.prefix}-nobody", "starting_at": JUNE}
-
-    yield Figure("a contract", 400, shop.lab.status("/v1/contracts/create", body))
-
-
-@probe("A-package-offset")
-def package_offset(shop: Shop) -> Iterator[Figure]:
-    """A package with a credit whose access begins a day before the contract."""
-    item = {
-        "amount": 100,
-        "starting_at_offset": {"unit": "DAYS", "value": -1},
-        "duration": {"unit": "MONTHS", "value": 1},
-    }
-    credit = {"product_id": shop.commitment, "access_schedule": {"credit_type_id": USD, "schedule_items": [item]}}
-    body = {"name": shop.lab.name("package"), "rate_card_id": shop.card, "credits": [credit]}
-
-    yield Figure("an offset of -1", 400, shop.lab.status("/v1/packages/create", body))
-
-
-@probe("A-gated-commit")
-def gated_commit(shop: Shop) -> Iterator[Figure]:
-    """A commit with a payment gate and two payments."""
-    payments = {"schedule_items": [{"timestamp": date, "amount": 50} for date in (JUNE, "2024-07-01T00:00:00Z")]}
-    gate = {"payment_gate_type": "EXTERNAL", "tax_type": "NONE"}
-    commit = shop.prepaid("C", 100, invoice_schedule=payments, payment_gate_config=gate)
-
-    yield Figure("its creation", 400, shop.lab.status("/v1/contracts/create", shop.contract_body(commits=[commit])))
-
-
-@probe("A-hierarchy-defaults")
-def hierarchy_defaults(shop: Shop) -> Iterator[Figure]:
-    """A child that names its parent only."""
-    parent = {"customer_id": shop.customer, "contract_id": shop.contract()}
-    shop.customer = shop.lab.make("/v1/customers", {"name": shop.lab.name("child")})
-    child = shop.contract(hierarchy_configuration={"parent": parent})
-
-    body = {"customer_id": shop.customer, "contract_id": child}
-    found = shop.lab.post("/v2/contracts/get", body)["data"]["hierarchy_configuration"]
-
-    yield Figure("payer", "SELF", found.get("payer"))
-    yield Figure("usage_statement_behavior", "SEPARATE", found.get("usage_statement_behavior"))
-
-
-@probe("A-pro-service-terms")
-def pro_service_terms(shop: Shop) -> Iterator[Figure]:
-    """Professional services of a FIXED, a PRO_SERVICE and a USAGE product, and one with a negative price."""
-    service = shop.lab.make(f"{PRODUCTS}/create", {"name": shop.called("X"), "type": "PRO_SERVICE"})
-    usage = shop.product("P", 10)
-
-    def status(product: str, unit_price: int = 100) -> int:
-        terms = {"product_id": product, "unit_price": unit_price, "quantity": 1, "max_amount": 100}
-        return shop.lab.status("/v1/contracts/create", shop.contract_body(professional_services=[terms]))
-
-    yield Figure("FIXED", 200, status(shop.commitment))
-    yield Figure("PRO_SERVICE", 200, status(service))
-    yield Figure("USAGE", 400, status(usage))
-    yield Figure("a negative price", 400, status(service, -100))
+    yield Figure("its unit", ["EUR"], found)
 
 
 @probe("A-group-values-whole")
@@ -336,20 +238,6 @@ def group_key_filter(shop: Shop) -> Iterator[Figure]:
     yield Figure("exists: false", 400, status(exists=False))
 
 
-@probe("A-transition")
-def transition(shop: Shop) -> Iterator[Figure]:
-    """A contract with an unspent commit that another one supersedes on July 1."""
-    shop.product("P", 10)
-    first = shop.contract(commits=[shop.prepaid("C", 100, rollover_fraction=1)])
-    second = shop.contract(starting_at=JULY, transition={"type": "SUPERSEDE", "from_contract_id": first})
-
-    def read(contract: str) -> Any:
-        return shop.lab.post("/v2/contracts/get", {"customer_id": shop.customer, "contract_id": contract})["data"]
-
-    yield Figure("the end of the first one", JULY[:10], read(first)["ending_before"][:10])
-    yield Figure("what rolls over", [], read(second).get("commits", []))
-
-
 @probe("A-current-state")
 def current_state(shop: Shop) -> Iterator[Figure]:
     """What a product says of its current state after an update."""
@@ -361,35 +249,6 @@ def current_state(shop: Shop) -> Iterator[Figure]:
 
     yield Figure("its name", "Q", shop.short(found["name"]))
     yield Figure("its start", JULY[:10], (found.get("starting_at") or "")[:10])
-
-
-@probe("A-ingest-ahead")
-def ingest_ahead(shop: Shop) -> Iterator[Figure]:
-    """Events 23 and 25 hours ahead."""
-    product = shop.product("P", 10)
-
-    def status(hours: int) -> int:
-        instant = (shop.lab.now + timedelta(hours=hours)).strftime("%Y-%m-%dT%H:%M:%SZ")
-        event = {**shop.event(product, 0, 1), "customer_id": shop.customer, "timestamp": instant}
-        return shop.lab.sender.send("POST", "/v1/ingest", [event]).status
-
-    yield Figure("23 hours", 200, status(23))
-    yield Figure("25 hours", 400, status(25))
-
-
-@probe("A-alias-move")
-def alias_move(shop: Shop) -> Iterator[Figure]:
-    """An ingest alias that another customer has."""
-    alias = shop.lab.name("alias").replace(" ", "-")
-    shop.lab.post(f"/v1/customers/{shop.customer}/setIngestAliases", {"ingest_aliases": [alias]})
-    other = shop.lab.make("/v1/customers", {"name": shop.lab.name("other")})
-
-    def status() -> int:
-        return shop.lab.status(f"/v1/customers/{other}/setIngestAliases", {"ingest_aliases": [alias]})
-
-    yield Figure("while the first one has it", 409, status())
-    shop.lab.post(f"/v1/customers/{shop.customer}/setIngestAliases", {"ingest_aliases": []})
-    yield Figure("once it is taken away", 200, status())
 
 
 @probe("A-rate-key")
@@ -404,3 +263,89 @@ def rate_key(shop: Shop) -> Iterator[Figure]:
 
     found = sorted((row["billing_frequency"], row["rate"]["price"]) for row in rows)
     yield Figure("the rates in force", [("ANNUAL", 100), ("MONTHLY", 20)], found)
+
+
+@probe("A-rate-group-keys")
+def rate_group_keys(shop: Shop) -> Iterator[Figure]:
+    """Rates since January of a product that has a pricing group key since June, and before that none."""
+    product = shop.product("P", metric=shop.metric(("region",)))
+    change = {"product_id": product, "starting_at": JUNE, "pricing_group_key": ["region"]}
+    shop.lab.post(f"{PRODUCTS}/update", change)
+
+    def status(**values: str) -> int:
+        return shop.lab.status(f"{CARDS}/addRate", shop.rate_body(product, 10, pricing_group_values=values))
+
+    yield Figure("with the key", 200, status(region="eu"))
+    yield Figure("without it", 200, status())
+    yield Figure("with another key", 400, status(cloud="x"))
+
+
+@probe("A-group-key-cover")
+def group_key_cover(shop: Shop) -> Iterator[Figure]:
+    """A product by region over a metric whose only group key is region and cloud together."""
+    metric = shop.metric(("region", "cloud"))
+
+    def status(*keys: str) -> int:
+        return _product(shop, type="USAGE", billable_metric_id=metric, presentation_group_key=list(keys))
+
+    yield Figure("one of the two", 200, status("region"))
+    yield Figure("another key", 400, status("zone"))
+
+
+@probe("A-rate-selectors")
+def rate_selectors(shop: Shop) -> Iterator[Figure]:
+    """Rates by region and cloud, asked for by one of both values, and by a product as well."""
+    keys = ("region", "cloud")
+    product, other = (shop.product(short, metric=shop.metric(keys), pricing_group_key=list(keys)) for short in "PQ")
+    for priced, region, cloud in ((product, "eu", "x"), (product, "eu", "y"), (product, "us", "x"), (other, "eu", "x")):
+        shop.rate(priced, 10, pricing_group_values={"region": region, "cloud": cloud})
+
+    def found(**selector: Any) -> int:
+        body = {"rate_card_id": shop.card, "at": JUNE, "selectors": [selector]}
+        return len(shop.lab.post(f"{CARDS}/getRates", body)["data"])
+
+    yield Figure("a part of the values", 3, found(partial_pricing_group_values={"region": "eu"}))
+    yield Figure("a part as the whole", 0, found(pricing_group_values={"region": "eu"}))
+    yield Figure("the whole", 2, found(pricing_group_values={"region": "eu", "cloud": "x"}))
+    yield Figure("a part and a product", 2, found(partial_pricing_group_values={"region": "eu"}, product_id=product))
+
+
+@probe("A-alias-takeover")
+def alias_takeover(shop: Shop) -> Iterator[Figure]:
+    """An alias that a card has had since January 2024, given to another card without dates."""
+    alias = shop.lab.name("alias").replace(" ", "-")
+    first = shop.new_card(aliases=[{"name": alias, "starting_at": LONG_AGO}])
+    second = shop.new_card(aliases=[{"name": alias}])
+
+    def card_at(starting_at: str) -> str:
+        body = {**shop.contract_body(starting_at=starting_at), "rate_card_alias": alias}
+        for field in ("rate_card_id", "ending_before", "usage_statement_schedule"):
+            del body[field]
+        return str(shop.read(shop.lab.make("/v1/contracts/create", body))["rate_card_id"])
+
+    yield Figure("it names the first card in the past", True, card_at(JUNE) == first)
+    yield Figure("and the second one from now on", True, card_at(shop.at(24 * 40)) == second)
+
+
+@probe("A-idempotency-scope")
+def idempotency_scope(shop: Shop) -> Iterator[Figure]:
+    """One key for two operations, then for one of them with another query."""
+    key = {"Idempotency-Key": shop.lab.name("key")}
+
+    def status(path: str) -> int:
+        return shop.lab.sender.send("POST", path, {}, key).status
+
+    yield Figure("a list of rate cards", 200, status(f"{CARDS}/list?limit=1"))
+    yield Figure("a list of products", 200, status(f"{PRODUCTS}/list?limit=2"))
+    yield Figure("rate cards again", 200, status(f"{CARDS}/list?limit=1"))
+    yield Figure("rate cards with another limit", 409, status(f"{CARDS}/list?limit=2"))
+
+
+@probe("A-currency-ids")
+def currency_ids(shop: Shop) -> Iterator[Figure]:
+    """The id of the euro, which nobody publishes."""
+    types = shop.lab.ask("GET", "/v1/credit-types/list?limit=100")["data"]
+    euro = next(one["id"] for one in types if one["name"] == "EUR")
+
+    # In parts, since a report has no ids in it; this one is nobody's own.
+    yield Figure("its parts", EURO.split("-"), euro.split("-"))

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from metronome_sandbox.toolkit.probes.lab import AUGUST, DECEMBER, JULY, JUNE, YEAR_END, Figure, Shop
+from metronome_sandbox.toolkit.probes.lab import AUGUST, DECEMBER, JULY, JUNE, YEAR_END, Figure
+from metronome_sandbox.toolkit.probes.shop import Shop
 from metronome_sandbox.toolkit.probes.table import Table
 
 TABLE = Table()

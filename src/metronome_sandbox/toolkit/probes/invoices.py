@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 from metronome_sandbox.toolkit.probes.imports import window
-from metronome_sandbox.toolkit.probes.lab import AUGUST, JULY, JUNE, Figure, Shop, ledger
-from metronome_sandbox.toolkit.probes.table import Table
+from metronome_sandbox.toolkit.probes.lab import AUGUST, JULY, JUNE, Figure
+from metronome_sandbox.toolkit.probes.shop import Shop, ledger
+from metronome_sandbox.toolkit.probes.table import CLOCK, Table
 
 TABLE = Table()
 probe = TABLE.probe
@@ -106,12 +107,12 @@ def month_end(shop: Shop) -> Iterator[Figure]:
 
 @probe("A-statement-anchor")
 def statement_anchor(shop: Shop) -> Iterator[Figure]:
-    """Contracts from February 10 with schedules that name no date."""
+    """Contracts from May 10 with schedules that name no date."""
     shop.product("P", 10)
-    anchors = {"QUARTERLY": "2024-01-01", "ANNUAL": "2024-02-01", "WEEKLY": "2024-02-10"}
+    anchors = {"QUARTERLY": "2024-04-01", "ANNUAL": "2024-05-01", "WEEKLY": "2024-05-10"}
     for frequency, anchor in anchors.items():
         schedule = {"frequency": frequency}
-        terms = {"starting_at": "2024-02-10T00:00:00Z", "ending_before": JUNE, "usage_statement_schedule": schedule}
+        terms = {"starting_at": "2024-05-10T00:00:00Z", "ending_before": JUNE, "usage_statement_schedule": schedule}
         contract = shop.contract(**terms)
         body = {"customer_id": shop.customer, "contract_id": contract}
         found = shop.lab.post("/v2/contracts/get", body)["data"]["usage_statement_schedule"]
@@ -237,27 +238,30 @@ def issue_date(shop: Shop) -> Iterator[Figure]:
     )
 
 
-@probe("A-late-usage", needs_clock=True)
+@probe("A-late-usage")
 def late_usage(shop: Shop) -> Iterator[Figure]:
-    """Usage of June that arrives on July 3, when June is final."""
+    """Usage of a contract that ended three days ago, whose invoice is final."""
     product = shop.product("P", 10)
-    shop.contract(usage_statement_schedule=MONTHLY)
+    today = (shop.lab.now.day - 1) * 24
+    start, end = shop.at(today - 24 * 6), shop.at(today - 24 * 3)
+    shop.contract(starting_at=start, ending_before=end, usage_statement_schedule=MONTHLY)
 
-    def use(quantity: int) -> None:
-        shop.lab.ask("POST", "/v1/ingest", [{**shop.event(product, 24 * 9, quantity), "customer_id": shop.customer}])
+    def invoices() -> list[tuple[str, object]]:
+        return sorted({(one["status"], one["total"]) for one in shop.invoices("USAGE")})
 
-    use(2)
-    shop.lab.advance("2024-07-03T00:00:00Z")
-    use(3)
+    yield Figure("its invoices", [("FINALIZED", 0)], invoices())  # two where a month ended in between
+    shop.use((product, today - 24 * 5, 3))
 
-    dates = f"starting_on={JUNE}&ending_before={JULY}&window_size=DAY&limit=100"
-    days = shop.lab.ask("GET", f"/v1/customers/{shop.customer}/invoices/breakdowns?{dates}")["data"]
-    june = next(one for one in shop.invoices("USAGE") if one["start_timestamp"][:10] == JUNE[:10])
-    yield Figure("the invoice of June", ("FINALIZED", 20), (june["status"], june["total"]))  # 2 * 10
-    yield Figure("its days", 50, sum(day["total"] for day in days))  # (2 + 3) * 10
+    def days() -> list[object]:
+        dates = f"starting_on={start}&ending_before={end}&window_size=DAY&limit=100"
+        found = shop.lab.ask("GET", f"/v1/customers/{shop.customer}/invoices/breakdowns?{dates}")["data"]
+        return [day["total"] for day in found if day["total"] != 0]
+
+    yield Figure("its days with usage", [30], shop.lab.eventually([30], days))  # 3 * 10
+    yield Figure("its invoices then", [("FINALIZED", 0)], invoices())
 
 
-@probe("A-invoice-id", needs_clock=True)
+@probe("A-invoice-id", needs=CLOCK)
 def invoice_id(shop: Shop) -> Iterator[Figure]:
     """The draft of June before and after it is final."""
     shop.product("P", 10)

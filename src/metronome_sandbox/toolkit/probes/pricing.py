@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from decimal import Decimal
+from typing import Any
 
-from metronome_sandbox.toolkit.probes.lab import AUGUST, DECEMBER, JULY, JUNE, LONG_AGO, SEPTEMBER, USD, Figure, Shop
+from metronome_sandbox.toolkit.probes.lab import AUGUST, DECEMBER, JULY, JUNE, LONG_AGO, SEPTEMBER, USD, Figure
+from metronome_sandbox.toolkit.probes.shop import Shop
 from metronome_sandbox.toolkit.probes.table import Table
 
 TABLE = Table()
@@ -143,12 +145,12 @@ def tier_position(shop: Shop) -> Iterator[Figure]:
 
 @probe("A-rounding")
 def rounding(shop: Shop) -> Iterator[Figure]:
-    """Half a unit in each of two hours, rounded up."""
+    """A half and a quarter of a unit in two hours, rounded up."""
     product = shop.product("P", 100, quantity_rounding={"rounding_method": "ROUND_UP", "decimal_places": 0})
 
-    invoice = shop.metered(shop.running(), (product, 0, 0.5), (product, 1, 0.5))
+    invoice = shop.metered(shop.running(), (product, 0, 0.5), (product, 1, 0.25))
 
-    yield Figure("0.5 + 0.5 units @ 100, rounded up", 100, invoice["total"])  # once: 1 * 100
+    yield Figure("0.5 + 0.25 units @ 100, rounded up", 100, invoice["total"])  # once: 1 * 100
 
 
 @probe("A-not-a-number")
@@ -224,7 +226,7 @@ def overwrite_unit(shop: Shop) -> Iterator[Figure]:
 # --- composite products
 
 
-def _composite(shop: Shop, short: str, share: float, **parts: object) -> str:
+def composite(shop: Shop, short: str, share: float, **parts: object) -> str:
     """Make a COMPOSITE product that is a share of others; return its id."""
     body = {"name": shop.called(short), "type": "COMPOSITE", **parts}
     product = shop.lab.make("/v1/contract-pricing/products/create", body)
@@ -237,7 +239,7 @@ def _composite(shop: Shop, short: str, share: float, **parts: object) -> str:
 def composite_base(shop: Shop) -> Iterator[Figure]:
     """A tenth of a product that a credit pays for in part, at half its price."""
     product = shop.product("P", 100)
-    _composite(shop, "Support", 0.1, composite_product_ids=[product])
+    composite(shop, "Support", 0.1, composite_product_ids=[product])
     credit = shop.credit("C", 200, starting_at=shop.this_month, ending_before=shop.at(24 * 400))
     credit["applicable_product_ids"] = [product]
     halved = {**_override(product, type="MULTIPLIER", multiplier=0.5), "starting_at": shop.this_month}
@@ -255,7 +257,7 @@ def composite_tags(shop: Shop) -> Iterator[Figure]:
     """A composite of two tags, and two products with one of them each."""
     left, right = shop.lab.name("left"), shop.lab.name("right")
     products = [shop.product(tag[-4:], 100, tags=[tag]) for tag in (left, right)]
-    _composite(shop, "Support", 0.1, composite_tags=[left, right], tags=[left])
+    composite(shop, "Support", 0.1, composite_tags=[left, right], tags=[left])
 
     invoice = shop.metered(shop.running(), *((product, 0, 1) for product in products))
 
@@ -279,7 +281,7 @@ def composite_parts(shop: Shop) -> Iterator[Figure]:
 def import_composites(shop: Shop) -> Iterator[Figure]:
     """An import on a card with a composite product."""
     product = shop.product("P", 100)
-    _composite(shop, "Support", 0.1, composite_product_ids=[product])
+    composite(shop, "Support", 0.1, composite_product_ids=[product])
 
     invoice = shop.preview(shop.contract(), [(product, 10)])
 
@@ -362,6 +364,53 @@ def product_version(shop: Shop) -> Iterator[Figure]:
     yield Figure("names of the lines of June, July and August", ["P", "times 100", "times 100"], found)
 
 
+@probe("A-metric-change")
+def metric_change(shop: Shop) -> Iterator[Figure]:
+    """The highest value of a month, 5 and then 7, with another metric in between, and with another conversion."""
+    first, second = shop.metric(aggregation_type="MAX"), shop.metric(aggregation_type="MAX")
+    changed = shop.product("changed", 10, metric=first)
+    converted = shop.product("converted", 10, metric=first)
+    doubled = {"conversion_factor": 2, "operation": "MULTIPLY"}
+    for product, change in ((changed, {"billable_metric_id": second}), (converted, {"quantity_conversion": doubled})):
+        body = {"product_id": product, "starting_at": shop.at(1), **change}
+        shop.lab.post("/v1/contract-pricing/products/update", body)
+    contract = shop.running()
+
+    invoice = shop.metered(contract, (first, 0, 5), (first, 2, 7), (second, 2, 7))
+
+    due: dict[str, Any] = {}
+    for name, _, _, amount in shop.lines(invoice):
+        due[name] = due.get(name, 0) + amount
+    # 5 of the one and 7 of the other; 5, then what comes to it, 2, twice
+    yield Figure("what each costs", {"changed": 120, "converted": 90}, due)
+
+
+@probe("A-product-names")
+def product_names(shop: Shop) -> Iterator[Figure]:
+    """Products that are renamed from this hour on, in a contract's terms and in an invoice of June."""
+    product = shop.product("P", 10)
+    charge = {"schedule_items": [{"timestamp": JUNE, "amount": 100}]}
+    contract = shop.lasting(
+        overrides=[{"starting_at": JUNE, "product_id": product, "type": "MULTIPLIER", "multiplier": 0.5}],
+        commits=[shop.prepaid("C", 100, ending_before=JULY)],
+        scheduled_charges=[{"product_id": shop.commitment, "schedule": charge}],
+    )
+    for renamed, short in ((product, "new P"), (shop.commitment, "new commitment")):
+        body = {"product_id": renamed, "starting_at": shop.this_hour, "name": shop.called(short)}
+        shop.lab.post("/v1/contract-pricing/products/update", body)
+
+    found = shop.read(contract)
+    names = [found[kind][0]["product"]["name"] for kind in ("overrides", "commits", "scheduled_charges")]
+
+    yield Figure(
+        "in an override, a commit, a charge",
+        ["new P", "new commitment", "new commitment"],
+        [shop.short(name) for name in names],
+    )
+    lines = shop.lines(shop.preview(contract, [(product, 1)], JULY, AUGUST))
+    yield Figure("on an invoice of July", ["P"], [line[0] for line in lines])
+
+
 @probe("A-contract-rate-schedule")
 def contract_rate_schedule(shop: Shop) -> Iterator[Figure]:
     """An override of July only, in the rates of the contract."""
@@ -402,7 +451,7 @@ def composite_circle(shop: Shop) -> Iterator[Figure]:
     tag = shop.lab.name("tag")
     for short in ("first", "second"):
         parts = {"composite_tags": [tag], "composite_product_ids": [product], "include_composite_spend": True}
-        _composite(shop, short, 0.1, tags=[tag], **parts)
+        composite(shop, short, 0.1, tags=[tag], **parts)
 
     invoice = shop.metered(shop.running(), (product, 0, 10))
 

@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-from metronome_sandbox.toolkit.probes.lab import Figure, Shop
+from metronome_sandbox.toolkit.probes.lab import Figure
+from metronome_sandbox.toolkit.probes.shop import Shop
 
 Ask = Callable[[Shop], Iterator[Figure]]
+
+CLOCK = "a clock"
+WEBHOOK = "the id that a webhook brings"
 
 
 class Probe(NamedTuple):
@@ -16,12 +20,12 @@ class Probe(NamedTuple):
     Attributes:
         slug: The mark, ``A-last-tier``.
         ask: Makes the calls and yields what it looked at.
-        needs_clock: It moves time, so it runs where there is a control plane only.
+        needs: What of a sandbox's control plane it cannot do without, such as a clock; empty where any account will do.
     """
 
     slug: str
     ask: Ask
-    needs_clock: bool = False
+    needs: str = ""
 
 
 class Table:
@@ -30,11 +34,11 @@ class Table:
     def __init__(self) -> None:
         self.rows: list[Probe] = []
 
-    def probe(self, slug: str, *, needs_clock: bool = False) -> Callable[[Ask], Ask]:
+    def probe(self, slug: str, *, needs: str = "") -> Callable[[Ask], Ask]:
         """Put a function in the table."""
 
         def add(ask: Ask) -> Ask:
-            self.rows.append(Probe(slug, ask, needs_clock))
+            self.rows.append(Probe(slug, ask, needs))
             return ask
 
         return add
