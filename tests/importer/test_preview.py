@@ -200,7 +200,7 @@ def test_a_refused_invoice_is_named_and_the_others_go_on(books):
     found = books.outcomes([first, second, third])
 
     refused = next(each for each in found if isinstance(each, Refused))
-    assert refused.invoice is second
+    assert refused.invoice == second
     assert refused.message.startswith("invoice Acme-2.usage_line_items[1]")
     assert refused.rows == line.rows
     previewed = {each.invoice.number: each for each in found if isinstance(each, Previewed)}

@@ -212,7 +212,7 @@ def test_other_currencies_count_whole_units(server):
             ]
 
     assert [each.state for each in states] == [State.EQUAL, State.WITHIN, State.OUT]
-    assert states[0].currency == Currency(euro, "EUR", Decimal(1), CENT)
+    assert states[0].figures.currency == Currency(euro, "EUR", Decimal(1), CENT)
 
 
 def test_an_invoice_of_nothing_is_equal(books):

@@ -22,7 +22,7 @@ def read(reading: Reading) -> Iterator[Row]:
     unseen = set(columns or ())
     number = known_at = 0
     known: dict[str, None] = {}
-    for number, line in enumerate(lines(reading.path, encoding, reading.findings), 1):
+    for number, line in enumerate(lines(reading.path, encoding, reading.findings, reading.moved), 1):
         if not line.strip():
             continue
         try:

@@ -13,6 +13,7 @@ from metronome_sandbox.importer.findings import Wrong
 from metronome_sandbox.importer.row import Cell, Row
 
 MAX_DISTINCT = 500
+SOME = 200
 DAY_FIRST, MONTH_FIRST = "%d/%m/%Y", "%m/%d/%Y"
 FORMS = (
     *(ISO, "%d.%m.%Y", "%d.%m.%y", DAY_FIRST, MONTH_FIRST, "%Y/%m/%d", "%d-%m-%Y", "%d %b %Y", "%d %B %Y"),
@@ -52,11 +53,20 @@ class Column:
             self.distinct[value if isinstance(value, str) else format(value, "f")] = None
 
     @property
+    def numbers(self) -> int:
+        """How many values are numbers, however they are marked."""
+        return sum(isinstance(value, Decimal) or _NUMBER.fullmatch(value) is not None for value in self.values)
+
+    @property
     def is_number(self) -> bool:
-        """Whether every value is a number, however it is marked."""
-        return bool(self.values) and all(
-            isinstance(value, Decimal) or _NUMBER.fullmatch(value) is not None for value in self.values
-        )
+        """Whether most values are numbers: the few that are none are what validation is for."""
+        return 2 * self.numbers > len(self.values)
+
+    @property
+    def is_dated(self) -> bool:
+        """Whether most values are dates, perhaps not all in one form."""
+        some = self.values[:SOME]
+        return 2 * sum(any(_reads(form, value) for form in FORMS) for value in some) > len(some)
 
     @property
     def has_fractions(self) -> bool:
@@ -77,7 +87,7 @@ class Column:
                 return [UNIX]
             if any(isinstance(value, Decimal) for value in self.values):
                 return []
-        return [form for form in FORMS if all(_reads(form, value) for value in self.values[:200])]
+        return [form for form in FORMS if all(_reads(form, value) for value in self.values[:SOME])]
 
     def moments(self, form: str) -> list[Moment]:
         """Return what the values say in one form, as days."""

@@ -11,7 +11,6 @@ import json
 import re
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from itertools import islice
 from pathlib import Path
 
@@ -19,6 +18,7 @@ from metronome_sandbox.client.terminal import plain
 from metronome_sandbox.importer.dates import DAY, ISO, UNIX, Moment, month_of
 from metronome_sandbox.importer.delimited import delimiter_of
 from metronome_sandbox.importer.findings import Findings, shortened
+from metronome_sandbox.importer.lookups import near_names
 from metronome_sandbox.importer.mapping import MARK_NAMES, STRIPE_DEFAULTS, THOUSANDS_NAMES, Format
 from metronome_sandbox.importer.profile import DAY_FIRST, MONTH_FIRST, Column, columns_of, marks_of
 from metronome_sandbox.importer.row import Row
@@ -32,7 +32,6 @@ SAMPLE = 2_000
 
 MAX_TABLE = 200
 NAMED_IN_A_COMMENT = 10
-SEARCHED = 5_000
 COMMENT_COLUMN = 44
 
 HINTS: dict[str, tuple[str, ...]] = {
@@ -228,7 +227,8 @@ class _Guesses:
             yield self._units(money)
         for role, column in found.items():
             if column is not None:
-                yield Guess(f"{role}: {quoted(column.name)}", "by its name, and all of it is numbers")
+                share = "all of it is" if column.numbers == len(column.values) else f"most of it, {column.numbers}, are"
+                yield Guess(f"{role}: {quoted(column.name)}", f"by its name, and {share} numbers")
         if found["quantity"] is None:
             yield Guess(f'quantity: "{UNDECIDED}"', f"no column of numbers is called so; columns: {self._names()}")
         else:
@@ -269,7 +269,7 @@ class _Guesses:
             return
 
         def is_date(column: Column) -> bool:
-            return column.name in self._forms
+            return column.name in self._forms or column.is_dated
 
         issued = self._named("issue_date", is_date)
         spans = {
@@ -304,7 +304,7 @@ class _Guesses:
         """Return the one form that all dates can be read in, None where there is none or more than one."""
         common = list(self._forms.get(columns[0].name, ())) if columns else []
         for column in columns[1:]:
-            common = [form for form in common if form in self._forms[column.name]]
+            common = [form for form in common if form in self._forms.get(column.name, ())]
         if DAY_FIRST in common and MONTH_FIRST in common:
             return None
         return common[0] if common else None
@@ -470,9 +470,7 @@ def _share(match: Match, what: str) -> str:
 
 
 def _near(value: str, names: Sequence[str]) -> str:
-    if len(names) > SEARCHED:
-        return ""
-    near = [name for name in names if name.casefold() == value.casefold()] or get_close_matches(value, names, n=3)
+    near = near_names(value, names)
     return f"; did you mean {' or '.join(quoted(plain(one)) for one in near)}?" if near else ""
 
 

@@ -38,6 +38,7 @@ class Reading:
         paths: What names each of them in the mapping.
         findings: Where that goes which cannot be used.
         note: Takes a sentence about how the file is read.
+        moved: Told how many bytes of the file are read.
     """
 
     path: Path
@@ -47,6 +48,7 @@ class Reading:
     delimiter: str | None = None
     encoding: str | None = None
     note: Callable[[str], None] = lambda _: None
+    moved: Callable[[int], None] = lambda _: None
 
     def missing(self, column: str, known: Iterable[str]) -> None:
         """Note that the file does not have a column."""
