@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from contextlib import closing
 from decimal import Decimal
 
@@ -13,23 +12,13 @@ from metronome_sandbox.client.asking import CannotAsk
 from metronome_sandbox.client.sending import Sender
 from metronome_sandbox.importer.legacy import LegacyInvoice
 from metronome_sandbox.importer.preview import Outcome, Previewed, Refused, previews
-from metronome_sandbox.serving import BackgroundServer
-from metronome_sandbox.toolkit.sandboxes import Sandbox, start_server
 
 PATH = "/v1/contracts/createHistoricalInvoices"
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[BackgroundServer]:
-    server = start_server()
-    yield server
-    server.stop()
-
-
 @pytest.fixture
-def books(server) -> Iterator[Books]:
-    with closing(Sandbox.of(server)) as sandbox, closing(Books(sandbox)) as books:
-        yield books
+def books(company) -> Books:
+    return company
 
 
 def months(books: Books, account: Account, product: str, *quantities, **more) -> list[LegacyInvoice]:
