@@ -75,6 +75,15 @@ def test_every_total_is_the_one_that_was_worked_out(tmp_path: Path, tenant: Sand
     assert max(len(line) for line in done.stdout.splitlines()) <= 80
 
 
+def test_hours_are_pushed_as_days_are(tmp_path: Path, tenant: Sandbox, server: BackgroundServer):
+    with closing(Sandbox.of(server)) as other:
+        by_day = pushed(tmp_path / "day", other, customers=4, months=6)
+        by_hour = pushed(tmp_path / "hour", tenant, "--granularity", "hour", customers=4, months=6)
+
+        assert (by_day.exit_code, by_hour.exit_code) == (0, 0), by_hour.output
+        assert world_of(tenant) == world_of(other)
+
+
 def test_corrected_invoices_are_voided_first(tmp_path: Path, tenant: Sandbox):
     done = pushed(tmp_path, tenant, customers=30, months=14)
 
