@@ -49,7 +49,8 @@ def run(
 ) -> int:
     """Do what ``generate`` is asked for; return the exit status."""
     try:
-        plan = Plan(profile, seed, month_of(start), months, customers, format, granularity, versions_for(format))
+        versions = versions_for(format)
+        plan = Plan(profile, seed, month_of(start), months, customers, format, versions, granularity.upper())
         world = World(plan)
         sums = _files(world, out, Shard.parse(shard))
         if reports:

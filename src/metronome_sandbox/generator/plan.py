@@ -35,8 +35,8 @@ class Plan:
         start: First month, its first day.
         customers: How many, numbered from 1.
         format: ndjson, csv or parquet.
-        granularity: day or hour, of the subtotals.
         versions: Of what has a say in the bytes.
+        granularity: DAY or HOUR, of quantities.
     """
 
     profile: str
@@ -45,8 +45,8 @@ class Plan:
     months: int
     customers: int
     format: str
-    granularity: str
     versions: Mapping[str, str]
+    granularity: str = "DAY"
 
     @property
     def parts(self) -> int:
