@@ -10,6 +10,7 @@ import pytest
 from generator.pushing import Loader, paid_by
 
 from metronome_sandbox.generator.histories import history_of
+from metronome_sandbox.generator.ids import id_of
 from metronome_sandbox.generator.profiles import PROFILES
 
 START, MONTHS, CUSTOMERS = date(2023, 1, 1), 6, 15
@@ -29,7 +30,7 @@ def test_the_sandbox_finds_every_total_and_every_payment(name):
             assert sorted(paid_by(answer).values()) == sorted(payment.amount for payment in invoice.payments)
             usage = [line for line in answer["line_items"] if line["type"] == "usage"]
             for line in invoice.lines:
-                product = loader.ids[loader.requests._id("product", line.product)]
+                product = loader.ids[id_of(7, name, "product", line.product)]
                 mine = [
                     each
                     for each in usage
