@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import tracemalloc
+from contextlib import suppress
 from decimal import Decimal
 
 import pytest
@@ -148,3 +150,44 @@ def test_the_key_of_an_invoice_is_its_content(desk: Desk):
     assert key(first.replace("1.50", "1.5"), second) == same
     assert key(first.replace("1.50", "1.51"), second) != same
     assert key(first) != same
+
+
+VALUES = st.recursive(
+    st.one_of(
+        st.none(),
+        st.booleans(),
+        st.text(max_size=4),
+        st.integers(),
+        st.sampled_from(["Acme Inc", "API calls", "2024-06-01", "A-1"]),
+    ),
+    lambda inner: st.one_of(st.lists(inner, max_size=2), st.dictionaries(st.text(max_size=3), inner, max_size=2)),
+    max_leaves=4,
+)
+NUMBERS = st.sampled_from(
+    [
+        "1e999999999",
+        "1e-999999999",
+        "1e99999999999999999999",
+        "-0",
+        "99999999999999." + "1" * 100,
+        "1717200000.5",
+        "1E5",
+    ]
+)
+
+
+@FEW
+@given(
+    row=st.fixed_dictionaries(dict.fromkeys(HEADER.split(","), VALUES)),
+    column=st.sampled_from(HEADER.split(",")),
+    number=NUMBERS,
+)
+def test_no_values_of_json_end_in_anything_but_a_reading(desk: Desk, row: dict[str, object], column: str, number: str):
+    row[column] = "here"
+    desk.saying(f"skip: [{{column: {column}, equals: Tax}}]", "dates: [iso, unix]")
+
+    staging = desk.read(json.dumps(row).replace('"here"', number) + "\n" + json.dumps(row) + "\n")
+
+    assert staging.findings or staging.counts.invoices
+    with suppress(Unusable):
+        assert propose(desk.folder / "legacy.csv", desk.target.catalog).startswith("# A mapping for legacy.csv")

@@ -10,6 +10,7 @@ from typing import Generic, TypeVar
 from metronome_sandbox.importer.findings import Wrong, shortened
 from metronome_sandbox.importer.mapping import By, Entry, Lookup
 from metronome_sandbox.importer.row import Cell
+from metronome_sandbox.importer.row import text as shown_text
 from metronome_sandbox.importer.target_catalog import USAGE, TargetCustomer, TargetProduct
 
 MAX_TEXT = 500
@@ -28,14 +29,12 @@ def text_of(cell: Cell) -> str:
     Raises:
         Wrong: It holds what no name has: a formula, a line end or another letter that steers a terminal.
     """
-    if cell is None:
-        return ""
-    text = cell.strip() if isinstance(cell, str) else format(cell, "f")
-    if text.isprintable() and len(text) <= MAX_TEXT and text[:1] != "=":
-        return text
-    if text[:1] == "=":
+    said = shown_text(cell)
+    if said.isprintable() and len(said) <= MAX_TEXT and said[:1] != "=":
+        return said
+    if said[:1] == "=":
         raise Wrong("is a formula; export values, and no formulas")
-    if len(text) > MAX_TEXT:
+    if len(said) > MAX_TEXT:
         raise Wrong(f"is longer than {MAX_TEXT} letters; is this the right column?")
     raise Wrong("holds a line end or another letter that cannot be printed")
 

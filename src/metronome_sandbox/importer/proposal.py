@@ -202,7 +202,11 @@ class _Guesses:
             for (by, field), known in keys.items()
         ]
         hints = HINTS[role]
-        best = max(matches, key=lambda match: (match.found, _folded(match.column.name) in hints), default=None)
+        best = max(
+            matches,
+            key=lambda match: (match.found, _folded(match.column.name) in hints, -len(match.column.name)),
+            default=None,
+        )
         if best is None or not best.found:
             return None
         self._taken.add(best.column.name)
@@ -339,7 +343,7 @@ class _Guesses:
             said = str(row.cells.get(start.name) or "").strip()
             if said not in moments:
                 continue
-            key = (*(row.cells.get(name) for name in names), month_of(moments[said].at, 1))
+            key = (*(row.cells.get(name) for name in names), month_of(moments[said].at))
             times.setdefault(key, []).append(said)
             if ends is not None and end is not None:
                 until = ends.get(str(row.cells.get(end.name) or "").strip())
@@ -442,8 +446,8 @@ def _end_is(pairs: Sequence[tuple[Moment, Moment]]) -> tuple[str, str]:
     if any(end.at == start.at for start, end in pairs):
         return "inclusive", "some spans end on the day on which they start"
     starts = {start.at for start, _ in pairs}
-    exclusive = sum(end.at == month_of(end.at, 1)[0] or end.at in starts for _, end in pairs)
-    inclusive = sum(end.after == month_of(end.at, 1)[1] or end.after in starts for _, end in pairs)
+    exclusive = sum(end.at == month_of(end.at)[0] or end.at in starts for _, end in pairs)
+    inclusive = sum(end.after == month_of(end.at)[1] or end.after in starts for _, end in pairs)
     if exclusive > inclusive:
         return "exclusive", "spans end where the next month or span begins"
     if inclusive > exclusive:
