@@ -29,6 +29,8 @@ def folder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     for name, options in (("right", ["--legacy"]), ("planted", ["--legacy", "--plant"])):
         done = generate(made / name, *options, profile=request.param, **SIZE)
         assert done.exit_code == 0, done.output
+        told = "planted: rounding 3, tier boundary 3, missing override 3, currency unit 3, commit drawn 3, quantity"
+        assert (told in " ".join(done.stdout.split())) == (name == "planted")
         if name == "right":  # the rest is the same, so it is found and not made again
             shutil.copytree(made / "right", made / "planted")
     return made

@@ -208,6 +208,34 @@ def test_what_rolled_over_rolls_over_no_more(world: World) -> None:
     assert len(rolled(world)) == 1
 
 
+@pytest.mark.parametrize("starting_at", ["2025-01-01", "2024-12-20"])
+def test_a_second_renewal_of_a_contract_does_not_take_the_same_rest_again(world: World, starting_at: str) -> None:
+    first(world, "1", used="0")
+    renew(world)
+    again = NewTransition(TransitionType.RENEWAL, world.contracts["old"])
+    world.contract("newer", starting_at=starting_at, transition=again)
+    world.travel("2025-02-05")
+
+    assert rolled(world) == ["2025-01-01..2026-01-01 100000"]
+    assert world.ledger("C") == [STARTED, "2025-01-01 PREPAID_COMMIT_ROLLOVER -100000"]
+
+
+def test_an_invoice_that_is_made_again_does_not_take_what_the_renewal_has_spent(world: World) -> None:
+    first(world, "1", used="900")
+    renew(world)
+    world.travel("2025-01-05")
+    voided = world.void(world.invoice("2024-12"))
+    world.use("P", "2025-01-04", "500")
+    world.travel("2025-02-05")
+
+    # While December was void, 100000 rolled over and January took 500 * 100 = 50000 of it; December gets the others.
+    again = world.regenerate(voided)
+    assert world.lines(again)[:2] == ["P 500 @ 100 = 50000 [C]", "C applied -50000"]
+    assert rolled(world) == ["2025-01-01..2026-01-01 50000"]
+    (new,) = (one for one in world.store.balances.values() if one.rolled_over_from is not None)
+    assert ledgers.balance_now(world.context, new) == 0
+
+
 def test_a_rollover_cannot_be_edited_but_its_source_can_until_an_invoice_is_final(world: World) -> None:
     first(world, "0.5", used="900")
     renew(world)

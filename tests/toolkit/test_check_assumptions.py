@@ -127,4 +127,6 @@ def test_another_host_is_not_written_to_unless_it_is_named(account: str):
     named = check("--base-url", account, "--only", "A-last-tier", "--writes-to", "127.0.0.1")
 
     assert "can't be checked there (POST /v1/customers answered 403" in named.output
+    assert named.exit_code == 2
+    assert "none of these could be checked there" in named.stderr
     assert _Account.writes == 1

@@ -107,6 +107,7 @@ def test_a_rule_that_is_broken_on_purpose_differs():
     assert found.verdict is Verdict.DIFFERS
     [figure] = found.differences
     assert (figure.expected, figure.got) == (650, 800)
+    assert list(report.summary([found]))[:2] == ["These differ:", "    A-multiplier-on-tiers"]
     assert list(report.lines_of(found))[1].endswith("expected 650, got 800")
 
 
@@ -138,6 +139,79 @@ def test_a_call_that_only_prepares_and_is_refused_leaves_the_question_open():
 
     assert found.verdict is Verdict.CANNOT_BE_CHECKED
     assert found.reason == "POST /v1/contract-pricing/rate-cards/create answered 403: not for this account"
+
+
+class Refusing(Vendor):
+    """An account on which some calls are answered with a status of their own, or with none if that is 0."""
+
+    def __init__(self, sandbox: Sandbox, status: int, *ends: str) -> None:
+        super().__init__(sandbox.app, "alice")
+        self.refused: list[str] = []
+        self._status, self._ends = status, ends
+
+    def send(self, method: str, path: str, body: Any = None, headers: Mapping[str, str] | None = None, /) -> Answer:
+        if path.endswith(self._ends):
+            self.refused.append(path)
+            if not self._status:
+                raise CannotAsk("nobody answers at host: gone")
+            return Answer(self._status, {}, b'{"message": "not for you"}')
+        return super().send(method, path, body, headers)
+
+
+@pytest.mark.parametrize("status", [402, 403, 405, 429, 501])
+def test_a_status_that_is_about_the_account_is_no_difference(status: int):
+    sandbox = Sandbox()
+    ground = probes.explore(lambda _: Refusing(sandbox, status, "packages/create", "/ingest"), "alice")
+
+    found = {one.slug: one for one in probes.run(ground, probes.by_slug(["A-package-offset", "A-ingest-ahead"]))}
+
+    assert {one.verdict for one in found.values()} == {Verdict.CANNOT_BE_CHECKED}
+    assert found["A-package-offset"].reason == f"POST /v1/packages/create answered {status}: not for you"
+
+
+def test_what_cannot_be_archived_is_told_with_the_reason():
+    sandbox = Sandbox()
+    ground = probes.explore(lambda _: Refusing(sandbox, 403, "customers/archive", "products/archive"), "alice")
+
+    found = list(probes.run(ground, probes.by_slug(["A-last-tier", "A-default-priority"])))
+
+    assert [one.verdict for one in found] == [Verdict.AGREES] * 2
+    assert list(report.summary(found))[1:] == [
+        "4 things could not be archived, their names begin with msbx-:",
+        "    2 times: POST /v1/contract-pricing/products/archive answered 403: not for you",
+        "    2 times: POST /v1/customers/archive answered 403: not for you",
+    ]
+    tree = report.tree(found, is_sandbox=False, at=datetime(2025, 1, 1, tzinfo=UTC), token="alice")
+    assert sum(tree["left_behind"].values()) == 4
+    assert "Not archived, 2 times: POST /v1/customers/archive" in report.page(tree)
+
+
+def test_a_host_that_is_gone_ends_the_run_and_is_not_asked_to_archive_one_thing_after_the_other():
+    account = Refusing(Sandbox(), 0, "contracts/create", "/archive")
+    ground = probes.explore(lambda _: account, "alice")
+    running = probes.run(ground, probes.by_slug(["A-last-tier", "A-void"]))
+
+    outcome = next(running)
+    with pytest.raises(CannotAsk, match="nobody answers"):
+        next(running)
+
+    assert outcome.verdict is Verdict.CANNOT_BE_CHECKED
+    assert outcome.left_behind == ("nobody answers at host: gone",) * 4  # customer, metric, product, card
+    assert account.refused[0] == "/v1/contracts/create"
+    assert len(account.refused) == 2
+
+
+def test_lines_fit_a_terminal_and_a_file_has_them_whole():
+    figure = Figure("what is due of each product, the dearest first", {"first": 100}, {"first": 1000, "second": 10})
+    differs = Outcome("A-composite-circle", "", Verdict.DIFFERS, (figure,))
+    reason = "POST /v1/contract-pricing/rate-cards/setRateCardProductsOrder answered 403: not for this account"
+    refused = Outcome("A-product-order", "", Verdict.CANNOT_BE_CHECKED, (), reason)
+
+    lines = [line for one in (differs, refused) for line in report.lines_of(one, 80)]
+
+    assert max(map(len, lines)) <= 80
+    assert reason in " ".join(" ".join(lines).split())
+    assert list(report.lines_of(refused)) == [f"{'A-product-order':<34} can't be checked there ({reason})"]
 
 
 def test_an_answer_that_lacks_what_is_read_differs_and_ends_no_run():
@@ -186,5 +260,6 @@ def test_a_report_can_be_sent_to_anybody():
         assert secret not in report.page(found)
         assert secret not in text or secret == "<b>"
     assert found["target"] == "another host"
+    assert found["left_behind"] == {}
     assert found["summary"] == {"agrees": 0, "differs": 0, "can't be checked there": 1}
     assert found["not_probed"] == NOT_PROBED

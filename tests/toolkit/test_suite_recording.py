@@ -153,13 +153,15 @@ TROUBLE = """
 def test_what_the_recording_lacks_fails_the_test_and_names_the_nearest_call(run: Run, tmp_path: Path):
     file = tmp_path / "calls.har"
     recorded = run(TROUBLE, "--metronome-record", str(file))
+    as_it_was = run(TROUBLE, f"--metronome-target={file}", "-k", "fine or swallows or not_there")
     changed = TROUBLE.replace('name="Acme"', 'name="Globex"').replace("FINE = False", "FINE = True")
 
     replayed = run(changed, f"--metronome-target={file}", "-rs")
 
     recorded.assert_outcomes(passed=3, failed=1, skipped=1, xfailed=1)
-    # What swallows the refusal passes, and is an error when it ends; what is expected to fail does.
-    replayed.assert_outcomes(failed=2, passed=1, errors=1, skipped=2, xfailed=1)
+    as_it_was.assert_outcomes(passed=2, xfailed=1, deselected=3)
+    # What swallows the refusal passes, and is an error when it ends; what is expected to fail is so at both.
+    replayed.assert_outcomes(failed=2, passed=1, errors=1, skipped=2, xfailed=2)
     nearest = 'the recording has no such call of createCustomer-v1; the nearest of 1 differs at name: recorded "Acme"*'
     replayed.stdout.fnmatch_lines(
         [
@@ -207,6 +209,56 @@ def test_a_run_without_calls_leaves_it_too(run: Run, tmp_path: Path):
 
     result.stdout.fnmatch_lines(["metronome recording: no test that passed made a call, so * was not written"])
     assert [path.read_text() for path in tmp_path.iterdir()] == ["the earlier one"]
+
+
+def test_a_recording_that_cannot_be_written_ends_the_run_with_a_sentence(run: Run, tmp_path: Path):
+    file = tmp_path / "calls.har"
+
+    result = run(
+        f"""
+        import pathlib
+
+        def test_in_the_way(metronome_sandbox):
+            pathlib.Path({str(file)!r} + ".main.part").mkdir()
+            metronome_sandbox.call("GET", "/v1/customers")
+        """,
+        *("--metronome-record", str(file)),
+    )
+    again = run("def test_fine(metronome_sandbox): pass", "--metronome-record", str(file))
+
+    assert result.ret == pytest.ExitCode.INTERRUPTED
+    result.stdout.fnmatch_lines([f"*Exit: --metronome-record: {file}.main.part: Is a directory*"])
+    assert again.ret == pytest.ExitCode.USAGE_ERROR
+    again.stderr.fnmatch_lines([f"ERROR: --metronome-record: {file}.main.part: *"])
+
+
+def test_a_test_that_is_run_again_is_recorded_when_it_passes(run: Run, tmp_path: Path, pytester: pytest.Pytester):
+    file = tmp_path / "calls.har"
+    pytester.makeconftest(
+        """
+        from _pytest.runner import runtestprotocol
+
+        def pytest_runtest_protocol(item, nextitem):
+            for _ in range(2):
+                runtestprotocol(item, nextitem=nextitem)
+            return True
+        """
+    )
+
+    result = run(
+        """
+        TIMES = []
+
+        def test_unsteady(metronome_sandbox):
+            TIMES.append(1)
+            metronome_sandbox.call("GET", f"/v1/customers?limit={len(TIMES)}")
+            assert len(TIMES) == 2
+        """,
+        *("--metronome-record", str(file)),
+    )
+
+    result.assert_outcomes(passed=1, failed=1)
+    assert [one.exchange.sent.query for one in har.read(file).entries] == ["limit=2"]
 
 
 # The real API
@@ -424,6 +476,17 @@ def recorded(file: Path, *calls: Exchange) -> Path:
     recorder.close()
     put_together(file)
     return file
+
+
+def test_a_worker_that_crashes_loses_only_the_test_that_it_ran(tmp_path: Path):
+    file = tmp_path / "calls.har"
+    recorder = Recorder(file, "gw0")
+    recorder.keep("test_a.py::test", [CALL], TOKEN, is_sandbox=True)
+    (tmp_path / "calls.har.gw1.part").write_text('{"test": "test_a.py::test_half", "entr')
+
+    assert put_together(file) == (1, 1)
+    assert [one.exchange.test for one in har.read(file).entries] == ["test_a.py::test"]
+    recorder.close()
 
 
 def test_a_dropped_connection_is_dropped_again(tmp_path: Path):

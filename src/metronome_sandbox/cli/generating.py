@@ -39,6 +39,13 @@ MOST_MONTHS = 240
     help="ndjson has the requests of the API, csv and parquet have tables.",
 )
 @click.option(
+    "--granularity",
+    default="day",
+    show_default=True,
+    type=click.Choice(["day", "hour"]),
+    help="What a subtotal is the quantity of. Nothing else differs.",
+)
+@click.option(
     "--out",
     required=True,
     metavar="DIR",
@@ -65,6 +72,7 @@ def generate(
     seed: int,
     start: str,
     format: str,
+    granularity: str,
     out: Path,
     shard: str,
     reports: bool,
@@ -96,6 +104,7 @@ def generate(
             seed=seed,
             start=start,
             format=format,
+            granularity=granularity,
             out=out,
             shard=shard,
             legacy=legacy,

@@ -19,6 +19,7 @@ from metronome_sandbox.generator.aside import CannotWrite
 from metronome_sandbox.generator.legacy import FOLDER as LEGACY_FOLDER
 from metronome_sandbox.generator.legacy import write_legacy
 from metronome_sandbox.generator.plan import Plan, Shard, WrongUse, month_of, versions_for
+from metronome_sandbox.generator.plants import Gardener
 from metronome_sandbox.generator.push import Target, push
 from metronome_sandbox.generator.push_customer import Difference, is_same
 from metronome_sandbox.generator.sums import COUNTS, Sums
@@ -38,6 +39,7 @@ def run(
     seed: int,
     start: str,
     format: str,
+    granularity: str,
     out: Path,
     shard: str,
     legacy: bool = False,
@@ -47,7 +49,7 @@ def run(
 ) -> int:
     """Do what ``generate`` is asked for; return the exit status."""
     try:
-        plan = Plan(profile, seed, month_of(start), months, customers, format, versions_for(format))
+        plan = Plan(profile, seed, month_of(start), months, customers, format, granularity, versions_for(format))
         world = World(plan)
         sums = _files(world, out, Shard.parse(shard))
         if reports:
@@ -118,10 +120,13 @@ def _report(world: World, folder: Path) -> None:
 
 
 def _legacy(world: World, folder: Path, *, plants: bool) -> None:
+    gardener = Gardener(world.catalog) if plants else None
     with watched("legacy", world.plan.customers, "customers") as advance:
-        for _ in write_legacy(world, folder, plants=plants):
+        for _ in write_legacy(world, folder, gardener):
             advance()
     print(f"{folder / LEGACY_FOLDER} holds the same invoices as an old system would export them, with a mapping")
+    if gardener is not None:
+        print("planted:", ", ".join(f"{kind} {count}" for kind, count in gardener.count.items()))
 
 
 def _push(world: World, folder: Path, target: Target, expected: Decimal) -> int:
@@ -129,7 +134,7 @@ def _push(world: World, folder: Path, target: Target, expected: Decimal) -> int:
     began = time.monotonic()
     outcome = push(world, folder, target)
     seconds = max(time.monotonic() - began, 1e-9)
-    table = Table(title=f"Pushed to {target.url}", title_justify="left", box=SIMPLE_HEAD, width=WIDTH)
+    table = Table(title=f"Pushed to {plain(target.url)}", title_justify="left", box=SIMPLE_HEAD, width=WIDTH)
     table.add_column("")
     table.add_column("", justify="right", no_wrap=True)
     table.add_row("customers", f"{outcome.customers:,}")

@@ -26,14 +26,16 @@ ROWS_FILE, MAPPING_FILE, PLANTED_FILE = "legacy.csv", "mapping.yaml", "planted.j
 BLOCK_ROWS = 1000
 
 
-def write_legacy(world: World, folder: Path, *, plants: bool) -> Iterator[int]:
+def write_legacy(world: World, folder: Path, gardener: Gardener | None) -> Iterator[int]:
     """Write the files, and yield the number of each customer whose rows are written.
+
+    Args:
+        gardener: Who plants differences; None for none.
 
     Raises:
         CannotWrite: The disk or its owner refuses.
     """
     catalog = world.catalog
-    gardener = Gardener(catalog) if plants else None
     keys = group_keys(catalog)
     names = {product.key: product.name for product in catalog.products}
     with whole(folder / FOLDER / ROWS_FILE, waits=True) as written:

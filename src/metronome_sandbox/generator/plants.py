@@ -43,6 +43,11 @@ class Gardener:
         self.planted: list[dict[str, Any]] = []
         """What was planted where: kind, invoice, customer, and the figures as they were and as they are."""
 
+    @property
+    def count(self) -> Mapping[str, int]:
+        """How many invoices have a difference of each kind."""
+        return {kind: self._done[kind] for kind in KINDS}
+
     def tended(self, invoice: OldInvoice) -> OldInvoice:
         """Return an invoice with a difference in it, if it is one for a kind that is still wanted."""
         if invoice.account == self._last_account:

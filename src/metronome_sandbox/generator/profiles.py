@@ -91,6 +91,9 @@ class Bands:
     Attributes:
         top_tenth_share: Revenue (line amounts, before balances) of the tenth of customers with the most, of all
             revenue.
+        tail_exponent: Of Pareto's law, by Hill's estimator, of the revenue of the tenth of customers with the most.
+        ramp_up: Revenue of the seventh month of customers by revenue of their first one, of those that sign after the
+            first month and stay so long.
         net_revenue_retention: Revenue of months 13 to 24 by revenue of months 1 to 12, of the customers with an invoice
             for the first month.
         weekend_ratio: Revenue per Saturday and Sunday by revenue per day from Monday to Friday. The revenue of a line
@@ -109,6 +112,8 @@ class Bands:
     """
 
     top_tenth_share: Band
+    tail_exponent: Band
+    ramp_up: Band
     net_revenue_retention: Band
     weekend_ratio: Band
     month_end_ratio: Band
@@ -234,6 +239,8 @@ _AI_API = Profile(
     spikes=250,
     bands=Bands(
         top_tenth_share=(0.6, 0.8),
+        tail_exponent=(1.0, 1.7),
+        ramp_up=(4.5, 7.2),
         net_revenue_retention=(1.05, 1.5),
         weekend_ratio=(0.66, 0.79),
         month_end_ratio=(1.05, 1.16),
@@ -300,6 +307,8 @@ _INFRASTRUCTURE = Profile(
     spikes=150,
     bands=Bands(
         top_tenth_share=(0.6, 0.8),
+        tail_exponent=(1.05, 1.75),
+        ramp_up=(5.2, 8.0),
         net_revenue_retention=(1.0, 1.4),
         weekend_ratio=(0.86, 0.93),
         month_end_ratio=(1.01, 1.06),
@@ -352,6 +361,8 @@ _SAAS_SEATS = Profile(
     spikes=100,
     bands=Bands(
         top_tenth_share=(0.6, 0.8),
+        tail_exponent=(1.0, 1.65),
+        ramp_up=(3.5, 5.6),
         net_revenue_retention=(0.98, 1.3),
         weekend_ratio=(0.68, 0.86),
         month_end_ratio=(1.02, 1.08),

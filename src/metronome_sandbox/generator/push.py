@@ -43,8 +43,8 @@ class Target:
     """
 
     url: str
-    token: str
-    control_token: str | None = None
+    token: str = field(repr=False)
+    control_token: str | None = field(default=None, repr=False)
     yes_write_to: str | None = None
     without_invoices: bool = False
 
@@ -73,22 +73,37 @@ def push(world: World, folder: Path, target: Target) -> Outcome:
         WrongUse: The host may not be written to, or its time is not right.
         CannotAsk: It cannot be asked, or refuses something.
     """
+    name = _file_name(target)
     with closing(Sender(target.url, target.token, target.control_token, concurrency=CONCURRENCY)) as sender:
         if not is_loopback(sender.name) and target.yes_write_to != sender.name:
             raise WrongUse(
                 f"--push: {sender.name} is not this machine, and a push makes customers, contracts and invoices there: "
                 f"add --yes-write-to {sender.name} if that account may be written to"
             )
-        address = urlsplit(target.url)
-        of = "-without-invoices" if target.without_invoices else ""
-        file = folder / "pushed" / f"{address.hostname}-{address.port or address.scheme}{of}.ndjson"
-        with closing(Journal(file, world)) as journal:
+        with closing(Journal(folder / "pushed" / name, world)) as journal:
             if journal.is_begun and not _knows(sender, journal):
                 print(f"{sender.name} has nothing of the earlier push; all is pushed again", file=sys.stderr)
                 journal.begin_anew()
             if not journal.is_begun:
                 _set_clock(sender, world)
             return Pusher(world, sender, journal, with_invoices=not target.without_invoices).run()
+
+
+def _file_name(target: Target) -> str:
+    """Return the name of the journal of a host.
+
+    Raises:
+        WrongUse: The address is none.
+    """
+    try:
+        address = urlsplit(target.url)
+        host, port = address.hostname, address.port
+    except ValueError:
+        host = None
+    if not host or address.scheme not in ("http", "https"):
+        raise WrongUse(f"--push: {target.url!r} is no address such as http://127.0.0.1:4010")
+    of = "-without-invoices" if target.without_invoices else ""
+    return f"{host.replace(':', '_')}-{port or address.scheme}{of}.ndjson"
 
 
 def _knows(sender: Sender, journal: Journal) -> bool:

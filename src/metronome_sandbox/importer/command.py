@@ -126,7 +126,7 @@ def _reconcile(
     rates = ContractRates(sender)
 
     def judged(outcome: Outcome) -> Judged:
-        return judge(outcome, rates, reconciliation.tolerance, is_total_said=is_total_said)
+        return judge(outcome, rates, reconciliation.tolerance, is_total_said=is_total_said).lightened()
 
     present = Present(sender, staging, lambda invoice, there: reconciliation.add(judged(Previewed(invoice, there))))
     with Watch({CUSTOMERS: staging.counts.customers}) as watch:

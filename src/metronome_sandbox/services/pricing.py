@@ -15,7 +15,7 @@ from metronome_sandbox.domain.periods import BoundedPeriod
 from metronome_sandbox.domain.rating import PriceBook, UnitConversion
 from metronome_sandbox.domain.spending_order import OpenSegment
 from metronome_sandbox.services.context import Context
-from metronome_sandbox.services.rollovers import as_it_stands
+from metronome_sandbox.services.rollovers import as_it_stands, spent_after_rollover
 
 
 def open_segments(
@@ -39,6 +39,8 @@ def open_segments(
         for segment in balance.segments:
             if segment.starting_at < period.ending_before and period.starting_at < segment.ending_before:
                 left = balance.worth(segment) - store.drawn.get(segment.id, ZERO) - taken.get(segment.id, ZERO)
+                if balance.rollovers:
+                    left -= spent_after_rollover(context, balance, segment, taken)
                 found.append(OpenSegment(balance, segment, left))
     return found
 

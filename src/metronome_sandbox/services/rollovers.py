@@ -33,6 +33,25 @@ def as_it_stands(context: Context, balance: Balance, taken: Mapping[SegmentId, D
     return with_rolled_amounts(balance, source, drawn)
 
 
+def spent_after_rollover(
+    context: Context, balance: Balance, segment: Segment, taken: Mapping[SegmentId, Decimal]
+) -> Decimal:
+    """Return what renewals took of a segment's rest: invoices that come to the old contract later cannot take it again.
+
+    Args:
+        taken: What drafts draw from each segment.
+    """
+    drawn = context.store.drawn
+    return sum(
+        (
+            drawn.get(rollover.new_segment_id, ZERO) + taken.get(rollover.new_segment_id, ZERO)
+            for rollover in balance.rollovers
+            if rollover.segment_id == segment.id
+        ),
+        ZERO,
+    )
+
+
 def roll_over(
     context: Context, old_contract: Contract, new_contract: Contract, *, keeps_true_ups: bool = True
 ) -> tuple[Balance, ...]:
@@ -79,18 +98,23 @@ def roll_over_grant(context: Context, contract: Contract, grant: Balance) -> Non
 def _roll(context: Context, balance: Balance, old_contract: Contract, new_contract: Contract) -> Balance | None:
     """Store and return what a commit or credit becomes on the new contract; None when nothing of it can roll over."""
     store, instant = context.store, new_contract.starting_at
-    live = [segment for segment in balance.segments if segment.starting_at < instant <= segment.ending_before]
+    gone = {rollover.segment_id for rollover in balance.rollovers}  # to an earlier renewal of the same contract
+    live = [
+        segment
+        for segment in balance.segments
+        if segment.starting_at < instant <= segment.ending_before and segment.id not in gone
+    ]
     if not balance.rollover_fraction or balance.rolled_over_from is not None or balance.archived_at is not None:
         return None
     if not live:
         return None
     new = _rolled(context, balance, live, old_contract, new_contract)
     store.balances.put(new.id, new)
-    gone = tuple(
+    made = tuple(
         Rollover(source.id, instant, new_contract.id, new.id, target.id)
         for source, target in zip(live, new.segments, strict=True)
     )
-    store.balances.put(balance.id, msgspec.structs.replace(balance, rollovers=balance.rollovers + gone))
+    store.balances.put(balance.id, msgspec.structs.replace(balance, rollovers=balance.rollovers + made))
     stored = store.contracts[new_contract.id]
     store.contracts.put(stored.id, msgspec.structs.replace(stored, balance_ids=(*stored.balance_ids, new.id)))
     return new

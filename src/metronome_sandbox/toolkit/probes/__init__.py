@@ -67,7 +67,8 @@ class Outcome:
         verdict: What it says.
         figures: All that it looked at before it ended.
         reason: Why it could not ask; empty unless that is the verdict.
-        left_behind: Things that could not be archived.
+        left_behind: Why a thing could not be archived, for each such thing.
+        ends_run: The target stopped answering; there is no use in asking it more.
     """
 
     slug: str
@@ -75,7 +76,8 @@ class Outcome:
     verdict: Verdict
     figures: tuple[Figure, ...] = ()
     reason: str = ""
-    left_behind: int = 0
+    left_behind: tuple[str, ...] = ()
+    ends_run: bool = False
 
     @property
     def differences(self) -> list[Figure]:
@@ -132,21 +134,20 @@ def run(ground: Ground, probes: Iterable[Probe] = PROBES) -> Iterator[Outcome]:
     """
     run_id = uuid4().hex[:8]
     for number, probe in enumerate(probes):
-        yield run_one(ground, probe, f"msbx-{run_id}-{number}")
+        outcome = run_one(ground, probe, f"msbx-{run_id}-{number}")
+        yield outcome
+        if outcome.ends_run:
+            raise CannotAsk(outcome.reason)
 
 
 def run_one(ground: Ground, probe: Probe, prefix: str) -> Outcome:
-    """Run one probe and archive what it made.
-
-    Raises:
-        CannotAsk: The target stopped answering.
-    """
+    """Run one probe and archive what it made."""
     question = " ".join((probe.ask.__doc__ or "").split())
     if probe.needs and ground.fresh is None:
         return Outcome(probe.slug, question, Verdict.CANNOT_BE_CHECKED, reason=f"needs {probe.needs}")
     lab = Lab(ground.sender, prefix, ground.now, 0 if ground.is_sandbox else PATIENCE_SECONDS)
     figures: list[Figure] = []
-    reason = ""
+    reason, ends_run = "", False
     try:
         if probe.needs and ground.fresh is not None:
             lab = Lab(ground.fresh(), prefix, MID_JUNE)
@@ -154,12 +155,14 @@ def run_one(ground: Ground, probe: Probe, prefix: str) -> Outcome:
         figures.extend(probe.ask(Shop(lab)))
     except Refused as error:
         reason = str(error)
+    except CannotAsk as error:
+        reason, ends_run = str(error), True
     except (KeyError, IndexError, TypeError, ValueError, StopIteration, AttributeError, RuntimeError) as error:
         # The answer lacks what the probe reads: a difference of shape, told as such, without a line of the probe.
         figures.append(Figure("the shape of an answer", "as documented", f"{type(error).__name__}: {error}"))
     finally:
         left = lab.tidy()
-    return Outcome(probe.slug, question, _verdict(figures, reason), tuple(figures), reason, left)
+    return Outcome(probe.slug, question, _verdict(figures, reason), tuple(figures), reason, left, ends_run)
 
 
 def _verdict(figures: Sequence[Figure], reason: str) -> Verdict:

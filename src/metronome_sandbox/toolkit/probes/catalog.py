@@ -333,7 +333,7 @@ def idempotency_scope(shop: Shop) -> Iterator[Figure]:
     key = {"Idempotency-Key": shop.lab.name("key")}
 
     def status(path: str) -> int:
-        return shop.lab.sender.send("POST", path, {}, key).status
+        return shop.lab.status(path, {}, key)
 
     yield Figure("a list of rate cards", 200, status(f"{CARDS}/list?limit=1"))
     yield Figure("a list of products", 200, status(f"{PRODUCTS}/list?limit=2"))

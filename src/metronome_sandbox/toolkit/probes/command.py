@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from shutil import get_terminal_size
 
 from metronome_sandbox.client.asking import CannotAsk, Host, host_of
 from metronome_sandbox.toolkit import probes
@@ -30,6 +32,7 @@ def run(
     outcomes: list[probes.Outcome] = []
     is_sandbox = False
     status = FINE
+    width = get_terminal_size().columns if sys.stdout.isatty() else None
     try:
         chosen = _chosen(only)
         host = host_of(base_url)
@@ -42,15 +45,15 @@ def run(
             )
         for outcome in probes.run(ground, chosen):
             outcomes.append(outcome)
-            print(*report.lines_of(outcome), sep="\n", flush=True)
+            print(*report.lines_of(outcome, width), sep="\n", flush=True)
     except CannotAsk as error:
         print(f"metronome-sandbox: {error}", file=sys.stderr)
         status = WRONG_USAGE
     except KeyboardInterrupt:  # what a probe had made is archived; what is known so far is told
         status = WRONG_USAGE
     if outcomes:
-        print(report.summary(outcomes))
-        status = status or (FINDINGS if any(one.verdict is probes.Verdict.DIFFERS for one in outcomes) else FINE)
+        print(*report.summary(outcomes, width), sep="\n")
+        status = status or _status_of(outcomes)
         told = report.tree(outcomes, is_sandbox=is_sandbox, at=datetime.now(UTC), token=token)
         try:
             if json_file is not None:
@@ -61,6 +64,14 @@ def run(
             print(f"metronome-sandbox: cannot write {error.filename}: {error.strerror}", file=sys.stderr)
             return WRONG_USAGE
     return status
+
+
+def _status_of(outcomes: Sequence[probes.Outcome]) -> int:
+    verdicts = {outcome.verdict for outcome in outcomes}
+    if verdicts == {probes.Verdict.CANNOT_BE_CHECKED}:
+        print("metronome-sandbox: none of these could be checked there, so nothing is known", file=sys.stderr)
+        return WRONG_USAGE
+    return FINDINGS if probes.Verdict.DIFFERS in verdicts else FINE
 
 
 def _chosen(only: tuple[str, ...]) -> list[Probe]:

@@ -181,6 +181,8 @@ def rollover_amount(shop: Shop) -> Iterator[Figure]:
 
     found = [item["amount"] for one in commits for item in one["access_schedule"]["schedule_items"]]
     yield Figure("what rolls over", [500], found)  # the lesser of 1000 - 300 and 1000 / 2
+    third = shop.lasting(starting_at=YEAR_END, transition=renewal)
+    yield Figure("what rolls over to a second renewal", [], shop.read(third).get("commits", []))
 
 
 @probe("A-rollover-follows")

@@ -29,8 +29,13 @@ Json = dict[str, Any]
 class Refused(Exception):
     """A call that only prepares was not answered with 200, so the question could not be asked."""
 
-    def __init__(self, path: str, answer: Answer) -> None:
-        super().__init__(f"POST {path} answered {answer.status}: {message_of(answer)}")
+    def __init__(self, method: str, path: str, answer: Answer) -> None:
+        super().__init__(said(method, path, answer))
+
+
+def said(method: str, path: str, answer: Answer) -> str:
+    """Return a call and its answer in words."""
+    return f"{method} {path} answered {answer.status}: {message_of(answer)}"
 
 
 class Figure(NamedTuple):
@@ -96,7 +101,7 @@ class Lab:
         """
         answer = self.sender.send(method, path, body)
         if answer.status != 200:
-            raise Refused(path, answer)
+            raise Refused(method, path, answer)
         return value_of(answer)
 
     def post(self, path: str, body: Json) -> Any:
@@ -113,11 +118,15 @@ class Lab:
             time.sleep(PAUSE_SECONDS)
         return found
 
-    def status(self, path: str, body: Json) -> int:
-        """Return the status of a POST of which the status is the question."""
-        answer = self.sender.send("POST", path, body)
-        if answer.status == 401 or answer.status >= 500:  # says nothing about the rule
-            raise Refused(path, answer)
+    def status(self, path: str, body: Any, headers: Mapping[str, str] | None = None) -> int:
+        """Return the status of a POST of which the status is the question.
+
+        Raises:
+            Refused: It is one that says nothing about any rule: not allowed, too many, not there, broken.
+        """
+        answer = self.sender.send("POST", path, body, headers)
+        if answer.status in (401, 402, 403, 405, 408, 429) or answer.status >= 500:
+            raise Refused("POST", path, answer)
         if answer.status == 200:
             self._note(path, body, value_of(answer))
         return answer.status
@@ -160,16 +169,21 @@ class Lab:
         self.post(path, {**body, **terms})
         self._made.remove((path, body))
 
-    def tidy(self) -> int:
-        """Archive what was made, last first; return how many things could not be."""
-        left = 0
+    def tidy(self) -> tuple[str, ...]:
+        """Archive what was made, last first; return for each thing that could not be, why."""
+        left: list[str] = []
+        gone = ""
         while self._made:
             path, body = self._made.pop()
             try:
-                left += self.sender.send("POST", path, body).status != 200
-            except CannotAsk:
-                left += 1
-        return left
+                answer = None if gone else self.sender.send("POST", path, body)
+            except CannotAsk as error:
+                answer, gone = None, str(error)  # who does not answer is not asked again
+            if answer is None:
+                left.append(gone)
+            elif answer.status != 200:
+                left.append(said("POST", path, answer))
+        return tuple(left)
 
 
 ARCHIVED_BY: Mapping[str, tuple[str, str]] = {

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from html import escape
+from textwrap import wrap
 from typing import Any
 
 from metronome_sandbox import __version__
@@ -27,21 +28,48 @@ MAIL = re.compile(r"[^\s@<>]+@[^\s@<>]+\.[a-z]+", re.IGNORECASE)
 Scrub = Mapping[str, str]
 
 
-def lines_of(outcome: Outcome) -> Iterator[str]:
-    """Yield what a terminal shows of an outcome."""
-    verdict = outcome.verdict.value
-    yield f"{outcome.slug:<34} {verdict}{f' ({outcome.reason})' if outcome.reason else ''}"
+def lines_of(outcome: Outcome, width: int | None = None) -> Iterator[str]:
+    """Yield what a terminal shows of an outcome.
+
+    Args:
+        width: Of the terminal; None for a file, where a line is as long as it is.
+    """
+    first = f"{outcome.slug:<34} {outcome.verdict.value}"
+    reason = f" ({outcome.reason})" if outcome.reason else ""
+    if width is None or len(first + reason) <= width:
+        yield first + reason
+    else:
+        yield first
+        yield from _folded(outcome.reason, width)
     for figure in outcome.differences:
-        yield f"    {figure.what}: expected {shown(figure.expected)}, got {shown(figure.got)}"
+        yield from _folded(f"{figure.what}: expected {shown(figure.expected)}, got {shown(figure.got)}", width)
 
 
-def summary(outcomes: Sequence[Outcome]) -> str:
-    """Return the last line of a run."""
+def _folded(text: str, width: int | None) -> list[str]:
+    if width is None:
+        return [f"    {text}"]
+    return wrap(text, max(width, 40), initial_indent=" " * 4, subsequent_indent=" " * 8, break_on_hyphens=False)
+
+
+def summary(outcomes: Sequence[Outcome], width: int | None = None) -> Iterator[str]:
+    """Yield the last lines of a run: what differs, the sums, and what is left behind on the target."""
     counted = Counter(outcome.verdict for outcome in outcomes)
     words = ", ".join(f"{counted[verdict]} {verdict.value}" for verdict in Verdict)
-    left = sum(outcome.left_behind for outcome in outcomes)
-    behind = f"; {left} things could not be archived, their names begin with msbx-" if left else ""
-    return f"{words}; {len(NOT_PROBED)} assumptions have no probe{behind}"
+    without = "1 assumption has no probe" if len(NOT_PROBED) == 1 else f"{len(NOT_PROBED)} assumptions have no probe"
+    differing = [outcome.slug for outcome in outcomes if outcome.verdict is Verdict.DIFFERS]
+    if differing:
+        yield "These differ:"
+        yield from _folded(", ".join(differing), width)
+    yield f"{words}; {without}"
+    behind = _left_behind(outcomes)
+    if behind:
+        yield f"{sum(behind.values())} things could not be archived, their names begin with msbx-:"
+        yield from (f"    {number} times: {why}" for why, number in behind.most_common())
+
+
+def _left_behind(outcomes: Iterable[Outcome]) -> Counter[str]:
+    """Return how often which call failed to archive."""
+    return Counter(ID.sub("<id>", why) for outcome in outcomes for why in outcome.left_behind)
 
 
 def shown(value: Any) -> str:
@@ -96,6 +124,7 @@ def tree(outcomes: Sequence[Outcome], *, is_sandbox: bool, at: datetime, token: 
         "target": "sandbox" if is_sandbox else "another host",
         "run_at": at.strftime("%Y-%m-%dT%H:%M:%SZ"),
         "summary": {verdict.value: counted[verdict] for verdict in Verdict},
+        "left_behind": {clean(why): number for why, number in _left_behind(outcomes).items()},
         "rules": rules,
         "not_probed": dict(sorted(NOT_PROBED.items())),
     }
@@ -112,7 +141,11 @@ td, th { text-align: left; vertical-align: top; } .differs { color: #b00020; fon
 def page(report: Mapping[str, Any]) -> str:
     """Return a report as HTML that needs no network."""
     counted = ", ".join(f"{number} {verdict}" for verdict, number in report["summary"].items())
-    rows = "\n".join(_row(rule) for rule in report["rules"])
+    first = sorted(report["rules"], key=lambda rule: rule["verdict"] != Verdict.DIFFERS.value)
+    rows = "\n".join(_row(rule) for rule in first)
+    left = "".join(
+        f"<p>Not archived, {number} times: {escape(why)}</p>" for why, number in report["left_behind"].items()
+    )
     others = "\n".join(
         f"<tr><td>{escape(slug)}</td><td>{escape(reason)}</td></tr>" for slug, reason in report["not_probed"].items()
     )
@@ -120,7 +153,7 @@ def page(report: Mapping[str, Any]) -> str:
 <html lang="en"><head><meta charset="utf-8"><title>Assumptions of metronome-sandbox</title><style>{STYLE}</style></head>
 <body><h1>How true the sandbox is</h1>
 <p>metronome-sandbox {escape(report["version"])} against {escape(report["target"])}, {escape(report["run_at"])}:
-{escape(counted)}.</p>
+{escape(counted)}.</p>{left}
 <table><thead><tr><th>Assumption</th><th>Question</th><th>Verdict</th><th>Figures</th></tr></thead>
 <tbody>
 {rows}

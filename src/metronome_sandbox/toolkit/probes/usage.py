@@ -21,9 +21,7 @@ def ingest_batch(shop: Shop) -> Iterator[Figure]:
     good = {**shop.event(product, 0, 1), "customer_id": shop.customer}
     old = {**shop.event(product, 0, 1), "customer_id": shop.customer, "timestamp": shop.at(-24 * 40)}
 
-    answer = shop.lab.sender.send("POST", "/v1/ingest", [good, old])
-
-    yield Figure("the status", 400, answer.status)
+    yield Figure("the status", 400, shop.lab.status("/v1/ingest", [good, old]))
     draft = next(one for one in shop.invoices("USAGE") if one["status"] == "DRAFT")
     yield Figure("what is due of the good one", 0, draft["total"])
 
@@ -36,7 +34,7 @@ def ingest_ahead(shop: Shop) -> Iterator[Figure]:
     def status(hours: int) -> int:
         instant = (shop.lab.now + timedelta(hours=hours)).strftime("%Y-%m-%dT%H:%M:%SZ")
         event = {**shop.event(product, 0, 1), "customer_id": shop.customer, "timestamp": instant}
-        return shop.lab.sender.send("POST", "/v1/ingest", [event]).status
+        return shop.lab.status("/v1/ingest", [event])
 
     yield Figure("23 hours", 200, status(23))
     yield Figure("25 hours", 400, status(25))
