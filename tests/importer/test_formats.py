@@ -90,6 +90,10 @@ def test_what_is_no_number_in_ndjson(desk: Desk, value: str, problem: str):
     assert problem in found
 
 
+def test_a_column_that_is_null_on_every_line_is_there(desk: Desk):
+    assert only(desk.saying("total: total").read(ndjson({**ROW, "total": None}))).total == 100
+
+
 def test_a_column_that_no_line_has_is_missing(desk: Desk):
     found = told(desk.saying("total: invoiceTotal").read(ndjson({**ROW, "invoice_total": 1})))
 

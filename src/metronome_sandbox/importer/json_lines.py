@@ -38,7 +38,7 @@ def read(reading: Reading) -> Iterator[Row]:
             continue
         cells = {column: cell(found(value, column)) for column in columns}
         if unseen:
-            unseen.difference_update(name for name in list(unseen) if found(value, name) is not None)
+            unseen = {name for name in unseen if found(value, name, _NOTHING) is _NOTHING}
             if known_at < LOOKED_AT_FOR_COLUMNS:
                 known_at += 1
                 known.update(dict.fromkeys(name for name, _ in flat(value)))
@@ -63,16 +63,19 @@ def parse(text: str) -> Any:
         raise Wrong("is nested too deeply") from None
 
 
-def found(value: Any, column: str) -> Any:
+_NOTHING = object()
+
+
+def found(value: Any, column: str, otherwise: Any = None) -> Any:
     """Return what a column names in an object: a name, or names with dots between them."""
     if column in value:
         return value[column]
     if "." not in column:
-        return None
+        return otherwise
     for name in column.split("."):
-        if not isinstance(value, dict):
-            return None
-        value = value.get(name)
+        if not isinstance(value, dict) or name not in value:
+            return otherwise
+        value = value[name]
     return value
 
 

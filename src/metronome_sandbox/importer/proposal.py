@@ -233,13 +233,11 @@ class _Guesses:
             if column is not None:
                 share = "all of it is" if column.numbers == len(column.values) else f"most of it, {column.numbers}, are"
                 yield Guess(f"{role}: {quoted(column.name)}", f"by its name, and {share} numbers")
-        if found["quantity"] is None:
-            yield Guess(f'quantity: "{UNDECIDED}"', f"no column of numbers is called so; columns: {self._names()}")
-        else:
-            yield Guess(
-                f"# quantity: {{column: {quoted(found['quantity'].name)}, multiply_by: 0.001}}",
-                "if the product counts thousands of what the file counts",
-            )
+            elif role == "quantity":
+                yield Guess(f'{role}: "{UNDECIDED}"', f"no column of numbers is called so; columns: {self._names()}")
+            if role == "quantity" and column is not None:
+                line = f"# quantity: {{column: {quoted(column.name)}, multiply_by: 0.001}}"
+                yield Guess(line, "if the product counts thousands of what the file counts")
         currency = self._named("currency", lambda column: all(len(value) == 3 for value in column.distinct))
         if currency is not None:
             yield Guess(f"currency: {quoted(currency.name)}", "by its name; held against the currency of the contract")
