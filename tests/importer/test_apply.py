@@ -19,7 +19,7 @@ from importer.old_books import FILE, Books, told, world
 from metronome_sandbox.client.asking import Answer, CannotAsk
 from metronome_sandbox.client.sending import Sender
 from metronome_sandbox.importer.apply import Applied, NotThisTarget, apply
-from metronome_sandbox.importer.batches import Planned, batches, idempotency_key, items_in_order
+from metronome_sandbox.importer.batches import Item, batches, idempotency_key, in_order, pack
 from metronome_sandbox.importer.journal import Header, Journal
 from metronome_sandbox.importer.legacy import LegacyInvoice
 from metronome_sandbox.importer.on_target import made
@@ -60,7 +60,7 @@ def journal_in(folder: Path, header: Header = HEADER) -> Iterator[Journal]:
         journal.close()
 
 
-def groups_of(books: Books, invoices: list[LegacyInvoice] | None = None) -> list[list[Planned]]:
+def groups_of(books: Books, invoices: list[LegacyInvoice] | None = None) -> list[list[Item]]:
     """Preview each customer's invoices and plan them all."""
     groups = []
     chosen = sorted(invoices or books.invoices, key=lambda invoice: invoice.customer_id)
@@ -70,18 +70,19 @@ def groups_of(books: Books, invoices: list[LegacyInvoice] | None = None) -> list
         answer = books.sender.send("POST", CREATE, body)
         previews = made(answer)
         assert previews is not None, answer
-        groups.append([Planned(invoice, preview.total) for invoice, preview in zip(group, previews, strict=True)])
+        groups.append([Item(pack(invoice), preview.total) for invoice, preview in zip(group, previews, strict=True)])
     return groups
 
 
-def imported(books: Books, folder: Path, groups: list[list[Planned]], **options: Any) -> Applied:
+def imported(books: Books, folder: Path, groups: list[list[Item]], **options: Any) -> Applied:
     with journal_in(folder) as journal:
         return apply(groups, books.sender, journal, file=FILE, **options)
 
 
 def verified(books: Books, folder: Path) -> Verified:
     with journal_in(folder) as journal:
-        return verify([books.of(customer) for customer in books.customers], books.sender, journal, file=FILE)
+        customers = [[pack(invoice) for invoice in books.of(customer)] for customer in books.customers]
+        return verify(customers, books.sender, journal, file=FILE)
 
 
 def calls(books: Books, operation: str = OPERATION) -> list[dict[str, Any]]:
@@ -201,9 +202,9 @@ def test_a_request_that_is_still_under_way_when_the_next_run_begins_is_done_once
     server: BackgroundServer, books: Books, tmp_path: Path
 ):
     groups = groups_of(books)[:1]
-    items = items_in_order(groups[0])
+    items = in_order(groups[0])
     [batch] = batches(items)
-    key = idempotency_key(batch, 0, 0)
+    key = idempotency_key(batch.body, 0, 0)
     late = {"kind": "delay", "delay_seconds": 0.7, "operation_id": OPERATION, "count": 1}
     told(books.sender.send("POST", "/sandbox/faults", late))
     answers: list[Answer] = []
@@ -313,7 +314,7 @@ def test_a_token_that_may_not_write_ends_it(books: Books, tmp_path: Path):
 
 def test_an_other_invoice_in_the_place_stops_the_customer_and_no_one_else(books: Books, tmp_path: Path):
     groups = groups_of(books)
-    old = groups[0][2].invoice
+    old = groups[0][2].packed.unpacked()
     other = replace(old, lines=(old.lines[1],))
     told(books.sender.send("POST", CREATE, {"invoices": [request_of(other)], "preview": False}))
     before = len(calls(books))
@@ -364,7 +365,7 @@ def test_a_rate_that_changes_in_between_stops_the_customer_after_one_request(boo
 
 def test_a_refusal_is_told_in_the_targets_words(books: Books, tmp_path: Path):
     groups = groups_of(books)
-    contract = groups[0][0].invoice.contract_id
+    contract = groups[0][0].packed.unpacked().contract_id
     told(
         books.sender.send(
             "POST",
@@ -373,7 +374,7 @@ def test_a_refusal_is_told_in_the_targets_words(books: Books, tmp_path: Path):
         )
     )
     applied = imported(
-        books, tmp_path, [group for group in groups if group[0].invoice.customer_id == books.customers[0]]
+        books, tmp_path, [group for group in groups if group[0].packed.customer_id == books.customers[0]]
     )
 
     [finding] = applied.findings
@@ -387,7 +388,7 @@ def test_what_was_voided_is_told_and_imported_again_with_a_new_journal(books: Bo
     imported(books, tmp_path, groups)
     before = world(books.sender, books.customers)
     with journal_in(tmp_path) as journal:
-        known = journal.imported(content_key(groups[0][0].invoice))
+        known = journal.imported(groups[0][0].key)
     assert known is not None
     told(books.sender.send("POST", "/v1/invoices/void", {"id": known.id}))
 
@@ -435,9 +436,9 @@ def test_an_invoice_that_is_issued_later_is_a_draft_until_then(books: Books, tmp
         known = journal.imported(content_key(later))
         assert known is not None
         assert known.status == "DRAFT"
-        assert verify([[later]], books.sender, journal, file=FILE).findings == []
+        assert verify([[pack(later)]], books.sender, journal, file=FILE).findings == []
         told(books.sender.send("POST", "/sandbox/clock/advance", {"by": "P1M"}))
-        assert verify([[later]], books.sender, journal, file=FILE).findings == []
+        assert verify([[pack(later)]], books.sender, journal, file=FILE).findings == []
 
 
 # Verification
@@ -446,13 +447,13 @@ def test_an_invoice_that_is_issued_later_is_a_draft_until_then(books: Books, tmp
 def test_what_changed_afterwards_is_found(books: Books, tmp_path: Path):
     groups = groups_of(books)
     imported(books, tmp_path, groups)
-    first = groups[0][0].invoice
+    first = groups[0][0].packed.unpacked()
     with journal_in(tmp_path) as journal:
         known = journal.imported(content_key(first))
         assert known is not None
         lied = replace(first, issued_at=first.ending_before)
         journal._imported[content_key(lied)] = known  # as if the rows had said another day
-        [finding] = verify([[lied]], books.sender, journal, file=FILE).findings
+        [finding] = verify([[pack(lied)]], books.sender, journal, file=FILE).findings
     assert finding.problem == (
         f"invoice {known.id}: it was issued at {first.issued_at:%Y-%m-%dT%H:%M:%SZ} and not at "
         f"{first.ending_before:%Y-%m-%dT%H:%M:%SZ}"
@@ -462,12 +463,12 @@ def test_what_changed_afterwards_is_found(books: Books, tmp_path: Path):
 def test_a_draw_that_the_ledger_does_not_have_is_found(books: Books, tmp_path: Path):
     groups = groups_of(books)
     imported(books, tmp_path, groups)
-    first = groups[0][0].invoice
+    first = groups[0][0].packed.unpacked()
     with journal_in(tmp_path) as journal:
         known = journal.imported(content_key(first))
         assert known is not None
         [balance, *_] = known.draws
         more = {**known.draws, balance: known.draws[balance] + Decimal("0.5")}
         journal._imported[known.key] = type(known)(known.key, known.id, known.total, known.expected, more)
-        [finding] = verify([[first]], books.sender, journal, file=FILE).findings
+        [finding] = verify([[pack(first)]], books.sender, journal, file=FILE).findings
     assert finding.problem.startswith(f"invoice {known.id} took {more[balance]:f} from balance {balance}, whose ledger")

@@ -245,6 +245,22 @@ def test_a_journal_tells_people_what_happened(desk: Desk):
     assert "importing-" not in (desk.folder / "here.journal").read_text()  # the token
 
 
+def test_one_answer_in_five_is_lost_or_refused_and_nothing_differs(server: BackgroundServer, desk: Desk):
+    with closing(Sender(server.url, f"{desk.token}-undisturbed")) as sender:
+        books = Books(sender, customers=2, months=3)
+        desk.token, token = f"{desk.token}-undisturbed", desk.token
+        assert desk.run(Choice(journal=desk.folder / "undisturbed")) == 0
+        undisturbed = world(sender, books.customers)
+    desk.token = token
+    lost, refused = {"kind": "lose_answer", "seed": 3}, {"kind": "status", "status": 429, "retry_after_seconds": 0}
+    for fault in (lost, refused):
+        told(desk.sender.send("POST", "/sandbox/faults", {**fault, "probability": 0.1, "call": 2, "count": 1000}))
+
+    assert desk.run(Choice(batch_size=3)) == 0
+    told(desk.sender.send("DELETE", "/sandbox/faults"))
+    assert desk.world() == undisturbed
+
+
 def test_ctrl_c_ends_it_soon_and_the_same_command_goes_on(desk: Desk):
     slow = {
         "kind": "delay",

@@ -2,34 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable
 from contextlib import closing
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from importer.reconciling import OLD_YEAR, Account, Books
 
-from metronome_sandbox.client.asking import CannotAsk
+from metronome_sandbox.client.asking import Answer, CannotAsk, encode, value_of
 from metronome_sandbox.client.sending import Sender
+from metronome_sandbox.importer import preview
 from metronome_sandbox.importer.legacy import LegacyInvoice
 from metronome_sandbox.importer.preview import Outcome, Previewed, Refused, previews
-from metronome_sandbox.serving import BackgroundServer
-from metronome_sandbox.toolkit.sandboxes import Sandbox, start_server
 
 PATH = "/v1/contracts/createHistoricalInvoices"
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[BackgroundServer]:
-    server = start_server()
-    yield server
-    server.stop()
-
-
 @pytest.fixture
-def books(server) -> Iterator[Books]:
-    with closing(Sandbox.of(server)) as sandbox, closing(Books(sandbox)) as books:
-        yield books
+def books(company) -> Books:
+    return company
 
 
 def months(books: Books, account: Account, product: str, *quantities, **more) -> list[LegacyInvoice]:
@@ -200,7 +192,7 @@ def test_a_refused_invoice_is_named_and_the_others_go_on(books):
     found = books.outcomes([first, second, third])
 
     refused = next(each for each in found if isinstance(each, Refused))
-    assert refused.invoice is second
+    assert refused.invoice == second
     assert refused.message.startswith("invoice Acme-2.usage_line_items[1]")
     assert refused.rows == line.rows
     previewed = {each.invoice.number: each for each in found if isinstance(each, Previewed)}
@@ -280,6 +272,43 @@ def test_a_token_that_opens_nothing_ends_it(books):
 
     with pytest.raises(CannotAsk, match="answered 403: not yours"):
         books.outcomes(months(books, acme, calls, 1))
+
+
+def test_previews_that_come_in_another_order_find_their_invoices(books, monkeypatch):
+    calls = books.product("Calls", 10)
+    invoices = months(books, books.account(), calls, 1, 2, 3)
+
+    original = preview.ask
+    monkeypatch.setattr(
+        preview,
+        "ask",
+        lambda sender, path, body: turned(original(sender, path, body), lambda data: data[::-1]),
+    )
+
+    assert totals(books.outcomes(invoices)) == {"Acme-1": 10, "Acme-2": 20, "Acme-3": 30}
+
+
+def test_an_answer_that_lacks_an_invoice_is_no_preview(books, monkeypatch):
+    calls = books.product("Calls", 10)
+    invoices = months(books, books.account(), calls, 1, 2)
+
+    original = preview.ask
+    monkeypatch.setattr(
+        preview,
+        "ask",
+        lambda sender, path, body: turned(original(sender, path, body), lambda data: data[1:]),
+    )
+
+    said = "the answer has 1 invoices for 2 that were sent"
+    assert totals(books.outcomes(invoices)) == {"Acme-1": said, "Acme-2": said}
+
+
+def turned(answer: Answer, change: Callable[[Any], Any]) -> Answer:
+    """Return an answer with its list changed, if it is one of previews."""
+    value = value_of(answer)
+    if "data" not in value or not any("line_items" in each for each in value["data"]):
+        return answer
+    return answer._replace(body=encode({"data": change(value["data"])}))
 
 
 def test_quantities_keep_twelve_decimals(books):

@@ -5,8 +5,6 @@ Prices and amounts are in cents; ``# 30 x 10`` stands for what the preview comes
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import closing
 from decimal import Decimal
 from random import Random
 
@@ -18,23 +16,13 @@ from metronome_sandbox.importer.legacy import LegacyInvoice, LegacyLine
 from metronome_sandbox.importer.preview import CreditType, PreviewInvoice, PreviewLine
 from metronome_sandbox.importer.rates import Price, cost
 from metronome_sandbox.importer.reasons import Case, Kind, Reason, of_line
-from metronome_sandbox.serving import BackgroundServer
-from metronome_sandbox.toolkit.sandboxes import Sandbox, start_server
 
 JUNE = ("2024-06-01", "2024-07-01")
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[BackgroundServer]:
-    server = start_server()
-    yield server
-    server.stop()
-
-
 @pytest.fixture
-def books(server) -> Iterator[Books]:
-    with closing(Sandbox.of(server)) as sandbox, closing(Books(sandbox)) as books:
-        yield books
+def books(company) -> Books:
+    return company
 
 
 def only(books: Books, *lines, total=None, account=None) -> Reason:

@@ -273,6 +273,35 @@ def test_composites_are_a_percentage_of_subscriptions_too(world: World) -> None:
     assert "Support 6000 @ 0.1 = 600" in world.lines(world.invoice("2024-06"))
 
 
+@pytest.mark.parametrize(
+    ("scheduled", "bases"),
+    [
+        (False, {"2024-06": "12000", "2024-07": "0"}),  # June's price and July's; none in July, the last month
+        (True, {"2024-06": "6000", "2024-07": "6000"}),
+    ],
+)
+def test_a_composite_counts_each_price_once_also_those_on_scheduled_invoices(
+    world: World, scheduled: bool, bases: dict[str, str]
+) -> None:
+    world.composite("Support", "0.1", of=["P", "Seat"])
+    start(world, world.subscribed("Seat", "2", scheduled=scheduled), ending_before="2024-08-01")
+    world.travel("2024-08-15")
+
+    # 2 * 3000 in June and 2 * 3000 in July: a tenth of 12000 in all, whichever invoice has it.
+    found = {month: [line for line in world.lines(world.invoice(month)) if "Support" in line] for month in bases}
+    assert found == {month: [f"Support {base} @ 0.1 = {int(base) // 10}"] for month, base in bases.items()}
+
+
+def test_a_composite_does_not_count_what_a_void_scheduled_invoice_billed(world: World) -> None:
+    world.composite("Support", "0.1", of=["Seat"])
+    start(world, world.subscribed("Seat", "1", scheduled=True), ending_before="2024-07-01")
+    world.travel("2024-06-15")
+    (fee,) = world.invoices(type=InvoiceType.SCHEDULED)
+    world.void(fee)
+
+    assert "Support 0 @ 0.1 = 0" in world.lines(world.invoice("2024-06"))
+
+
 def test_a_breakdown_has_a_subscription_in_the_window_in_which_its_service_begins(world: World) -> None:
     start(world, world.subscribed("Seat", "1", collection="ARREARS"), world.subscribed("Seat", "2"))
     world.travel("2024-07-15")

@@ -43,7 +43,7 @@ MOST_MONTHS = 240
     default="day",
     show_default=True,
     type=click.Choice(["day", "hour"]),
-    help="Time that a quantity is of. Sums and totals are the same for both.",
+    help="What a subtotal is the quantity of. Nothing else differs.",
 )
 @click.option(
     "--out",

@@ -62,6 +62,7 @@ def build_invoice(
     charges: Sequence[LineItem] = (),
     composites: Sequence[CompositeOffer] = (),
     subscriptions: Sequence[Part] = (),
+    beside: Sequence[Part] = (),
 ) -> PricedUsage:
     """Price the usage of one billing period of a contract.
 
@@ -71,6 +72,7 @@ def build_invoice(
         charges: Lines of what falls due at the period's end and goes on the same invoice; no balance pays for them.
         composites: The composite products on offer.
         subscriptions: What the invoice bills of them; of a period of service that need not be the billing period.
+        beside: What scheduled invoices of the billing period bill of them; composite products count it as well.
 
     Raises:
         InvalidRequest: A usage line has no rate; its path starts with the line's index, ``[i]``.
@@ -79,7 +81,7 @@ def build_invoice(
     payers = [candidate for candidate, _ in queue if candidate.remaining > 0]
     used = rate_usage(contract, book, usage, payers)
     subscribed = [[part] for part in subscriptions]
-    composed = rate_composites(contract, book, composites, usage, [inside(period, subscriptions)], payers)
+    composed = rate_composites(contract, book, composites, usage, [inside(period, (*subscriptions, *beside))], payers)
     paid = draw_down(contract, used + subscribed + composed.parts, payers)
     in_units = converted_parts(paid, book)
     converted = draw_down(contract, in_units, left_after(payers, paid)) if in_units else []

@@ -179,8 +179,9 @@ LAST_HOUR = timedelta(hours=1)
 def inside(period: BoundedPeriod, parts: Sequence[Part]) -> list[Part]:
     """Return parts that begin inside of a billing period, for what is a percentage of them.
 
-    Assumed: a composite product counts the subscriptions of its own invoice, those of another time of service at the
-    period's near end; it does not count those on scheduled invoices.  [A-composite-subscriptions]
+    Source: reference, pricing section 1.5: a composite is a percentage of the total spend of a billing period.
+    Assumed: which has the subscriptions of its own invoice and those on scheduled invoices dated in the period; those
+    of another time of service count at the period's near end.  [A-composite-subscriptions]
     """
     last = period.ending_before - LAST_HOUR
     return [

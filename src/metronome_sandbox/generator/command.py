@@ -49,8 +49,7 @@ def run(
 ) -> int:
     """Do what ``generate`` is asked for; return the exit status."""
     try:
-        versions = versions_for(format)
-        plan = Plan(profile, seed, month_of(start), months, customers, format, versions, granularity.upper())
+        plan = Plan(profile, seed, month_of(start), months, customers, format, granularity, versions_for(format))
         world = World(plan)
         sums = _files(world, out, Shard.parse(shard))
         if reports:

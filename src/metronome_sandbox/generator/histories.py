@@ -28,6 +28,8 @@ LEAST_GROWN, MOST_GROWN = 0.15, 6.0
 """No customer shrinks to less, or grows to more, than this many times its size."""
 SHORTEST_FIRST_TERM = 3
 RECENT_MONTHS = 3
+LEAST_GUESS, MOST_GUESS = 0.6, 1.1
+"""What a customer takes itself for when it signs, by what it is."""
 DECLINED = 0.7
 """A customer that uses less than this part of what it did is twice as ready to leave."""
 OUT_OF = 10_000
@@ -108,7 +110,7 @@ class Account:
             starting_at = months_after(begin, len(self.spent))
             spend = self._expected_spend()
             deal = Deal(self.customer, term, starting_at, self._term_months(term), spend, renews)
-            contract = contract_of(self.profile, self.stream, self.segment, self.appetite, deal)
+            contract = contract_of(self.stream, self.segment, self.appetite, deal)
             yield contract, self._billed(contract, min(deal.months, months - len(self.spent)))
             term, renews = term + 1, contract.key
             if self._leaves(term):
@@ -160,7 +162,7 @@ class Account:
     def _expected_spend(self) -> float:
         """Return what the customer thinks it will spend a month: at first a guess, then what it has spent."""
         if not self.spent:
-            return self.size * (0.6 + 0.5 * self.stream.unit("guess"))
+            return self.size * (LEAST_GUESS + (MOST_GUESS - LEAST_GUESS) * self.stream.unit("guess"))
         recent = self.spent[-RECENT_MONTHS:]
         return sum(recent) / len(recent)
 

@@ -36,7 +36,6 @@ class Plan:
         customers: How many, numbered from 1.
         format: ndjson, csv or parquet.
         versions: Of what has a say in the bytes.
-        granularity: DAY or HOUR, of quantities.
     """
 
     profile: str
@@ -46,7 +45,6 @@ class Plan:
     customers: int
     format: str
     versions: Mapping[str, str]
-    granularity: str = "DAY"
 
     @property
     def parts(self) -> int:

@@ -23,7 +23,7 @@ class World:
 
     Attributes:
         plan: As given.
-        profile: The plan's, with quantities of its granularity.
+        profile: What kind of company bills.
         granularity: DAY or HOUR, of all quantities.
         billed_until: First day after the months that are generated.
         id_of: Returns what a thing is called in files, by its kind and its key.
@@ -31,9 +31,9 @@ class World:
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
-        self.profile = told_by(PROFILES[plan.profile], plan.granularity)
+        self.profile = told_by(PROFILES[plan.profile], plan.granularity.upper())
         self._requests = Requests(self.profile, plan.seed)
-        self.granularity = plan.granularity
+        self.granularity = self.profile.granularity
         self.billed_until = months_after(plan.start, plan.months)
         self.id_of = lru_cache(REMEMBERED)(self._id_of)
 

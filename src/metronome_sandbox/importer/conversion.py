@@ -15,12 +15,12 @@ from typing import NamedTuple, TypeVar
 
 import msgspec
 
-from metronome_sandbox.importer.dates import DAY, HOUR, DateReader, Moment, month_of
+from metronome_sandbox.importer.dates import DAY, HOUR, DateReader, Moment
 from metronome_sandbox.importer.findings import Findings, Wrong
 from metronome_sandbox.importer.lookups import CACHED, Products, Things, text_of
 from metronome_sandbox.importer.mapping import Calendar, Granularity, Mapping, Span
 from metronome_sandbox.importer.numbers import NumberReader, checked
-from metronome_sandbox.importer.row import Cell, Row
+from metronome_sandbox.importer.row import Cell, Row, text
 from metronome_sandbox.importer.target_catalog import USD, TargetCatalog, TargetContract, TargetCustomer, TargetProduct
 
 EXACT = Context(prec=80)
@@ -116,7 +116,6 @@ class Converter:
         self._seen_texts: Seen[str] = {}
         self._seen_amounts: dict[tuple[Cell, int | None], str] = {}
         self._seen_times: dict[object, Times] = {}
-        self._calendar: dict[int, tuple[int, int]] = {}
         self._time_cells = _cells_of(_time_columns(mapping))
         self._group_cells = _cells_of([*mapping.pricing_groups.values(), *mapping.presentation_groups.values()])
 
@@ -124,8 +123,7 @@ class Converter:
         """Return the key of a row's invoice and what is kept of the row, None when it is left out or has findings."""
         mapping, cells = self._mapping, row.cells
         for skip in mapping.skip:
-            cell = cells[skip.column]
-            if skip.holds(cell.strip() if isinstance(cell, str) else "" if cell is None else format(cell, "f")):
+            if skip.holds(text(cells[skip.column])):
                 self.skipped += 1
                 return None
         self._row, self._is_good = row, True
@@ -344,10 +342,14 @@ class Converter:
             return self._span(period)
         if window is None:
             return None
-        known = self._calendar.get(window[0])
-        if known is None:
-            known = self._calendar[window[0]] = month_of(window[0], MONTHS[period])
-        return known
+        try:
+            return self._dates.calendar(window[0], MONTHS[period])
+        except Wrong as wrong:
+            span = self._mapping.service
+            self._wrong(
+                (self._mapping.date if span is None else span.start) or "", f"is in a {period} whose begin {wrong}"
+            )
+            return None
 
     def _inside(self, window: tuple[int, int] | None, period: tuple[int, int]) -> tuple[int, int] | None:
         """Return the window to stage: the row's own, or the period where rows have none or only a date."""
@@ -445,8 +447,8 @@ class Converter:
                 (key, self._seen(self._seen_texts, columns[key], text_of)) for key in sorted(keys) if key in columns
             ]
             parts.append([(key, value) for key, value in pairs if value])
-        text = json.dumps(parts, ensure_ascii=False, separators=(",", ":")) if parts[0] or parts[1] else ""
-        return str(_remember(self._seen_groups, key, lambda: text)) if self._is_good else text
+        groups = json.dumps(parts, ensure_ascii=False, separators=(",", ":")) if parts[0] or parts[1] else ""
+        return str(_remember(self._seen_groups, key, lambda: groups)) if self._is_good else groups
 
 
 class _At(Wrong):

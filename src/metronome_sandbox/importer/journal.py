@@ -285,7 +285,7 @@ class Journal:
 
     def announce(self, idempotency_key: str, items: Sequence[Item]) -> None:
         """Write that a request is about to be sent."""
-        invoices = [Announced(item.key, item.invoice.number, item.total) for item in items]
+        invoices = [Announced(item.key, item.packed.number, item.total) for item in items]
         self._add(Intent(idempotency_key, invoices))
 
     def add(self, record: Result | Found | Refused) -> None:

@@ -7,7 +7,7 @@ read where the mapping says what the marks are; whole digits are read anyway. Nu
 from __future__ import annotations
 
 import re
-from decimal import Decimal
+from decimal import Context, Decimal
 
 from metronome_sandbox.importer.findings import Wrong
 
@@ -15,6 +15,7 @@ MAX_INTEGER_DIGITS = 15
 MAX_DECIMAL_PLACES = 18
 """What the sandbox can count with exactly; a number beyond is a mistake of the export."""
 
+_WIDE = Context(prec=80)
 _NAMES = {".": "decimal_mark: point", ",": "decimal_mark: comma"}
 _SPACES = str.maketrans({"\u00a0": " ", "\u202f": " ", "\u2019": "'"})
 
@@ -109,7 +110,7 @@ def checked(number: Decimal) -> Decimal:
         raise Wrong(_TOO_LONG)
     if exponent < -MAX_DECIMAL_PLACES:
         places = Decimal(1).scaleb(-MAX_DECIMAL_PLACES)
-        rounded = number.quantize(places)
+        rounded = number.quantize(places, context=_WIDE)
         if rounded != number:
             raise Wrong(_TOO_LONG)
         return rounded

@@ -82,8 +82,8 @@ def _what(row: Row) -> str:
         return f"{row['product']} ({row['groups']})" if row["groups"] else str(row["product"])
     if row["scope"] == "small":
         return "(small differences)"
-    is_all = Decimal(row["preview"]) - Decimal(row["legacy"]) == Decimal(row["difference"])
-    return "(total)" if is_all else "(rest of the total)"
+    by_lines = Decimal(row["preview"]) - Decimal(row["legacy"]) - Decimal(row["difference"])
+    return "(total)" if abs(by_lines) < Decimal(row["coin"]) else "(rest of the total)"
 
 
 def _rows(row: Row) -> str:

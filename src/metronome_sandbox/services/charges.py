@@ -30,6 +30,7 @@ from metronome_sandbox.domain.invoices import (
 )
 from metronome_sandbox.domain.invoicing import PricedUsage, build_scheduled_invoice
 from metronome_sandbox.domain.periods import BoundedPeriod, next_billing_period
+from metronome_sandbox.domain.rating import Part
 from metronome_sandbox.domain.scheduled_charges import discount_line, scheduled_line, service_line
 from metronome_sandbox.services.context import Context
 from metronome_sandbox.services.pricing import add_draws, fiat_credit_type, open_segments, price_book
@@ -133,6 +134,26 @@ def charges_on_usage_invoice(context: Context, contract: Contract, period: Bound
         charge
         for charge in all_charges(context, contract, may_be_here)
         if charge.id in store.settled or (_is_of(period, charge) and _goes_on_usage(context, contract, charge))
+    ]
+
+
+def subscriptions_beside(context: Context, contract: Contract, period: BoundedPeriod) -> list[Part]:
+    """Return what scheduled invoices that are dated in a billing period bill of subscriptions, drafts included."""
+    store = context.store
+
+    def may_count(charge_id: str) -> bool:
+        settled_by = store.settled.get(charge_id)
+        if settled_by is None:
+            return True
+        invoice = store.invoices[settled_by]
+        return invoice.type is InvoiceType.SCHEDULED and invoice.status is not InvoiceStatus.VOID
+
+    return [
+        charge.part
+        for charge in subscriptions(context, contract, may_count)
+        if charge.part is not None
+        and period.starting_at <= charge.timestamp < period.ending_before
+        and (charge.id in store.settled or not goes_on_usage(contract, charge))
     ]
 
 

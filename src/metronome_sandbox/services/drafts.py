@@ -40,7 +40,7 @@ from metronome_sandbox.domain.rating import Metered, Part, PriceBook, metered_li
 from metronome_sandbox.domain.trace import Measure, UnbilledUsage
 from metronome_sandbox.domain.usage import UsageLine, WindowQuantity, WindowSize
 from metronome_sandbox.domain.usage_filters import admitted
-from metronome_sandbox.services.charges import charges_on_usage_invoice, scheduled_drafts
+from metronome_sandbox.services.charges import charges_on_usage_invoice, scheduled_drafts, subscriptions_beside
 from metronome_sandbox.services.context import Context
 from metronome_sandbox.services.hierarchies import relatives
 from metronome_sandbox.services.pricing import add_draws, fiat_credit_type, open_segments, price_book
@@ -239,7 +239,8 @@ def price_events(
     candidates = open_segments(context, contract, _paid_during(period, subscriptions), taken)
     composites = composites_on_offer(contract, book, period)
     lines = [charge.line for charge in charges if charge.part is None]
-    priced = build_invoice(contract, book, usage, candidates, period, lines, composites, subscriptions)
+    beside = subscriptions_beside(context, contract, period) if composites else []
+    priced = build_invoice(contract, book, usage, candidates, period, lines, composites, subscriptions, beside)
     return Invoice(
         id=usage_invoice_id(context, contract.id, period),
         customer_id=contract.customer_id,

@@ -6,6 +6,7 @@ from metronome_sandbox.domain.contracts import Contract
 from metronome_sandbox.domain.explanation import Explanation, Surroundings, explain
 from metronome_sandbox.domain.ids import InvoiceId, OverrideId
 from metronome_sandbox.domain.overrides import Override
+from metronome_sandbox.services.charges import subscriptions_beside
 from metronome_sandbox.services.context import Context
 from metronome_sandbox.services.drafts import find_invoice
 from metronome_sandbox.services.hierarchies import relatives
@@ -34,6 +35,7 @@ def explain_invoice(context: Context, invoice_id: InvoiceId) -> Explanation:
             {balance_id: store.balances[balance_id] for each in family for balance_id in store.balances_of.ids(each)},
             {unit.id: unit.name for unit in store.credit_types.values()},
             invoice.issued_at if invoice.period is None else invoice.period.starting_at,
+            () if invoice.period is None else subscriptions_beside(context, contract, invoice.period),
         ),
     )
 

@@ -74,7 +74,7 @@ def _changed_since(invoice: Invoice, period: BoundedPeriod, around: Surroundings
     subscriptions = parts_behind(contract, book, invoice.lines)
     offers = [] if invoice.is_imported else composites_on_offer(contract, book, period)
     try:
-        again = build_invoice(contract, book, usage, candidates, period, (), offers, subscriptions)
+        again = build_invoice(contract, book, usage, candidates, period, (), offers, subscriptions, around.beside)
     except InvalidRequest:
         return ["A rate that made the invoice is on the rate card no longer; the invoice keeps its figures."]
     before = [_figures(line) for line in invoice.lines if line.type in PRICED_HERE]

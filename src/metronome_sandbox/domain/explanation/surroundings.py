@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 import msgspec
@@ -12,7 +12,7 @@ from metronome_sandbox.domain.contracts import Contract
 from metronome_sandbox.domain.ids import BalanceId, CreditTypeId, OverrideId
 from metronome_sandbox.domain.invoices import LineItem
 from metronome_sandbox.domain.overrides import Override
-from metronome_sandbox.domain.rating import PriceBook
+from metronome_sandbox.domain.rating import Part, PriceBook
 from metronome_sandbox.domain.subscriptions import Subscription
 from metronome_sandbox.domain.targeting import Target
 
@@ -25,6 +25,7 @@ class Surroundings(msgspec.Struct, frozen=True, gc=False):
         balances: As they stand now.
         unit_names: Of credit types.
         instant: Whose names products have, where nothing else gives one.
+        beside: What scheduled invoices of its billing period bill of subscriptions.
     """
 
     contract: Contract
@@ -34,6 +35,7 @@ class Surroundings(msgspec.Struct, frozen=True, gc=False):
     balances: Mapping[BalanceId, Balance]
     unit_names: Mapping[CreditTypeId, str]
     instant: datetime
+    beside: Sequence[Part] = ()
 
 
 def target_of(line: LineItem, around: Surroundings) -> Target:

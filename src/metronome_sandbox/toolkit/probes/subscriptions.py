@@ -188,14 +188,18 @@ def subscription_breakdown(shop: Shop) -> Iterator[Figure]:
 
 @probe("A-composite-subscriptions")
 def composite_subscriptions(shop: Shop) -> Iterator[Figure]:
-    """A tenth of a subscription in advance, in its first and second month."""
+    """A tenth of subscriptions in advance for June and July, one on usage invoices and one on scheduled invoices."""
     product = seat(shop)
     composite(shop, "Support", 0.1, composite_product_ids=[product])
+    alone = {"billing_cycle_config": {"invoice_placement": "ON_SCHEDULED_INVOICE"}}
 
-    found = [(one["type"], one["total"]) for one in billed(shop, subscribed(product))]
+    def shares(**terms: Any) -> list[Any]:
+        invoices = billed(shop, subscribed(product, **terms))
+        return [total for one in invoices for name, _, _, total in shop.lines(one) if name == "Support"]
 
-    # June's price is on an invoice of its own, July's on June's usage invoice with a tenth of it.
-    yield Figure("invoices and totals", [("SCHEDULED", 100), ("USAGE", 110)], found)
+    # June's price has an invoice of its own, July's is on June's usage invoice: a tenth of both.
+    yield Figure("of the first one", [20], shares())
+    yield Figure("of the second one", [10, 10], shares(**alone))
 
 
 @probe("A-subscription-changes")
