@@ -107,6 +107,13 @@ def test_what_the_host_calls_final_is_final():
         assert len(seen) == 1
 
 
+def test_an_answer_without_a_body_is_whole():
+    seen: list[Seen] = []
+    with scripted(answers((200, {"Content-Type": "application/json"}, b"")), seen) as url, closing(sender(url)) as host:
+        assert host.send("POST", "/v1/x", {}, "key").body == b""
+    assert len(seen) == 1
+
+
 # How long
 
 

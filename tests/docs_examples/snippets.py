@@ -33,7 +33,9 @@ NOT_RUN = "<!-- not run by the tests -->"
 BLOCK = re.compile(r"^(?P<mark><!-- [^\n]* -->\n)?```(?P<kind>\w*)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
 PORT = re.compile(r"\b40[0-9]{2}\b")
 SERVERS = tuple(f"metronome-sandbox {verb} " for verb in ("serve", "proxy", "replay"))
-EXAMPLES = "examples"
+SAMPLES = ("examples", "fixtures")
+"""Folders of the checkout that commands and programs name."""
+
 VENDOR = "https://api.metronome.com"
 BINARIES = Path(sys.executable).parent
 
@@ -118,6 +120,7 @@ class Reader:
             "METRONOME_SANDBOX_SERVE_PORT": self._here("4010"),
             "METRONOME_SANDBOX_PROXY_PORT": self._here("4020"),
             "METRONOME_SANDBOX_REPLAY_PORT": self._here("4030"),
+            "METRONOME_SANDBOX_CHECK_CALLS_PER_SECOND": "1000",  # nobody has to be spared here
             "PYTEST_PLUGINS": f"{PLUGIN},xdist.plugin",
             **ALONE,
         }
@@ -143,10 +146,7 @@ class Reader:
 
     def _run(self, snippet: Snippet, command: Command) -> None:
         text = self._here(command.text)
-        if EXAMPLES in text and not (self._folder / EXAMPLES).exists():  # not before, or a plain "pytest" finds them
-            shutil.copytree(
-                ROOT / EXAMPLES, self._folder / EXAMPLES, ignore=shutil.ignore_patterns("__pycache__", ".*")
-            )
+        self._fetch(text)
         if f"{text} ".startswith(SERVERS):
             self._serve(snippet, text, command.output)
             return
@@ -161,6 +161,12 @@ class Reader:
         )
         assert done.returncode == 0, f"{snippet}: {text}\n{done.stdout}{done.stderr}"
         assert says(command.output, done.stdout), f"{snippet}: {text}\nprinted {done.stdout}\nnot {command.output}"
+
+    def _fetch(self, text: str) -> None:
+        """Copy the samples that a text names; not before, or a plain ``pytest`` finds them."""
+        for name in SAMPLES:
+            if f"{name}/" in text and not (self._folder / name).exists():
+                shutil.copytree(ROOT / name, self._folder / name, ignore=shutil.ignore_patterns("__pycache__", ".*"))
 
     def _serve(self, snippet: Snippet, text: str, output: str) -> None:
         """Start a server, wait until it says that it listens, and end it when the page is read.

@@ -40,7 +40,9 @@ def test_the_readme_lists_the_control_plane():
     assert sorted(calls_in("Call", "The control plane")) == sorted(calls_of(Document.load(CONTROL)))
 
 
-@pytest.mark.parametrize(("command", "heading"), [("serve", "Settings"), ("check", "Checking an API")])
+@pytest.mark.parametrize(
+    ("command", "heading"), [("serve", "Settings"), ("check", "Checking an API"), ("generate", "Generate invoices")]
+)
 def test_the_readme_explains_every_option(command: str, heading: str):
     options = {option.opts[0] for option in main.commands[command].params if isinstance(option, click.Option)}
 

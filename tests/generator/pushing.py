@@ -90,10 +90,10 @@ def batches(history: History) -> Iterable[list[Invoice]]:
 
 
 def paid_by(answer: JsonObject) -> dict[str, Decimal]:
-    """Return what each balance paid, by the balance's id."""
+    """Return what each balance paid, by the balance's name; of one contract no two have the same."""
     paid: dict[str, Decimal] = {}
     for line in answer["line_items"]:
-        applied = line.get("applied_commit_or_credit")
         if line["type"] == "applied_commit_or_credit":
-            paid[applied["id"]] = paid.get(applied["id"], Decimal(0)) - line["total"]
+            name = line["name"].removesuffix(" applied")
+            paid[name] = paid.get(name, Decimal(0)) - line["total"]
     return paid

@@ -17,9 +17,9 @@ from metronome_sandbox.generator.months import months_after
 from metronome_sandbox.generator.profiles import PROFILES, told_by
 
 GOLDEN = {
-    "ai-api": "4b7c5b4be7d32de6302c0f53cc84d1079fe805314630ea8db362b4c8cf8b5cff",
-    "infrastructure": "daa090f41548d3fc349163924cbac4f6450d457e950d2248c6f4e09aa0cb5637",
-    "saas-seats": "6465eef81ba8533e2983f1675e6a77eb68d818a84af41da728b57f080306d0ad",
+    "ai-api": "51f4b4b219dd3f2ea705a4c504eb0e50266715b80da042f3fd1a9283599f32b3",
+    "infrastructure": "9f2b287dc8e64560755c54fdb7d7bfe7bad29c115ea26d00f8c47ddb90aaaf2e",
+    "saas-seats": "97b73d025af5a0d7818b1a55dd3d43f3eddace0d81c6bdae6938ad10974c2386",
 }
 """Of the catalog and the first five customers of seed 7 with 24 months. They change with the words of Faker."""
 

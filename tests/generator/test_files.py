@@ -17,7 +17,7 @@ from generator.generating import CUSTOMERS, files_in, generate, make, world
 from metronome_sandbox.generator.histories import history_of
 from metronome_sandbox.generator.ids import id_of
 from metronome_sandbox.generator.plan import Shard
-from metronome_sandbox.generator.profiles import PROFILES
+from metronome_sandbox.generator.profiles import PROFILES, told_by
 from metronome_sandbox.generator.rendering import Renderer
 from metronome_sandbox.generator.requests import Requests
 
@@ -35,17 +35,19 @@ def manifest_of(folder: Path) -> dict[str, object]:
     return json.loads((folder / "manifest.json").read_bytes(), parse_float=Decimal)
 
 
-@pytest.mark.parametrize("profile", PROFILES)
-def test_the_quick_form_of_an_invoice_is_the_canonical_one(profile: str):
-    requests = Requests(PROFILES[profile], 7)
-    renderer = Renderer(PROFILES[profile].granularity, lambda kind, key: id_of(7, profile, kind, key))
+@pytest.mark.parametrize("granularity", ["DAY", "HOUR"])
+@pytest.mark.parametrize("name", PROFILES)
+def test_the_quick_form_of_an_invoice_is_the_canonical_one(name: str, granularity: str):
+    profile = told_by(PROFILES[name], granularity)
+    requests = Requests(profile, 7)
+    renderer = Renderer(granularity, lambda kind, key: id_of(7, name, kind, key))
     compared = 0
     for number in range(1, 8):
-        history = history_of(PROFILES[profile], 7, number, date(2023, 1, 1), 14)
+        history = history_of(profile, 7, number, date(2023, 1, 1), 14)
         for invoice in history.invoices:
             compared += 1
             assert json.loads(renderer.invoice(invoice, history.customer.key)) == requests.invoice(history, invoice)
-    assert compared > 30
+    assert compared > 15
 
 
 def test_every_file_is_in_the_manifest_with_its_hash(made: Path):
@@ -80,6 +82,31 @@ def test_the_same_world_comes_in_every_format(tmp_path: Path):
 
     assert manifests[0]["counts"] == manifests[1]["counts"] == manifests[2]["counts"]
     assert manifests[0]["sums"] == manifests[1]["sums"] == manifests[2]["sums"]
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_hours_add_up_to_the_same_days(tmp_path: Path, format: str):
+    for granularity in ("day", "hour"):
+        make(world(format=format, customers=10, months=6, granularity=granularity), tmp_path / granularity)
+    days, hours = (manifest_of(tmp_path / granularity) for granularity in ("day", "hour"))
+
+    assert days["sums"] == hours["sums"]
+    assert hours["counts"].pop("subtotals") == 24 * days["counts"].pop("subtotals") > 0
+    assert days["counts"] == hours["counts"]
+
+
+def test_hours_are_those_of_their_day(tmp_path: Path):
+    for granularity in ("day", "hour"):
+        make(world(format="csv", customers=5, months=6, granularity=granularity), tmp_path / granularity)
+    found: list[Counter[tuple[str, ...]]] = []
+    for granularity in ("day", "hour"):
+        found.append(Counter())
+        for row in rows_of(tmp_path / granularity / "subtotals" / "part-00000.csv"):
+            place = (row["invoice"], row["product"], row["pricing_group_values"], row["starting_at"][:10])
+            found[-1][place] += int(row["quantity"])
+
+    assert found[0] == found[1]
+    assert found[0].total() > 0
 
 
 def test_ids_name_what_is_in_the_files(tmp_path: Path):
@@ -184,6 +211,33 @@ def test_more_customers_and_months_leave_the_others_as_they_were(tmp_path: Path)
     few, many = lines_of(tmp_path / "few", "invoices"), lines_of(tmp_path / "many", "invoices")
     assert few
     assert all(line in many for line in few)
+
+
+def test_by_the_hour_the_windows_are_others_and_no_sum_is(tmp_path: Path):
+    few = {"customers": 4, "months": 2}
+    for name, *more in (("day",), ("hour", "--granularity", "hour")):
+        assert generate(tmp_path / name, *more, **few).exit_code == 0
+    day, hour = (manifest_of(tmp_path / name) for name in ("day", "hour"))
+
+    assert hour["sums"] == day["sums"]
+    assert hour["counts"] == {**day["counts"], "subtotals": 24 * day["counts"]["subtotals"]}
+    by_day, by_hour = (
+        [
+            line
+            for row in lines_of(tmp_path / name, "invoices")
+            if row["operation"] == "import"
+            for line in row["invoice"]["usage_line_items"]
+        ]
+        for name in ("day", "hour")
+    )
+    for line, other in zip(by_day, by_hour, strict=True):
+        windows, hours = line["subtotals_with_quantity"], other["subtotals_with_quantity"]
+        assert len(hours) == 24 * len(windows)
+        for place, window in enumerate(windows):
+            mine = hours[24 * place : 24 * place + 24]
+            assert mine[0]["inclusive_start_date"] == window["inclusive_start_date"]
+            assert mine[-1]["exclusive_end_date"] == window["exclusive_end_date"]
+            assert sum(each["quantity"] for each in mine) == window["quantity"]
 
 
 def lines_of(folder: Path, table: str) -> list[dict[str, object]]:

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from generator.generating import generate
+from toolkit.servers import answering, says
 
 from metronome_sandbox.generator import push, push_customer
 from metronome_sandbox.generator.worlds import World
@@ -72,6 +73,15 @@ def test_every_total_is_the_one_that_was_worked_out(tmp_path: Path, tenant: Sand
         done.output.replace("$", "").split()
     )
     assert max(len(line) for line in done.stdout.splitlines()) <= 80
+
+
+def test_hours_are_pushed_as_days_are(tmp_path: Path, tenant: Sandbox, server: BackgroundServer):
+    with closing(Sandbox.of(server)) as other:
+        by_day = pushed(tmp_path / "day", other, customers=4, months=6)
+        by_hour = pushed(tmp_path / "hour", tenant, "--granularity", "hour", customers=4, months=6)
+
+        assert (by_day.exit_code, by_hour.exit_code) == (0, 0), by_hour.output
+        assert world_of(tenant) == world_of(other)
 
 
 def test_corrected_invoices_are_voided_first(tmp_path: Path, tenant: Sandbox):
@@ -167,6 +177,47 @@ def test_what_was_left_half_done_is_found_without_idempotency_keys(
     assert len(there) == manifest["counts"]["invoices"]
 
 
+def test_lost_answers_change_nothing(tmp_path: Path, tenant: Sandbox, undisturbed: list[Any]):
+    """The work is done and the answer never comes; what is sent again is not done again."""
+    for operation in ("createCustomer-v1", "createContract-v1", "createHistoricalContractUsageInvoices-v1"):
+        tenant.faults.lose_answer(operation, call=2, count=2)
+
+    done = pushed(tmp_path, tenant)
+
+    assert done.exit_code == 0, done.output
+    assert sum(fault["disturbed"] for fault in tenant.faults.list()) == 6
+    assert world_of(tenant) == undisturbed
+
+
+def test_a_control_plane_that_does_not_know_us_is_told(tmp_path: Path):
+    with answering(says(b'{"message": "wrong control token"}', status=401)) as url:
+        done = generate(tmp_path, "--push", url, "--token", "t", **SMALL)
+
+    assert done.exit_code == 2
+    assert "GET /sandbox/clock answered 401: wrong control token" in done.stderr
+
+
+def test_an_account_is_not_billed_in_its_future(tmp_path: Path):
+    """No control plane, so time is what it is."""
+    with answering(says(b"{}", status=404)) as url:
+        done = generate(tmp_path, "--push", url, "--token", "t", **{**SMALL, "start": "2199-01"})
+
+    assert done.exit_code == 2
+    assert "and the last invoice is issued by 2200-03-26T00:00:00Z; choose an earlier --start" in done.stderr
+
+
+def test_contracts_alone_are_pushed_for_an_import(tmp_path: Path, tenant: Sandbox):
+    done = pushed(tmp_path, tenant, "--without-invoices")
+    again = pushed(tmp_path, tenant, "--without-invoices")
+
+    assert (done.exit_code, again.exit_code) == (0, 0), done.output
+    there = world_of(tenant)
+    manifest = json.loads((tmp_path / "manifest.json").read_bytes())
+    assert len(there) == SMALL["customers"]
+    assert sum(contracts for _, _, contracts, _, _ in there) == manifest["counts"]["contracts"]
+    assert [one for _, _, _, _, billed in there for one in billed if one[1] != "DRAFT"] == []
+
+
 def test_another_total_is_a_finding(tmp_path: Path, tenant: Sandbox, monkeypatch: pytest.MonkeyPatch):
     """A server whose prices are a tenth higher."""
     rates = World.rates
@@ -207,6 +258,14 @@ def test_another_host_is_not_written_to_without_a_word(tmp_path: Path):
 
     assert done.exit_code == 2
     assert "add --yes-write-to billing.example" in done.stderr
+
+
+@pytest.mark.parametrize("url", ["127.0.0.1:4010", "ftp://127.0.0.1", "http://127.0.0.1:99999", "http://[::1", ""])
+def test_what_is_no_address_is_told(tmp_path: Path, url: str):
+    done = generate(tmp_path, "--push", url, "--token", "t", **SMALL)
+
+    assert done.exit_code == 2
+    assert f"--push: {url!r} is no address such as http://127.0.0.1:4010" in done.stderr
 
 
 def test_nobody_there_is_one_sentence(tmp_path: Path):

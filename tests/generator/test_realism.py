@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+import math
+from dataclasses import fields, replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -12,7 +13,7 @@ import pytest
 from generator.generating import generate
 
 from metronome_sandbox.generator.histories import history_of
-from metronome_sandbox.generator.profiles import PROFILES
+from metronome_sandbox.generator.profiles import PROFILES, Bands
 from metronome_sandbox.generator.realism import Realism
 from metronome_sandbox.generator.world import Balance, Contract, Customer, History, Invoice, Line, Payment
 
@@ -31,14 +32,43 @@ def test_a_world_of_many_customers_lies_in_the_bands_of_its_profile(profile: str
 
 def test_a_world_that_is_unlike_its_profile_is_seen():
     """Without habits, growth and giants: what people usually generate."""
-    flat = replace(PROFILES["ai-api"], spread="0.1", tail="9", growth=0, growth_spread=0, zero_months=0, corrections=0)
+    segments = tuple(replace(segment, growth_spread=0) for segment in PROFILES["ai-api"].segments)
+    flat = replace(
+        PROFILES["ai-api"], spread="0.1", tail="9", growth=0, segments=segments, zero_months=0, corrections=0
+    )
     realism = Realism(flat, START, 24)
     for number in range(1, 61):
         realism.add(history_of(flat, 7, number, START, 24))
 
     outside = {figure.name for figure in realism.figures() if figure.is_within is False}
 
-    assert outside >= {"top_tenth_share", "net_revenue_retention", "zero_months", "corrections"}
+    assert outside >= {"top_tenth_share", "tail_exponent", "net_revenue_retention", "zero_months", "corrections"}
+
+
+def test_the_tail_is_measured_by_how_much_larger_the_greatest_are():
+    realism = Realism(PROFILES["ai-api"], START, 24)
+    realism.revenue = [1.0] * 18 + [math.e**2, math.e]  # the greatest two of twenty, by the third: logarithms 2 and 1
+
+    measured = {figure.name: figure.value for figure in realism.figures()}
+
+    assert measured["tail_exponent"] == pytest.approx(2 / 3)
+    assert measured["ramp_up"] is None
+
+
+def test_a_new_customer_is_looked_at_again_in_its_seventh_month():
+    realism = Realism(PROFILES["ai-api"], START, 9)
+    old, new = (
+        _history(
+            name, (), *(_invoice(f"{name}-{month}", month, _line("p", [month], price)) for month in range(*months))
+        )
+        for name, months, price in (("old", (1, 9), "100"), ("new", (2, 9), "3"))
+    )
+    realism.add(old)
+    realism.add(new)
+
+    measured = {figure.name: figure.value for figure in realism.figures()}
+
+    assert measured["ramp_up"] == pytest.approx(8 / 2)
 
 
 # Measures of two customers that were made by hand, over two months
@@ -144,7 +174,7 @@ def test_a_report_has_a_table_a_picture_and_a_page(tmp_path: Path):
     assert max(map(len, result.stdout.splitlines()[:-1])) <= 80
     assert (tmp_path / "world/report.png").read_bytes().startswith(PNG)
     page = (tmp_path / "world/report.html").read_text()
-    assert page.count("<tr ") == 12
+    assert page.count("<tr ") == len(fields(Bands))
     assert "data:image/png;base64,iVBORw0KGgo" in page
     assert "http" not in page
 

@@ -55,6 +55,18 @@ def test_a_file_that_was_changed_or_lost_is_made_again(tmp_path: Path, undisturb
     assert files_in(tmp_path) == undisturbed
 
 
+def test_what_cannot_be_read_is_told(tmp_path: Path):
+    """Somebody put a folder where a file was."""
+    make(world(), tmp_path)
+    (tmp_path / "invoices" / "part-00001.ndjson").unlink()
+    (tmp_path / "invoices" / "part-00001.ndjson").mkdir()
+
+    done = generate(tmp_path)
+
+    assert done.exit_code == 2
+    assert f"cannot write {tmp_path}/invoices/part-00001.ndjson: Is a directory" in done.stderr
+
+
 def test_killed_at_any_moment_it_ends_as_undisturbed(tmp_path: Path):
     """The process is killed four times, each time a bit later; every file with a name of its own is whole then."""
     arguments = ["--profile", "ai-api", "--customers", "300", "--months", "2", "--seed", "7", "--out", str(tmp_path)]
@@ -155,6 +167,7 @@ def test_a_full_disk_is_told_and_leaves_nothing_half(
         ({"months": 5}, "months is 4 there and 5 here"),
         ({"start": "2023-02"}, "start is 2023-01 there and 2023-02 here"),
         ({"format": "csv"}, "format is ndjson there and csv here"),
+        ({"granularity": "hour"}, "granularity is day there and hour here"),
     ],
 )
 def test_another_world_does_not_go_into_the_same_folder(tmp_path: Path, change: dict[str, object], named: str):

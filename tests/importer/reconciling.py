@@ -194,7 +194,8 @@ class Books:
         return list(previews(invoices, self.sender, lambda outcome: judge(outcome, rates, tolerance)))
 
     def reconciled(self, *invoices: LegacyInvoice, tolerance: Decimal = CENT) -> Reconciliation:
-        return reconcile(self.judged(*invoices, tolerance=tolerance), tolerance)
+        judged = (each.lightened() for each in self.judged(*invoices, tolerance=tolerance))
+        return reconcile(judged, tolerance)
 
 
 def reasons(judged: Judged) -> list[tuple[str, str]]:

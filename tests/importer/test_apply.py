@@ -6,9 +6,11 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import UTC, datetime
 from decimal import Decimal
 from itertools import count, groupby
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import pytest
@@ -17,7 +19,7 @@ from importer.old_books import FILE, Books, told, world
 from metronome_sandbox.client.asking import Answer, CannotAsk
 from metronome_sandbox.client.sending import Sender
 from metronome_sandbox.importer.apply import Applied, NotThisTarget, apply
-from metronome_sandbox.importer.batches import Planned
+from metronome_sandbox.importer.batches import Item, batches, idempotency_key, in_order, pack
 from metronome_sandbox.importer.journal import Header, Journal
 from metronome_sandbox.importer.legacy import LegacyInvoice
 from metronome_sandbox.importer.on_target import made
@@ -58,7 +60,7 @@ def journal_in(folder: Path, header: Header = HEADER) -> Iterator[Journal]:
         journal.close()
 
 
-def groups_of(books: Books, invoices: list[LegacyInvoice] | None = None) -> list[list[Planned]]:
+def groups_of(books: Books, invoices: list[LegacyInvoice] | None = None) -> list[list[Item]]:
     """Preview each customer's invoices and plan them all."""
     groups = []
     chosen = sorted(invoices or books.invoices, key=lambda invoice: invoice.customer_id)
@@ -68,18 +70,19 @@ def groups_of(books: Books, invoices: list[LegacyInvoice] | None = None) -> list
         answer = books.sender.send("POST", CREATE, body)
         previews = made(answer)
         assert previews is not None, answer
-        groups.append([Planned(invoice, preview.total) for invoice, preview in zip(group, previews, strict=True)])
+        groups.append([Item(pack(invoice), preview.total) for invoice, preview in zip(group, previews, strict=True)])
     return groups
 
 
-def imported(books: Books, folder: Path, groups: list[list[Planned]], **options: Any) -> Applied:
+def imported(books: Books, folder: Path, groups: list[list[Item]], **options: Any) -> Applied:
     with journal_in(folder) as journal:
         return apply(groups, books.sender, journal, file=FILE, **options)
 
 
 def verified(books: Books, folder: Path) -> Verified:
     with journal_in(folder) as journal:
-        return verify([books.of(customer) for customer in books.customers], books.sender, journal, file=FILE)
+        customers = [[pack(invoice) for invoice in books.of(customer)] for customer in books.customers]
+        return verify(customers, books.sender, journal, file=FILE)
 
 
 def calls(books: Books, operation: str = OPERATION) -> list[dict[str, Any]]:
@@ -195,6 +198,46 @@ def test_a_request_that_may_be_under_way_is_sent_again_as_it_was(
     assert [len(call["request_body"]["invoices"]) for call in reversed(calls(books)[:2])] == [4, 4]
 
 
+def test_a_request_that_is_still_under_way_when_the_next_run_begins_is_done_once(
+    server: BackgroundServer, books: Books, tmp_path: Path
+):
+    groups = groups_of(books)[:1]
+    items = in_order(groups[0])
+    [batch] = batches(items)
+    key = idempotency_key(batch.body, 0, 0)
+    late = {"kind": "delay", "delay_seconds": 0.7, "operation_id": OPERATION, "count": 1}
+    told(books.sender.send("POST", "/sandbox/faults", late))
+    answers: list[Answer] = []
+    first = Thread(target=lambda: answers.append(books.sender.send("POST", CREATE, batch.body, key)))
+    with journal_in(tmp_path) as journal:
+        journal.announce(key, items)
+        first.start()  # by a process that was killed then, so that nobody waits for its answer
+        while told(books.sender.send("GET", "/sandbox/faults"))["data"][0]["disturbed"] == 0:
+            time.sleep(0.01)
+        applied = apply(groups, books.sender, journal, file=FILE)
+    first.join()
+
+    assert counts(applied) == (8, 0, 0, 0)
+    assert answers[0].headers["idempotency-replayed"] == "true"  # it came second, although it was sent first
+    usage = [one for one in world(books.sender, books.customers[:1]) if one.get("status") == "FINALIZED"]
+    assert len(usage) == 8
+
+
+def test_who_gives_up_waiting_sends_the_same_again(server: BackgroundServer, books: Books, tmp_path: Path):
+    groups = groups_of(books)[:1]
+    slow = {"kind": "delay", "delay_seconds": 0.6, "operation_id": OPERATION, "count": 1}
+    told(books.sender.send("POST", "/sandbox/faults", slow))
+    hasty = sender_of(server, f"apply-{next(_tokens) - 1}", timeout_seconds=0.3)
+    with journal_in(tmp_path) as journal:
+        applied = apply(groups, hasty, journal, file=FILE)
+    hasty.close()
+
+    assert counts(applied) == (8, 0, 0, 0)
+    time.sleep(0.4)  # until the first one has been done as well
+    usage = [one for one in world(books.sender, books.customers[:1]) if one.get("status") == "FINALIZED"]
+    assert len(usage) == 8
+
+
 # Faults
 
 
@@ -271,7 +314,7 @@ def test_a_token_that_may_not_write_ends_it(books: Books, tmp_path: Path):
 
 def test_an_other_invoice_in_the_place_stops_the_customer_and_no_one_else(books: Books, tmp_path: Path):
     groups = groups_of(books)
-    old = groups[0][2].invoice
+    old = groups[0][2].packed.unpacked()
     other = replace(old, lines=(old.lines[1],))
     told(books.sender.send("POST", CREATE, {"invoices": [request_of(other)], "preview": False}))
     before = len(calls(books))
@@ -322,7 +365,7 @@ def test_a_rate_that_changes_in_between_stops_the_customer_after_one_request(boo
 
 def test_a_refusal_is_told_in_the_targets_words(books: Books, tmp_path: Path):
     groups = groups_of(books)
-    contract = groups[0][0].invoice.contract_id
+    contract = groups[0][0].packed.unpacked().contract_id
     told(
         books.sender.send(
             "POST",
@@ -331,7 +374,7 @@ def test_a_refusal_is_told_in_the_targets_words(books: Books, tmp_path: Path):
         )
     )
     applied = imported(
-        books, tmp_path, [group for group in groups if group[0].invoice.customer_id == books.customers[0]]
+        books, tmp_path, [group for group in groups if group[0].packed.customer_id == books.customers[0]]
     )
 
     [finding] = applied.findings
@@ -345,7 +388,7 @@ def test_what_was_voided_is_told_and_imported_again_with_a_new_journal(books: Bo
     imported(books, tmp_path, groups)
     before = world(books.sender, books.customers)
     with journal_in(tmp_path) as journal:
-        known = journal.imported(content_key(groups[0][0].invoice))
+        known = journal.imported(groups[0][0].key)
     assert known is not None
     told(books.sender.send("POST", "/v1/invoices/void", {"id": known.id}))
 
@@ -383,19 +426,34 @@ def test_the_same_rows_twice_are_one_invoice(books: Books, tmp_path: Path):
     assert counts(applied) == (16, 0, 0, 0)
 
 
+def test_an_invoice_that_is_issued_later_is_a_draft_until_then(books: Books, tmp_path: Path):
+    first = books.of(books.customers[0])[0]
+    later = replace(first, issued_at=datetime(2024, 9, 1, tzinfo=UTC))  # the clock stands on 15 August
+    groups = groups_of(books, [later])
+    assert counts(imported(books, tmp_path, groups)) == (1, 0, 0, 0)
+    assert counts(imported(books, tmp_path, groups)) == (0, 0, 1, 0)
+    with journal_in(tmp_path) as journal:
+        known = journal.imported(content_key(later))
+        assert known is not None
+        assert known.status == "DRAFT"
+        assert verify([[pack(later)]], books.sender, journal, file=FILE).findings == []
+        told(books.sender.send("POST", "/sandbox/clock/advance", {"by": "P1M"}))
+        assert verify([[pack(later)]], books.sender, journal, file=FILE).findings == []
+
+
 # Verification
 
 
 def test_what_changed_afterwards_is_found(books: Books, tmp_path: Path):
     groups = groups_of(books)
     imported(books, tmp_path, groups)
-    first = groups[0][0].invoice
+    first = groups[0][0].packed.unpacked()
     with journal_in(tmp_path) as journal:
         known = journal.imported(content_key(first))
         assert known is not None
         lied = replace(first, issued_at=first.ending_before)
         journal._imported[content_key(lied)] = known  # as if the rows had said another day
-        [finding] = verify([[lied]], books.sender, journal, file=FILE).findings
+        [finding] = verify([[pack(lied)]], books.sender, journal, file=FILE).findings
     assert finding.problem == (
         f"invoice {known.id}: it was issued at {first.issued_at:%Y-%m-%dT%H:%M:%SZ} and not at "
         f"{first.ending_before:%Y-%m-%dT%H:%M:%SZ}"
@@ -405,12 +463,12 @@ def test_what_changed_afterwards_is_found(books: Books, tmp_path: Path):
 def test_a_draw_that_the_ledger_does_not_have_is_found(books: Books, tmp_path: Path):
     groups = groups_of(books)
     imported(books, tmp_path, groups)
-    first = groups[0][0].invoice
+    first = groups[0][0].packed.unpacked()
     with journal_in(tmp_path) as journal:
         known = journal.imported(content_key(first))
         assert known is not None
         [balance, *_] = known.draws
         more = {**known.draws, balance: known.draws[balance] + Decimal("0.5")}
         journal._imported[known.key] = type(known)(known.key, known.id, known.total, known.expected, more)
-        [finding] = verify([[first]], books.sender, journal, file=FILE).findings
+        [finding] = verify([[pack(first)]], books.sender, journal, file=FILE).findings
     assert finding.problem.startswith(f"invoice {known.id} took {more[balance]:f} from balance {balance}, whose ledger")

@@ -84,9 +84,15 @@ def test_a_date_is_read_in_the_forms_that_are_listed(text: str, formats: tuple[s
 
 
 def test_calendars_begin_where_they_begin():
-    assert month_of(seconds("2024-12-31"), 1) == (seconds("2024-12-01"), seconds("2025-01-01"))
-    assert month_of(seconds("2024-05-31"), 3) == (seconds("2024-04-01"), seconds("2024-07-01"))
-    assert month_of(seconds("2024-05-31"), 12) == (seconds("2024-01-01"), seconds("2025-01-01"))
+    days = DateReader(("iso",), "America/New_York", is_hourly=False)
+    hours = DateReader(("iso",), "America/New_York", is_hourly=True)
+
+    assert month_of(seconds("2024-12-31")) == (seconds("2024-12-01"), seconds("2025-01-01"))
+    assert days.calendar(seconds("2024-05-31"), 3) == (seconds("2024-04-01"), seconds("2024-07-01"))
+    assert days.calendar(seconds("2024-05-31"), 12) == (seconds("2024-01-01"), seconds("2025-01-01"))
+    november = seconds("2024-11-01T04:00:00Z"), seconds("2024-12-01T05:00:00Z")  # clocks change in between
+    assert hours.calendar(seconds("2024-11-30T12:00:00Z"), 1) == november
+    assert hours.calendar(seconds("2024-12-01T04:59:59Z"), 1) == november
 
 
 def test_the_last_second_of_a_day_is_no_exclusive_end(desk: Desk):

@@ -14,6 +14,8 @@ import pytest
 from builders import utc
 from importer.files import Desk, line, only, told
 
+from metronome_sandbox.importer.proposal import propose
+
 ROW: dict[str, Any] = {
     "invoice": "A-1",
     "customer": "Acme Inc",
@@ -280,3 +282,25 @@ def test_an_export_longer_than_the_buffer_is_read_piece_by_piece(stripe: Desk):
     staging = stripe.read(listed(stripe_invoice("S-1", JUNE, JULY, *lines)))
 
     assert (len(only(staging).lines), only(staging).total) == (1000, 1000)
+
+
+def test_a_mapping_is_proposed_for_an_export_of_stripe(stripe: Desk):
+    text = listed(stripe_invoice("S-1", JUNE, JULY, stripe_line(500, 1000, JUNE, JULY), customer_name="Stripe Inc"))
+    path = stripe.folder / "export.json"
+    path.write_text(text)
+
+    stripe.mapping = propose(path, stripe.target.catalog)
+
+    assert "product: {column: line.product, by: custom_field, field: stripe}" in stripe.mapping
+    assert only(stripe.read(text, "export.json")).total == 500
+
+
+def test_a_mapping_is_proposed_for_parquet(desk: Desk):
+    path = parquet(desk)
+
+    desk.mapping = propose(path, desk.target.catalog)
+
+    assert "format: parquet" in desk.mapping
+    assert 'units: "?"' in desk.mapping
+    desk.saying("units: cents")
+    assert only(desk.read_file(path)).total == 1

@@ -2,34 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable
 from contextlib import closing
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from importer.reconciling import OLD_YEAR, Account, Books
 
-from metronome_sandbox.client.asking import CannotAsk
+from metronome_sandbox.client.asking import Answer, CannotAsk, encode, value_of
 from metronome_sandbox.client.sending import Sender
+from metronome_sandbox.importer import preview
 from metronome_sandbox.importer.legacy import LegacyInvoice
 from metronome_sandbox.importer.preview import Outcome, Previewed, Refused, previews
-from metronome_sandbox.serving import BackgroundServer
-from metronome_sandbox.toolkit.sandboxes import Sandbox, start_server
 
 PATH = "/v1/contracts/createHistoricalInvoices"
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[BackgroundServer]:
-    server = start_server()
-    yield server
-    server.stop()
-
-
 @pytest.fixture
-def books(server) -> Iterator[Books]:
-    with closing(Sandbox.of(server)) as sandbox, closing(Books(sandbox)) as books:
-        yield books
+def books(company) -> Books:
+    return company
 
 
 def months(books: Books, account: Account, product: str, *quantities, **more) -> list[LegacyInvoice]:
@@ -152,6 +144,19 @@ def test_balances_are_in_doubt_where_a_repeated_invoice_costs_something_else_as_
     assert "invoice Acme-1 comes to something else without its subtotals" in february.doubt
 
 
+def test_balances_are_in_doubt_where_a_repeated_invoice_takes_something_else_of_them(books):
+    calls = books.product("Calls", 10)
+    books.rate(calls, 20, starting_at="2024-01-06T00:00:00Z")
+    acme = books.account(prepaid=5000)
+    days = [10] * 10
+
+    # The commit pays all of January: 1500 by day, and 1000 as a whole. Its total is 0 both times.
+    january, february = books.outcomes(months(books, acme, calls, days, days), max_bytes=2500)
+
+    assert (january.preview.total, january.doubt) == (0, None)
+    assert "invoice Acme-1 comes to something else without its subtotals" in february.doubt
+
+
 def test_balances_are_in_doubt_where_even_the_wholes_do_not_fit(books):
     calls = books.product("Calls", 10)
     acme = books.account(prepaid=1500)
@@ -187,7 +192,7 @@ def test_a_refused_invoice_is_named_and_the_others_go_on(books):
     found = books.outcomes([first, second, third])
 
     refused = next(each for each in found if isinstance(each, Refused))
-    assert refused.invoice is second
+    assert refused.invoice == second
     assert refused.message.startswith("invoice Acme-2.usage_line_items[1]")
     assert refused.rows == line.rows
     previewed = {each.invoice.number: each for each in found if isinstance(each, Previewed)}
@@ -224,6 +229,18 @@ def test_a_refusal_that_names_no_invoice_is_found_by_asking_for_each(books):
     assert sizes(books) == [3, 1, 1, 1, 2]
 
 
+def test_invoices_that_are_refused_only_together_are_previewed_one_by_one(books):
+    calls = books.product("Calls", 10)
+    acme = books.account(prepaid=1500)
+    books.sandbox.faults.status(400, "createHistoricalContractUsageInvoices-v1", message="too many", count=1)
+
+    found = books.outcomes(months(books, acme, calls, 100, 100))
+
+    # Each by itself finds the whole commit.
+    assert totals(found) == {"Acme-1": 0, "Acme-2": 0}
+    assert "refuses this customer's invoices together (too many)" in found[1].doubt
+
+
 def test_a_customer_whose_preview_the_server_breaks_on_keeps_nobody_else_from_theirs(books, monkeypatch):
     monkeypatch.setattr("metronome_sandbox.importer.preview.PAUSE_SECONDS", 0)
     calls = books.product("Calls", 10)
@@ -255,6 +272,43 @@ def test_a_token_that_opens_nothing_ends_it(books):
 
     with pytest.raises(CannotAsk, match="answered 403: not yours"):
         books.outcomes(months(books, acme, calls, 1))
+
+
+def test_previews_that_come_in_another_order_find_their_invoices(books, monkeypatch):
+    calls = books.product("Calls", 10)
+    invoices = months(books, books.account(), calls, 1, 2, 3)
+
+    original = preview.ask
+    monkeypatch.setattr(
+        preview,
+        "ask",
+        lambda sender, path, body: turned(original(sender, path, body), lambda data: data[::-1]),
+    )
+
+    assert totals(books.outcomes(invoices)) == {"Acme-1": 10, "Acme-2": 20, "Acme-3": 30}
+
+
+def test_an_answer_that_lacks_an_invoice_is_no_preview(books, monkeypatch):
+    calls = books.product("Calls", 10)
+    invoices = months(books, books.account(), calls, 1, 2)
+
+    original = preview.ask
+    monkeypatch.setattr(
+        preview,
+        "ask",
+        lambda sender, path, body: turned(original(sender, path, body), lambda data: data[1:]),
+    )
+
+    said = "the answer has 1 invoices for 2 that were sent"
+    assert totals(books.outcomes(invoices)) == {"Acme-1": said, "Acme-2": said}
+
+
+def turned(answer: Answer, change: Callable[[Any], Any]) -> Answer:
+    """Return an answer with its list changed, if it is one of previews."""
+    value = value_of(answer)
+    if "data" not in value or not any("line_items" in each for each in value["data"]):
+        return answer
+    return answer._replace(body=encode({"data": change(value["data"])}))
 
 
 def test_quantities_keep_twelve_decimals(books):

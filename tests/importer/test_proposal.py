@@ -180,3 +180,19 @@ def test_a_file_without_rows_has_nothing_to_look_at(desk: Desk, tmp_path: Path):
         proposed(desk, "a,b\n")
     with pytest.raises(Unusable, match="is empty"):
         proposed(desk, "")
+
+
+def test_dates_of_five_forms_are_asked_about_and_a_typing_error_hides_no_column(desk: Desk):
+    days = ["2024-06-01", "02.06.2024", "06/03/2024", "4 Jun 2024", "June 5, 2024"]
+    rows = "".join(f'Globex,API calls,{"1O" if place == 2 else place},"{day}"\n' for place, day in enumerate(days))
+
+    mapping = proposed(desk, f"customer,product,qty,date\n{rows}")
+
+    assert {'dates: "?"', "date: date", "quantity: qty", "period: month"} <= set(fields(mapping))
+    assert "# by its name, and most of it, 4, are numbers" in mapping
+
+
+def test_a_name_in_other_capitals_is_suggested(desk: Desk):
+    mapping = proposed(desk, "customer,product,qty,day\nGlobex,API calls,1,2024-06-01\nACME,API calls,1,2024-06-01\n")
+
+    assert "# ACME is no customer of the target; did you mean Acme Inc?" in mapping

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import resource
 import sys
-from collections.abc import Iterator
 from contextlib import closing
 from datetime import timedelta
 from decimal import Decimal
@@ -18,21 +17,12 @@ from metronome_sandbox.importer.legacy import LegacyInvoice, LegacyLine
 from metronome_sandbox.importer.preview import CreditType, Previewed, PreviewInvoice, PreviewLine
 from metronome_sandbox.importer.rates import ContractRates
 from metronome_sandbox.importer.reconcile import judge, reconcile
-from metronome_sandbox.serving import BackgroundServer
-from metronome_sandbox.toolkit.sandboxes import Sandbox, start_server
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[BackgroundServer]:
-    server = start_server()
-    yield server
-    server.stop()
+from metronome_sandbox.toolkit.sandboxes import Sandbox
 
 
 @pytest.fixture
-def books(server) -> Iterator[Books]:
-    with closing(Sandbox.of(server)) as sandbox, closing(Books(sandbox)) as books:
-        yield books
+def books(company) -> Books:
+    return company
 
 
 # Which line answers which
@@ -180,6 +170,24 @@ def test_lines_that_make_up_for_each_other_are_out_of_tolerance(books):
     assert (judged.comparison.difference, judged.state) == (0, State.OUT)
 
 
+def test_digits_that_an_answer_does_not_have_are_no_difference():
+    # 15 significant digits are answered of 1234567890.1234567
+    invoice = LegacyInvoice(
+        **{
+            **as_dict(plain_invoice()),
+            "lines": (plain_line("1234567890.1234567"),),
+            "total": Decimal("1234567890.1234567"),
+        }
+    )
+
+    states = [
+        judge(Previewed(invoice, plain_preview(plain_part(answered))), nobody(), Decimal(0)).state
+        for answered in ("1234567890.12346", "1234567890.12356")
+    ]
+
+    assert states == [State.EQUAL, State.OUT]
+
+
 def test_other_currencies_count_whole_units(server):
     with closing(Sandbox.of(server)) as sandbox:
         euro = next(
@@ -194,7 +202,7 @@ def test_other_currencies_count_whole_units(server):
             ]
 
     assert [each.state for each in states] == [State.EQUAL, State.WITHIN, State.OUT]
-    assert states[0].currency == Currency(euro, "EUR", Decimal(1), CENT)
+    assert states[0].figures.currency == Currency(euro, "EUR", Decimal(1), CENT)
 
 
 def test_an_invoice_of_nothing_is_equal(books):

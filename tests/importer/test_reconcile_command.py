@@ -14,8 +14,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from metronome_sandbox.cli import main
-from metronome_sandbox.serving import BackgroundServer
-from metronome_sandbox.toolkit.sandboxes import Sandbox, start_server
+from metronome_sandbox.toolkit.sandboxes import Sandbox
 
 MAPPING = """\
 units: dollars
@@ -40,13 +39,6 @@ INV-7,Acme Inc,API calls,2024-07-01,2024-07-31,3000,30000.00,30059.00
 INV-7,Acme Inc,Storage,2024-07-01,2024-07-31,130,59.00,30059.00
 """
 DISCOUNTED = RIGHT.replace("30000.00,30059.00", "27000.00,27059.00").replace("59.00,30059.00", "59.00,27059.00")
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[BackgroundServer]:
-    server = start_server()
-    yield server
-    server.stop()
 
 
 @pytest.fixture

@@ -17,17 +17,9 @@ from rich.console import Console
 
 from metronome_sandbox.importer.reconcile import Reconciliation
 from metronome_sandbox.importer.report import WIDTH, CannotWrite, check_places, show, show_at, verdict, write
-from metronome_sandbox.serving import BackgroundServer
-from metronome_sandbox.toolkit.sandboxes import Sandbox, start_server
+from metronome_sandbox.toolkit.sandboxes import Sandbox
 
 EVIL = "=cmd|'/c calc'!A1 <script>alert(1)</script> \x1b[31m"
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[BackgroundServer]:
-    server = start_server()
-    yield server
-    server.stop()
 
 
 @pytest.fixture(scope="module")

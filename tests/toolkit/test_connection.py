@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
+from time import sleep
 
 import pytest
 
@@ -26,11 +27,22 @@ class Strange(BaseHTTPRequestHandler):
             self.send_header("Location", "http://elsewhere.invalid/")
             self.end_headers()
             return
+        if self.path.endswith(("/flood", "/drip")):
+            self._never_end(b" " * 1024 * 1024 if self.path.endswith("/flood") else b" ")
+            return
         body = b"null" if "/null/" in self.path else b"<html>Welcome</html>"
         self.send_response(200)
         self.send_header("Content-Length", str(len(body) + (5 if self.path.endswith("/short") else 0)))
         self.end_headers()
         self.wfile.write(body)
+
+    def _never_end(self, part: bytes) -> None:
+        self.send_response(200)
+        self.end_headers()
+        with suppress(OSError):
+            for _ in range(300):
+                self.wfile.write(part)
+                sleep(0 if len(part) > 1 else 0.02)
 
     def log_message(self, *_: object) -> None:
         pass
@@ -74,6 +86,22 @@ def test_an_answer_that_ends_early_is_none_and_the_next_call_works(connection):
         connection.send("GET", "/short")
 
     assert connection.send("GET", "/page").status == 200
+
+
+def test_an_answer_of_300_mb_is_not_read_to_its_end(strange):
+    with (
+        closing(Connection(strange, "secret", most_bytes=4 * 1024 * 1024)) as connection,
+        pytest.raises(CallFailed, match="GET /flood: the answer has more than 4 MB"),
+    ):
+        connection.send("GET", "/flood")
+
+
+def test_an_answer_by_drops_is_not_waited_for(strange):
+    with (
+        closing(Connection(strange, "secret", timeout_seconds=0.3)) as connection,
+        pytest.raises(CallFailed, match=r"GET /drip: the answer took more than 0\.3 s"),
+    ):
+        connection.send("GET", "/drip")
 
 
 def test_a_host_that_is_not_there_is_named_with_the_call():

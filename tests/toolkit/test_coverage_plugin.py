@@ -97,6 +97,34 @@ def test_it(metronome_sandbox, number):
     }
 
 
+def test_tests_elsewhere_than_in_a_sandbox_are_counted_as_not_being_in_it(tmp_path: Path):
+    (tmp_path / "conftest.py").write_text("""
+from metronome_sandbox.toolkit import connection
+
+
+def send(self, method, path, body=None, headers=None):
+    return connection.Answer(404, {}, b"{}")
+
+
+connection.Connection.send = send
+""")
+    (tmp_path / "test_it.py").write_text("""
+import pytest
+
+
+@pytest.mark.metronome(writes=False)
+def test_it(metronome_sandbox):
+    pass
+""")
+    command = [sys.executable, "-B", "-m", "pytest", *OPTIONS, "--metronome-target", "http://127.0.0.1:9"]
+    environment = {"PYTHONPATH": str(ROOT / "src"), "METRONOME_BEARER_TOKEN": "t", **ALONE}
+
+    done = run([*command, "--metronome-coverage", "coverage.html"], tmp_path, **environment)
+
+    assert done.returncode == 0, done.stdout
+    assert "tests that are not in it, since no sandbox tells their calls: 1\n" in done.stdout
+
+
 @pytest.mark.parametrize("file", ["coverage.xml", "no/coverage.json"])
 def test_a_file_that_cannot_be_is_refused_before_any_test_runs(tmp_path: Path, file: str):
     done = pytest_run(tmp_path, "--metronome-coverage", file)

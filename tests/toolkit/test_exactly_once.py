@@ -17,6 +17,7 @@ from toolkit.runs import ALONE, PLUGIN
 from metronome_sandbox.cli import main
 from metronome_sandbox.serving import BackgroundServer
 from metronome_sandbox.toolkit.exactly_once.judgement import Ending, Verdict, judge
+from metronome_sandbox.toolkit.exactly_once.runs import Run, Runner, Told
 from metronome_sandbox.toolkit.exactly_once.worlds import World, told, world_of
 from metronome_sandbox.toolkit.sandboxes import Sandbox, start_server
 
@@ -126,6 +127,22 @@ def test_a_second_commit_is_told_in_money_and_in_rows(tenants):
     # 500 of the contract's own commit and 300 for each top-up; each top-up is billed.
     assert lines[:2] == ["sum of balances: 800 -> 1100", "sum of invoices: 300 -> 600"]
     assert {"balances: 1 more", "invoices: 1 more"} <= set(lines)
+
+
+def test_money_is_added_up_in_each_unit_and_void_invoices_are_none():
+    now = datetime.now(UTC).isoformat()
+    things = {
+        "usage invoice 1": {"status": "DRAFT", "total": "5"},
+        "usage invoice 2": {"status": "FINALIZED", "total": "0.1", "unit": "AUD"},
+        "scheduled invoice 3": {"status": "FINALIZED", "total": "7"},
+        "usage invoice 4": {"status": "VOID", "total": "100"},
+        "credit balance 5": {"balance": "20", "unit": "AUD"},
+        "customer 6": {"name": "Acme"},
+    }
+
+    world = world_of({"snapshot": {"state": {"store": {}}}, "things": things, "began_at": now, "ended_at": now})
+
+    assert world.money == {"invoices": 12, "invoices in AUD": Decimal("0.1"), "balances in AUD": 20}
 
 
 # Judgement
@@ -316,6 +333,19 @@ def test_an_operation_that_nobody_calls_is_wrong_usage(tmp_path: Path, monkeypat
 
     assert done.exit_code == 2
     assert "did you mean createCustomer-v1?" in done.stderr
+
+
+def test_a_run_that_hangs_is_stopped_and_has_no_result(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    (tmp_path / "test_client.py").write_text("from time import sleep\n\ndef test_it(): sleep(60)\n")
+    for name, value in {**ALONE, "PYTEST_PLUGINS": PLUGIN}.items():
+        monkeypatch.setenv(name, value)
+    runner = Runner([str(tmp_path)], jobs=1)
+    runner.limit_seconds = 1
+
+    result = runner.one(Run(None, None))
+
+    assert result.status < 0
+    assert result.tests.get("test_client.py::test_it", Told()).ending("createCustomer-v1").world is None
 
 
 @pytest.mark.parametrize(

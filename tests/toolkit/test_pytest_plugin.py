@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 from toolkit.runs import PLUGIN, Run, runner
+from toolkit.servers import answering, says
 
 from metronome_sandbox.demo import running
 
@@ -372,6 +373,32 @@ def test_a_target_where_nobody_answers_is_one_sentence(run):
     result.assert_outcomes(errors=3)
     result.stdout.fnmatch_lines(["--metronome-target http://127.0.0.1:9: GET /sandbox/health: *refused*"])
     assert "Traceback" not in result.stdout.str()
+
+
+@pytest.mark.parametrize(
+    ("answer", "scheme", "said"),
+    [
+        (says(b" " * 1024 * 1024 * 2), "http", "GET /sandbox/health: the answer has more than 1 MB"),
+        (says(b"{}"), "https", "GET /sandbox/health: *SSL*"),
+    ],
+    ids=["long", "no TLS"],
+)
+def test_a_target_that_is_no_api_is_one_sentence(run, answer, scheme, said):
+    with answering(answer) as url:
+        result = run(READS_AND_WRITES, "--metronome-target", url.replace("http", scheme), "-k", "reads")
+
+    result.assert_outcomes(errors=1, deselected=2)
+    result.stdout.fnmatch_lines([f"--metronome-target {scheme}://*: {said}"])
+    assert "Traceback" not in result.stdout.str()
+
+
+def test_a_page_for_people_is_no_sandbox_and_no_api(run, monkeypatch):
+    monkeypatch.setenv("METRONOME_BEARER_TOKEN", "secret")
+    with answering(says(b"<html>Welcome</html>", content_type="text/html")) as url:
+        result = run(READS_AND_WRITES, "--metronome-target", url, "-k", "reads")
+
+    result.assert_outcomes(failed=1, deselected=2)
+    result.stdout.fnmatch_lines(["E *CallFailed: GET /v1/customers?limit=1 answered 200: no JSON: b'<html>*"])
 
 
 def test_a_target_that_is_none_is_wrong_usage(run):

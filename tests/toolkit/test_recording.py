@@ -468,6 +468,15 @@ def test_an_entry_that_is_none_is_refused_with_the_place(tmp_path: Path, broken:
     assert problem in str(refused.value)
 
 
+def test_a_file_of_300_mb_is_refused_before_it_is_read(tmp_path: Path):
+    file = tmp_path / "some.har"
+    with file.open("w") as large:
+        large.truncate(300 * 1024 * 1024)
+
+    with pytest.raises(BadRecording, match=r"some\.har has 300 MB; a recording may have 256"):
+        load(file)
+
+
 def test_a_file_that_is_not_there_is_said(tmp_path: Path):
     with pytest.raises(BadRecording, match=r"nowhere\.har cannot be read: No such file"):
         load(tmp_path / "nowhere.har")
@@ -538,6 +547,13 @@ def test_a_batch_of_a_thousand_events_is_altered_in_some_places_only():
     assert mutation_score(Recording([exchange("POST", "/v1/ingest", events)])).altered == 200
 
 
+def test_a_body_of_a_megabyte_is_altered_in_a_few_places_only():
+    world = {f"customer {number}": "x" * 1000 for number in range(1000)}
+
+    # 16 MB of alterations together: 17 bodies
+    assert mutation_score(Recording([exchange("PUT", "/sandbox/snapshot", world)])).altered == 17
+
+
 # --- the command
 
 
@@ -552,10 +568,23 @@ def test_the_command_answers_and_tells_what_it_could_not(recorded: tuple[Path, l
     assert "0 of 84 altered requests would still have been answered: 0%" in command.err
 
 
-def test_the_command_refuses_what_is_no_recording(tmp_path: Path):
-    (tmp_path / "page.har").write_text("<html>")
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("<html>", "is no HAR file"),
+        (
+            json.dumps({"log": {"entries": [entry("https://www.example.com/")]}}),
+            "none of them is a call of the billing",
+        ),
+    ],
+    ids=["html", "browser"],
+)
+def test_the_command_refuses_what_is_no_recording(tmp_path: Path, text: str, said: str):
+    (tmp_path / "page.har").write_text(text)
     with Command("replay", "page.har", "--port", "0", folder=tmp_path) as command:
         status = command.end()
 
     assert (status, command.out) == (2, "")
-    assert command.err.startswith("metronome-sandbox: page.har is no HAR file")
+    assert command.err.startswith("metronome-sandbox: page.har ")
+    assert said in command.err
+    assert "Traceback" not in command.err

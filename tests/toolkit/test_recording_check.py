@@ -124,6 +124,16 @@ def test_another_document_is_what_a_recording_is_held_to(tmp_path: Path) -> None
     assert "shoe_size: required, but missing" in result.stdout
 
 
+def test_a_document_that_leaves_its_file_cannot_be_used(tmp_path: Path) -> None:
+    paths = {"/v1/customers": {"$ref": "https://example.com/api.json#/x"}}
+    (tmp_path / "api.json").write_text(json.dumps({"openapi": "3.0.3", "info": {}, "paths": paths}))
+
+    result = run(tmp_path, FINE, "--document", tmp_path / "api.json")
+
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "leaves the document; bundle it" in result.stderr
+
+
 def test_html_in_place_of_json_is_a_finding_and_no_traceback(tmp_path: Path) -> None:
     page = exchange("GET", "/v1/customers", None, b"<html>Log in</html>")
 
@@ -172,10 +182,13 @@ def test_options_about_an_api_are_wrong_usage(tmp_path: Path, options: list[str]
         ("<html>", "is no HAR file, which is JSON"),
         ('{"log": {"entries": []}}', "none of them is a call of the billing API"),
         ('{"log": {"entries": [{}]}}', "log.entries[0].request: expected an object, received null"),
+        (300 * 1024 * 1024, "has 300 MB; a recording may have 256"),
     ],
+    ids=["html", "empty", "half", "300 MB"],
 )
-def test_what_is_no_recording_is_told_in_one_line(tmp_path: Path, text: str, said: str) -> None:
-    (tmp_path / "calls.har").write_text(text)
+def test_what_is_no_recording_is_told_in_one_line(tmp_path: Path, text: str | int, said: str) -> None:
+    with (tmp_path / "calls.har").open("w") as file:
+        _ = file.truncate(text) if isinstance(text, int) else file.write(text)
 
     result = CliRunner().invoke(main, ["check", "--recording", str(tmp_path / "calls.har")], catch_exceptions=False)
 

@@ -14,7 +14,7 @@ from metronome import APIConnectionError, AsyncMetronome, Metronome
 
 from metronome_sandbox.listening import CONNECTIONS_LOG, CannotServe, ConnectionDropped
 from metronome_sandbox.serving import BackgroundServer
-from metronome_sandbox.toolkit.connection import CallFailed
+from metronome_sandbox.toolkit.connection import CallFailed, Connection
 from metronome_sandbox.toolkit.sandboxes import MayNotWrite, NeedsSandbox, Sandbox, is_sandbox, start_server
 
 AUGUST = "2024-08-15"
@@ -91,6 +91,30 @@ def test_an_answer_that_is_lost_is_lost_to_a_client_of_the_application_too(sandb
 
     assert isinstance(failed.value.__cause__, ConnectionDropped)
     assert names(sandbox) == ["Acme"]
+
+
+def test_a_fault_may_last_through_a_scenario_and_a_snapshot(sandbox):
+    sandbox.faults.last("status", "createCustomer-v1", call=3, status=503)
+    sandbox.call("POST", "/v1/customers", {"name": "first"})
+    sandbox.load("acme")
+    sandbox.call("POST", "/v1/customers", {"name": "second"})
+    sandbox.restore(sandbox.snapshot())
+
+    with pytest.raises(CallFailed, match="503"):
+        sandbox.call("POST", "/v1/customers", {"name": "third"})
+    sandbox.restore(sandbox.snapshot())
+
+    sandbox.call("POST", "/v1/customers", {"name": "fourth"})
+
+
+def test_calls_of_the_fixture_are_told_from_those_of_the_client_where_that_is_asked_for(sandbox):
+    sandbox.own_calls = set()
+    client = Connection(sandbox.base_url, sandbox.token)
+    for made_by in (sandbox.call, client.ok, sandbox.call):
+        made_by("POST", "/v1/customers", {"name": "Acme"})
+    client.close()
+
+    assert [call.is_own for call in sandbox.requests] == [True, False, True]
 
 
 def test_a_dropped_connection_is_no_error_in_anybodys_log(sandbox, caplog):

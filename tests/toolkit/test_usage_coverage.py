@@ -165,6 +165,13 @@ def test_a_recording_is_a_source_and_its_pages_are_tests(tmp_path: Path):
     assert "secret" not in json.dumps(tree)
 
 
+def test_a_call_without_an_answer_counts_for_what_it_sent():
+    tree = of(Call("POST", "/v1/customers", 0, {"name": "Acme"}))
+
+    operation = tree["operations"]["createCustomer-v1"]
+    assert (operation["sent"]["name"]["times"], operation["statuses"], operation["read"]) == (1, {}, {})
+
+
 def test_a_body_that_was_cut_is_told():
     tree = of(Call("POST", "/v1/customers", 200, '{"name": "Acm', '{"data": {"id"'))
 

@@ -39,6 +39,13 @@ MOST_MONTHS = 240
     help="ndjson has the requests of the API, csv and parquet have tables.",
 )
 @click.option(
+    "--granularity",
+    default="day",
+    show_default=True,
+    type=click.Choice(["day", "hour"]),
+    help="What a subtotal is the quantity of. Nothing else differs.",
+)
+@click.option(
     "--out",
     required=True,
     metavar="DIR",
@@ -47,9 +54,16 @@ MOST_MONTHS = 240
 )
 @click.option("--shard", default="1/1", metavar="N/OF", help="Make every OF-th part only; all shards make one world.")
 @click.option("--report", "reports", is_flag=True, help="Tell how real the world looks, and draw it.")
+@click.option("--legacy", is_flag=True, help="Also write the rows that an old billing system would export.")
+@click.option("--plant", is_flag=True, help="With --legacy: plant differences of each kind into a few of its invoices.")
 @click.option("--push", metavar="URL", help="Then load all of it into this sandbox or API.")
 @TOKEN
 @CONTROL_TOKEN
+@click.option(
+    "--without-invoices",
+    is_flag=True,
+    help="With --push: load catalog, customers and contracts only, for an import to bring the invoices.",
+)
 @click.option("--yes-write-to", metavar="HOST", help="Push to this host although it is not this machine.")
 def generate(
     profile: str,
@@ -58,22 +72,30 @@ def generate(
     seed: int,
     start: str,
     format: str,
+    granularity: str,
     out: Path,
     shard: str,
     reports: bool,
+    legacy: bool,
+    plant: bool,
     push: str | None,
     token: str,
     control_token: str | None,
+    without_invoices: bool,
     yes_write_to: str | None,
 ) -> None:
     """Make years of contracts and invoices of companies that never were, from one seed.
 
     Exit status 1 means that what was pushed came to another total than it should.
     """
+    if plant and not legacy:
+        raise click.UsageError("--plant plants into what --legacy writes; give both")
+    if without_invoices and push is None:
+        raise click.UsageError("--without-invoices says what --push loads; give both")
     with extra("generate"):
         from metronome_sandbox.generator import command
         from metronome_sandbox.generator.push import Target
-    target = None if push is None else Target(push, token, control_token, yes_write_to)
+    target = None if push is None else Target(push, token, control_token, yes_write_to, without_invoices)
     sys.exit(
         command.run(
             profile=profile,
@@ -82,8 +104,11 @@ def generate(
             seed=seed,
             start=start,
             format=format,
+            granularity=granularity,
             out=out,
             shard=shard,
+            legacy=legacy,
+            plants=plant,
             target=target,
             reports=reports,
         )

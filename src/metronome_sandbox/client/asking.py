@@ -57,11 +57,11 @@ class Channel(Protocol):
         """Return the answer to one call; ``body`` is JSON to be, None for no body."""
 
 
-class OpenChannel(Protocol):
-    """A channel that also takes headers of a call."""
+class HeaderChannel(Protocol):
+    """A channel whose calls may have headers of their own."""
 
     def send(self, method: str, path: str, body: Any = None, headers: Mapping[str, str] | None = None, /) -> Answer:
-        """Return the answer to one call, as a :class:`Channel` does."""
+        """Return the answer to one call."""
 
 
 def value_of(answer: Answer) -> Any:

@@ -313,12 +313,11 @@ def _trouble(answer: Answer, *, may_be_ours: bool) -> str | None:
         return None
     if status == CONFLICT or status in TOO_EARLY or wish == "true":
         return f"{status} {message_of(answer)}"
-    if 200 <= status < 300 and "json" in answer.headers.get("content-type", "") and not _is_json(answer.body):
-        return f"{status} with broken JSON"
-    return None
+    is_json = "json" in answer.headers.get("content-type", "") and bool(answer.body)
+    return f"{status} with broken JSON" if 200 <= status < 300 and is_json and not _is_whole(answer.body) else None
 
 
-def _is_json(body: bytes) -> bool:
+def _is_whole(body: bytes) -> bool:
     try:
         msgspec.json.decode(body, type=msgspec.Raw)
     except msgspec.DecodeError:

@@ -89,14 +89,14 @@ def remove_leftovers(folder: Path) -> None:
 
 
 def hash_of(path: Path) -> tuple[str, int] | None:
-    """Return a file's SHA-256 and size in bytes, None where there is none."""
+    """Return a file's SHA-256 and size in bytes, None where none can be read."""
     found, size = sha256(), 0
     try:
         with path.open("rb") as file:
             while block := file.read(BUFFER_BYTES):
                 found.update(block)
                 size += len(block)
-    except FileNotFoundError:
+    except OSError:
         return None
     return found.hexdigest(), size
 

@@ -16,7 +16,10 @@ from metronome_sandbox.client.progress import watched
 from metronome_sandbox.client.terminal import plain
 from metronome_sandbox.generator import making
 from metronome_sandbox.generator.aside import CannotWrite
+from metronome_sandbox.generator.legacy import FOLDER as LEGACY_FOLDER
+from metronome_sandbox.generator.legacy import write_legacy
 from metronome_sandbox.generator.plan import Plan, Shard, WrongUse, month_of, versions_for
+from metronome_sandbox.generator.plants import Gardener
 from metronome_sandbox.generator.push import Target, push
 from metronome_sandbox.generator.push_customer import Difference, is_same
 from metronome_sandbox.generator.sums import COUNTS, Sums
@@ -36,23 +39,27 @@ def run(
     seed: int,
     start: str,
     format: str,
+    granularity: str,
     out: Path,
     shard: str,
+    legacy: bool = False,
+    plants: bool = False,
     target: Target | None = None,
     reports: bool = False,
 ) -> int:
     """Do what ``generate`` is asked for; return the exit status."""
     try:
-        plan = Plan(profile, seed, month_of(start), months, customers, format, versions_for(format))
+        plan = Plan(profile, seed, month_of(start), months, customers, format, granularity, versions_for(format))
         world = World(plan)
         sums = _files(world, out, Shard.parse(shard))
         if reports:
             _report(world, out)
-        if target is None:
-            return FINE
-        if sums is None:
-            raise WrongUse("--push: parts of other shards are missing; push when all of them are in --out")
-        return _push(world, out, target, sums.money.total)
+        if sums is None and (legacy or target is not None):
+            option = "--legacy" if legacy else "--push"
+            raise WrongUse(f"{option}: parts of other shards are missing; wait until all of them are in --out")
+        if legacy:
+            _legacy(world, out, plants=plants)
+        return FINE if target is None or sums is None else _push(world, out, target, sums.money.total)
     except (WrongUse, CannotWrite, CannotAsk) as error:
         print(f"metronome-sandbox: {error}", file=sys.stderr)
         return WRONG_USAGE
@@ -112,17 +119,30 @@ def _report(world: World, folder: Path) -> None:
     print(f"pictures: {folder / realism_report.PAGE}, {folder / realism_report.PICTURE}")
 
 
+def _legacy(world: World, folder: Path, *, plants: bool) -> None:
+    gardener = Gardener(world.catalog) if plants else None
+    with watched("legacy", world.plan.customers, "customers") as advance:
+        for _ in write_legacy(world, folder, gardener):
+            advance()
+    print(f"{folder / LEGACY_FOLDER} holds the same invoices as an old system would export them, with a mapping")
+    if gardener is not None:
+        print("planted:", ", ".join(f"{kind} {count}" for kind, count in gardener.count.items()))
+
+
 def _push(world: World, folder: Path, target: Target, expected: Decimal) -> int:
     """Push a world whose files are all there, and tell whether the totals agree."""
     began = time.monotonic()
     outcome = push(world, folder, target)
     seconds = max(time.monotonic() - began, 1e-9)
-    table = Table(title=f"Pushed to {target.url}", title_justify="left", box=SIMPLE_HEAD, width=WIDTH)
+    table = Table(title=f"Pushed to {plain(target.url)}", title_justify="left", box=SIMPLE_HEAD, width=WIDTH)
     table.add_column("")
     table.add_column("", justify="right", no_wrap=True)
     table.add_row("customers", f"{outcome.customers:,}")
     if outcome.found:
         table.add_row("customers that were there already", f"{outcome.found:,}")
+    if target.without_invoices:
+        _console().print(table)
+        return FINE
     table.add_row("invoices", f"{outcome.invoices:,}")
     table.add_row("invoices with another total than expected", f"{len(outcome.differences):,}")
     table.add_section()

@@ -8,18 +8,23 @@ from decimal import Decimal
 
 from metronome_sandbox.generator.amounts import ZERO
 from metronome_sandbox.generator.months import months_after
-from metronome_sandbox.generator.profiles import Profile, Segment
+from metronome_sandbox.generator.profiles import Segment
 from metronome_sandbox.generator.streams import Stream
 from metronome_sandbox.generator.usage import Appetite
 from metronome_sandbox.generator.world import Balance, Contract, Override
 
 TERM_MONTHS = 12
 TRIAL_MONTHS = 3
-ONBOARDING_MONTHS = 6
+ONBOARDED, ONBOARDING_MONTHS, ONBOARDING_SHARE = 0.3, 6, 0.4
+"""How many of the larger customers get a credit to begin with, for how long, and as what share of a month's spend."""
 NARROW_FIRST, FREE_NEXT, COMMITS_LAST = 1, 10, 100
 """Priorities. What goes to some products only comes before what goes to all: then it does not matter which lines a
 balance pays for."""
 QUARTERS = 4
+PAID_BY_QUARTER = 0.25
+"""How many of the largest customers commit to each quarter apart."""
+DISCOUNTED, DEEPENED = 0.4, 0.25
+"""How many products of a customer have a discount, and how many discounts become deeper in the middle of the term."""
 VOLUME_DISCOUNTS = ((50_000_000, 12), (10_000_000, 8), (2_500_000, 5))
 """From so many cents of access on, so many hundredths are not charged."""
 
@@ -42,7 +47,7 @@ class Deal:
     renews: str | None
 
 
-def contract_of(profile: Profile, stream: Stream, segment: Segment, appetite: Appetite, deal: Deal) -> Contract:
+def contract_of(stream: Stream, segment: Segment, appetite: Appetite, deal: Deal) -> Contract:
     """Return the contract that a customer signs."""
     key = f"{deal.customer}-contract-{deal.term + 1}"
     ending_before = months_after(deal.starting_at, deal.months)
@@ -70,7 +75,7 @@ def _credits(stream: Stream, segment: Segment, appetite: Appetite, deal: Deal, k
     given = [
         Balance(f"{key}-trial", True, "Trial credit", amount, ZERO, start, months_after(start, until), FREE_NEXT, ())
     ]
-    if segment.commit_share is not None and stream.unit("onboarding") < 0.3:
+    if segment.commit_share is not None and stream.unit("onboarding") < ONBOARDED:
         until = min(ONBOARDING_MONTHS, deal.months)
         product = appetite.rates[0].product
         given.append(
@@ -78,7 +83,7 @@ def _credits(stream: Stream, segment: Segment, appetite: Appetite, deal: Deal, k
                 f"{key}-onboarding",
                 True,
                 "Onboarding credit",
-                rounded_cents(deal.monthly_spend * 0.4),
+                rounded_cents(deal.monthly_spend * ONBOARDING_SHARE),
                 ZERO,
                 start,
                 months_after(start, until),
@@ -96,7 +101,7 @@ def _commits(stream: Stream, segment: Segment, deal: Deal, key: str) -> list[Bal
     least, most = segment.commit_share
     share, quarterly = stream.units(f"commit/{deal.term}", 2)
     amount = rounded_cents(deal.monthly_spend * deal.months * (least + share * (most - least)))
-    by_quarter = segment.name == "enterprise" and deal.months == TERM_MONTHS and quarterly < 0.25
+    by_quarter = segment.name == "enterprise" and deal.months == TERM_MONTHS and quarterly < PAID_BY_QUARTER
     pieces = QUARTERS if by_quarter else 1
     each = deal.months // pieces
     return [
@@ -132,11 +137,11 @@ def _overrides(
     found: list[Override] = []
     for place, product in enumerate(products):
         wants, depth, steps = draws[3 * place : 3 * place + 3]
-        if wants >= 0.4:
+        if wants >= DISCOUNTED:
             continue
         level = int(depth * len(segment.discounts))
         multiplier = segment.discounts[level]
-        if steps < 0.25 and level + 1 < len(segment.discounts) and deal.months > 1:
+        if steps < DEEPENED and level + 1 < len(segment.discounts) and deal.months > 1:
             found.append(Override(product, multiplier, deal.starting_at, middle))
             found.append(Override(product, segment.discounts[level + 1], middle, ending_before))
         else:

@@ -94,17 +94,22 @@ class _Ndjson:
                 "request": world.contract(contract).body,
             }
             self._write("contracts", encode(line) + b"\n", 1)
-        lines: list[str] = []
+        pieces: list[str] = []
+        rows = 0
         for invoice in history.invoices:
+            rows += 1
             if invoice.corrects is not None:
-                lines.append(f'{{"operation":"void","key":"{invoice.corrects}"}}\n')
+                pieces.append(f'{{"operation":"void","key":"{invoice.corrects}"}}\n')
+                rows += 1
             of = money[invoice.key]
-            lines.append(
+            pieces.append(
                 f'{{"operation":"import","key":"{invoice.key}","gross":{of.gross},'
                 f'"paid_by_credits":{of.paid_by_credits},"paid_by_commits":{of.paid_by_commits},"total":{of.total},'
-                f'"invoice":{self._renderer.invoice(invoice, customer.key)}}}\n'
+                '"invoice":'
             )
-        self._write("invoices", "".join(lines).encode(), len(lines))
+            self._renderer.add(pieces, invoice, customer.key)
+            pieces.append("}\n")
+        self._write("invoices", "".join(pieces).encode(), rows)
 
     def end(self) -> None:
         pass

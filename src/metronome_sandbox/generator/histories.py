@@ -28,6 +28,8 @@ LEAST_GROWN, MOST_GROWN = 0.15, 6.0
 """No customer shrinks to less, or grows to more, than this many times its size."""
 SHORTEST_FIRST_TERM = 3
 RECENT_MONTHS = 3
+LEAST_GUESS, MOST_GUESS = 0.6, 1.1
+"""What a customer takes itself for when it signs, by what it is."""
 DECLINED = 0.7
 """A customer that uses less than this part of what it did is twice as ready to leave."""
 OUT_OF = 10_000
@@ -80,7 +82,7 @@ class Account:
     Attributes:
         size: Cents a month at list prices and full usage.
         is_old: Whether it was a customer before the months that are generated.
-        growth: How it grows, in standard deviations from others.
+        growth: Its own monthly growth, in thousandths.
         grown: Its size now by its first one.
         spent: Cents in each month so far; whole ones, since sums of floats differ between versions of Python.
     """
@@ -97,7 +99,8 @@ class Account:
     growth: float = field(init=False)
 
     def __post_init__(self) -> None:
-        self.growth = _normal()[self.stream.integers("growth", 1)[0] % POINTS]
+        drawn = _normal()[self.stream.integers("growth", 1)[0] % POINTS]
+        self.growth = self.profile.growth + self.segment.growth_spread * drawn
         self.appetite = appetite_of(self.profile, self.stream, self.segment.lines, self.size)
 
     def contracts(self, begin: date, months: int) -> Iterator[tuple[Contract, list[Invoice]]]:
@@ -107,7 +110,7 @@ class Account:
             starting_at = months_after(begin, len(self.spent))
             spend = self._expected_spend()
             deal = Deal(self.customer, term, starting_at, self._term_months(term), spend, renews)
-            contract = contract_of(self.profile, self.stream, self.segment, self.appetite, deal)
+            contract = contract_of(self.stream, self.segment, self.appetite, deal)
             yield contract, self._billed(contract, min(deal.months, months - len(self.spent)))
             term, renews = term + 1, contract.key
             if self._leaves(term):
@@ -136,9 +139,7 @@ class Account:
         profile, normal = self.profile, _normal()
         chance, noise, *draws = self.stream.integers(f"month/{number}", 5)
         if number:
-            growth = (
-                profile.growth + profile.growth_spread * self.growth + profile.growth_noise * normal[noise % POINTS]
-            )
+            growth = self.growth + profile.growth_noise * normal[noise % POINTS]
             self.grown = min(max(self.grown * (1000 + growth) / 1000, LEAST_GROWN), MOST_GROWN)
         ramp = profile.ramp_months
         level = self.grown * (ramp if self.is_old else min(number + 1, ramp)) / ramp
@@ -161,7 +162,7 @@ class Account:
     def _expected_spend(self) -> float:
         """Return what the customer thinks it will spend a month: at first a guess, then what it has spent."""
         if not self.spent:
-            return self.size * (0.6 + 0.5 * self.stream.unit("guess"))
+            return self.size * (LEAST_GUESS + (MOST_GUESS - LEAST_GUESS) * self.stream.unit("guess"))
         recent = self.spent[-RECENT_MONTHS:]
         return sum(recent) / len(recent)
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from enum import Enum
+from hashlib import sha256
 from pathlib import Path
 from typing import NamedTuple
 
 from metronome_sandbox.generator import manifest
-from metronome_sandbox.generator.aside import remove_leftovers, whole
+from metronome_sandbox.generator.aside import hash_of, remove_leftovers, whole
 from metronome_sandbox.generator.encoding import laid_out
 from metronome_sandbox.generator.formats import part_of
 from metronome_sandbox.generator.plan import Shard, claim
@@ -45,7 +46,7 @@ def make(world: World, folder: Path, shard: Shard) -> Iterator[Step]:
     remove_leftovers(folder)
     catalog = laid_out(world.catalog_json())
     file = folder / manifest.CATALOG_FILE
-    if not file.exists() or file.read_bytes() != catalog:
+    if hash_of(file) != (sha256(catalog).hexdigest(), len(catalog)):
         with whole(file, waits=True) as written:
             written.write(catalog)
     for part in filter(shard.has, range(plan.parts)):

@@ -68,6 +68,7 @@ class Segment:
         share: Of 100 customers, how many, from the smallest up.
         lines: The least and the most products and groups in use.
         churn: Of 1000 that come up for renewal, how many leave.
+        growth_spread: Standard deviation of monthly growth between customers, in thousandths; the larger, the steadier.
         commit_share: The least and the most of a year's expected spend that is committed to; None for pay as you go.
         discounts: Multipliers that overrides may have; empty for list prices.
         trial_share: Credit given at the start, as a share of a month's expected spend.
@@ -77,6 +78,7 @@ class Segment:
     share: int
     lines: tuple[int, int]
     churn: int
+    growth_spread: int
     commit_share: tuple[float, float] | None
     discounts: tuple[Decimal, ...]
     trial_share: float
@@ -89,6 +91,9 @@ class Bands:
     Attributes:
         top_tenth_share: Revenue (line amounts, before balances) of the tenth of customers with the most, of all
             revenue.
+        tail_exponent: Of Pareto's law, by Hill's estimator, of the revenue of the tenth of customers with the most.
+        ramp_up: Revenue of the seventh month of customers by revenue of their first one, of those that sign after the
+            first month and stay so long.
         net_revenue_retention: Revenue of months 13 to 24 by revenue of months 1 to 12, of the customers with an invoice
             for the first month.
         weekend_ratio: Revenue per Saturday and Sunday by revenue per day from Monday to Friday. The revenue of a line
@@ -107,6 +112,8 @@ class Bands:
     """
 
     top_tenth_share: Band
+    tail_exponent: Band
+    ramp_up: Band
     net_revenue_retention: Band
     weekend_ratio: Band
     month_end_ratio: Band
@@ -134,7 +141,6 @@ class Profile:
         old_customers: Of 100, how many were customers before the first month.
         ramp_months: Until usage is full after the first contract starts.
         growth: Mean of a customer's own monthly growth, in thousandths.
-        growth_spread: Standard deviation of it between customers, in thousandths.
         growth_noise: Standard deviation of it between months of a customer, in thousandths.
         season: Factors from January to December.
         zero_months, corrections, spikes: Of 10,000 invoices, how many.
@@ -152,7 +158,6 @@ class Profile:
     old_customers: int
     ramp_months: int
     growth: int
-    growth_spread: int
     growth_noise: int
     season: tuple[float, ...]
     zero_months: int
@@ -216,18 +221,17 @@ _AI_API = Profile(
         _offer("tuning", "Fine-tuning tokens (1K)", "tuning SUM tokens", _BATCH, "0.8", later=True),
     ),
     segments=(
-        Segment("self-serve", 58, (2, 6), 170, None, (), 0.5),
-        Segment("growth", 32, (5, 11), 100, (0.6, 1.15), (Decimal("0.95"), Decimal("0.9")), 0.35),
-        Segment("enterprise", 10, (8, 16), 50, (0.7, 1.2), (Decimal("0.9"), Decimal("0.85"), Decimal("0.8")), 0.2),
+        Segment("self-serve", 58, (2, 6), 170, 35, None, (), 0.5),
+        Segment("growth", 32, (5, 11), 100, 28, (0.6, 1.15), (Decimal("0.95"), Decimal("0.9")), 0.35),
+        Segment("enterprise", 10, (8, 16), 50, 15, (0.7, 1.2), (Decimal("0.9"), Decimal("0.85"), Decimal("0.8")), 0.2),
     ),
     median_spend=90_000,
-    spread="1.6",
+    spread="1.67",
     tail="1.35",
     zipf="0.85",
     old_customers=60,
     ramp_months=5,
     growth=16,
-    growth_spread=28,
     growth_noise=40,
     season=(0.98, 1.0, 1.02, 1.0, 1.0, 1.0, 0.97, 0.96, 1.02, 1.03, 1.03, 0.97),
     zero_months=120,
@@ -235,7 +239,9 @@ _AI_API = Profile(
     spikes=250,
     bands=Bands(
         top_tenth_share=(0.6, 0.8),
-        net_revenue_retention=(1.15, 1.65),
+        tail_exponent=(1.0, 1.7),
+        ramp_up=(4.5, 7.2),
+        net_revenue_retention=(1.05, 1.5),
         weekend_ratio=(0.66, 0.79),
         month_end_ratio=(1.05, 1.16),
         zipf_exponent=(1.1, 1.9),
@@ -281,18 +287,19 @@ _INFRASTRUCTURE = Profile(
         _offer("functions", "Function calls (1K)", "call SUM thousands", _TRAFFIC, "0.02", _REGIONS, later=True),
     ),
     segments=(
-        Segment("self-serve", 55, (3, 9), 150, None, (), 0.4),
-        Segment("growth", 33, (8, 20), 80, (0.6, 1.1), (Decimal("0.95"), Decimal("0.92"), Decimal("0.9")), 0.25),
-        Segment("enterprise", 12, (18, 40), 30, (0.7, 1.1), (Decimal("0.9"), Decimal("0.85"), Decimal("0.75")), 0.1),
+        Segment("self-serve", 55, (3, 9), 150, 25, None, (), 0.4),
+        Segment("growth", 33, (8, 20), 80, 20, (0.6, 1.1), (Decimal("0.95"), Decimal("0.92"), Decimal("0.9")), 0.25),
+        Segment(
+            "enterprise", 12, (18, 40), 30, 11, (0.7, 1.1), (Decimal("0.9"), Decimal("0.85"), Decimal("0.75")), 0.1
+        ),
     ),
     median_spend=150_000,
-    spread="1.7",
+    spread="1.78",
     tail="1.45",
     zipf="0.9",
     old_customers=65,
     ramp_months=6,
     growth=9,
-    growth_spread=20,
     growth_noise=20,
     season=(0.99, 0.99, 1.0, 1.0, 1.0, 1.0, 0.99, 0.99, 1.0, 1.01, 1.04, 1.03),
     zero_months=80,
@@ -300,7 +307,9 @@ _INFRASTRUCTURE = Profile(
     spikes=150,
     bands=Bands(
         top_tenth_share=(0.6, 0.8),
-        net_revenue_retention=(0.95, 1.4),
+        tail_exponent=(1.05, 1.75),
+        ramp_up=(5.2, 8.0),
+        net_revenue_retention=(1.0, 1.4),
         weekend_ratio=(0.86, 0.93),
         month_end_ratio=(1.01, 1.06),
         zipf_exponent=(1.0, 1.7),
@@ -334,18 +343,17 @@ _SAAS_SEATS = Profile(
         _offer("calls", "API calls (1K)", "call SUM thousands", _WORK, "100 at 0, 900 at 4, 2.5"),
     ),
     segments=(
-        Segment("self-serve", 60, (2, 5), 140, None, (), 0.6),
-        Segment("growth", 30, (4, 8), 90, (0.65, 1.1), (Decimal("0.95"), Decimal("0.9")), 0.3),
-        Segment("enterprise", 10, (7, 11), 40, (0.75, 1.1), (Decimal("0.85"), Decimal("0.8"), Decimal("0.7")), 0.1),
+        Segment("self-serve", 60, (2, 5), 140, 18, None, (), 0.6),
+        Segment("growth", 30, (4, 8), 90, 13, (0.65, 1.1), (Decimal("0.95"), Decimal("0.9")), 0.3),
+        Segment("enterprise", 10, (7, 11), 40, 8, (0.75, 1.1), (Decimal("0.85"), Decimal("0.8"), Decimal("0.7")), 0.1),
     ),
     median_spend=60_000,
-    spread="1.7",
+    spread="1.75",
     tail="1.35",
     zipf="0.85",
     old_customers=60,
     ramp_months=4,
     growth=0,
-    growth_spread=13,
     growth_noise=15,
     season=(1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 0.98, 0.97, 1.01, 1.01, 1.01, 0.98),
     zero_months=100,
@@ -353,7 +361,9 @@ _SAAS_SEATS = Profile(
     spikes=100,
     bands=Bands(
         top_tenth_share=(0.6, 0.8),
-        net_revenue_retention=(0.95, 1.3),
+        tail_exponent=(1.0, 1.65),
+        ramp_up=(3.5, 5.6),
+        net_revenue_retention=(0.98, 1.3),
         weekend_ratio=(0.68, 0.86),
         month_end_ratio=(1.02, 1.08),
         zipf_exponent=(0.6, 1.5),

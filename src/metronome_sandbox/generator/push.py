@@ -35,12 +35,18 @@ RATES = "/v1/contract-pricing/rate-cards/addRates"
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Where to push to. ``yes_write_to`` names the host where that is not this machine."""
+    """Where to push to.
+
+    Attributes:
+        yes_write_to: The host, where it is not this machine.
+        without_invoices: Whether invoices are left to an import.
+    """
 
     url: str
-    token: str
-    control_token: str | None = None
+    token: str = field(repr=False)
+    control_token: str | None = field(default=None, repr=False)
     yes_write_to: str | None = None
+    without_invoices: bool = False
 
 
 @dataclass(slots=True)
@@ -67,21 +73,37 @@ def push(world: World, folder: Path, target: Target) -> Outcome:
         WrongUse: The host may not be written to, or its time is not right.
         CannotAsk: It cannot be asked, or refuses something.
     """
+    name = _file_name(target)
     with closing(Sender(target.url, target.token, target.control_token, concurrency=CONCURRENCY)) as sender:
         if not is_loopback(sender.name) and target.yes_write_to != sender.name:
             raise WrongUse(
                 f"--push: {sender.name} is not this machine, and a push makes customers, contracts and invoices there: "
                 f"add --yes-write-to {sender.name} if that account may be written to"
             )
-        address = urlsplit(target.url)
-        file = folder / "pushed" / f"{address.hostname}-{address.port or address.scheme}.ndjson"
-        with closing(Journal(file, world)) as journal:
+        with closing(Journal(folder / "pushed" / name, world)) as journal:
             if journal.is_begun and not _knows(sender, journal):
                 print(f"{sender.name} has nothing of the earlier push; all is pushed again", file=sys.stderr)
                 journal.begin_anew()
             if not journal.is_begun:
                 _set_clock(sender, world)
-            return Pusher(world, sender, journal).run()
+            return Pusher(world, sender, journal, with_invoices=not target.without_invoices).run()
+
+
+def _file_name(target: Target) -> str:
+    """Return the name of the journal of a host.
+
+    Raises:
+        WrongUse: The address is none.
+    """
+    try:
+        address = urlsplit(target.url)
+        host, port = address.hostname, address.port
+    except ValueError:
+        host = None
+    if not host or address.scheme not in ("http", "https"):
+        raise WrongUse(f"--push: {target.url!r} is no address such as http://127.0.0.1:4010")
+    of = "-without-invoices" if target.without_invoices else ""
+    return f"{host.replace(':', '_')}-{port or address.scheme}{of}.ndjson"
 
 
 def _knows(sender: Sender, journal: Journal) -> bool:
@@ -122,7 +144,8 @@ def _set_clock(sender: Sender, world: World) -> None:
 class Pusher:
     """Pushes one world to one server."""
 
-    def __init__(self, world: World, sender: Sender, journal: Journal) -> None:
+    def __init__(self, world: World, sender: Sender, journal: Journal, *, with_invoices: bool) -> None:
+        self._with_invoices = with_invoices
         self._world = world
         self._sender = sender
         self._journal = journal
@@ -148,7 +171,7 @@ class Pusher:
 
     def _push_catalog(self) -> None:
         world, journal = self._world, self._journal
-        for one in world.catalog():
+        for one in world.catalog_requests():
             made = journal.ids.get((one.kind, one.key))
             if made is None:
                 made = str(posted(self._sender, one.key, one.path, translated(one.body, self._catalog))["data"]["id"])
@@ -160,4 +183,5 @@ class Pusher:
             journal.add_rates()
 
     def _push_customer(self, history: History) -> Done:
-        return CustomerPush(self._world, self._sender, self._catalog, history).run()
+        push = CustomerPush(self._world, self._sender, self._catalog, history)
+        return push.run() if self._with_invoices else push.run_without_invoices()

@@ -75,13 +75,14 @@ class CustomerPush:
         self._voided: set[str] = set()
         self._was_there = False
 
+    def run_without_invoices(self) -> Done:
+        """Push what is missing but invoices; return what there is then."""
+        return Done(self._pushed(self._sign(), Decimal(0)), 0, [])
+
     def run(self) -> Done:
         """Push what is missing; return what there is then."""
         history = self._history
-        customer = self._made(self._world.customer(history.customer), self._customer_there)
-        for contract in history.contracts:
-            made = self._made(self._world.contract(contract), self._contract_there)
-            self._contracts[contract.key] = made
+        customer = self._sign()
         if self._was_there:
             self._look(customer)
         self._bill()
@@ -94,10 +95,21 @@ class CustomerPush:
                 differences.append(Difference(invoice.key, self._invoices[invoice.key], invoice.total, got))
             if invoice.key not in voided:
                 total = EXACT.add(total, got)
-        pushed = Pushed(history.customer.number, history.customer.key, customer, self._contracts, self._invoices, total)
-        return Done(pushed, sum(len(invoice.lines) for invoice in history.invoices), differences)
+        lines = sum(len(invoice.lines) for invoice in history.invoices)
+        return Done(self._pushed(customer, total), lines, differences)
+
+    def _pushed(self, customer: str, total: Decimal) -> Pushed:
+        one = self._history.customer
+        return Pushed(one.number, one.key, customer, self._contracts, self._invoices, total)
 
     # the customer and its contracts
+
+    def _sign(self) -> str:
+        """Make the customer and its contracts; return the customer's id."""
+        customer = self._made(self._world.customer(self._history.customer), self._customer_there)
+        for contract in self._history.contracts:
+            self._contracts[contract.key] = self._made(self._world.contract(contract), self._contract_there)
+        return customer
 
     def _made(self, creation: Creation, find: Callable[[Json], str]) -> str:
         """Make something, or find what an earlier run made; return the server's id."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -62,8 +63,10 @@ class Journal:
         self._forget()
         try:
             file.parent.mkdir(exist_ok=True)
-            self._out: BinaryIO = file.open("ab")
-            self._read()
+            with ExitStack() as stack:
+                self._out: BinaryIO = stack.enter_context(file.open("ab"))
+                self._read()
+                stack.pop_all()  # open until close()
         except OSError as error:
             raise CannotWrite(f"cannot write {file}: {error.strerror}") from None
 

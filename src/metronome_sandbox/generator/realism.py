@@ -26,6 +26,9 @@ MONTH_END_DAYS = 2
 RANKED_SHARE = 0.001
 """Of revenue: what is sold less is not on a price list's curve but on its fringe."""
 
+RAMPED_UP = 6
+"""Months after a customer's first one, when it is looked at again."""
+
 SPIKE_FACTOR = 4
 LEAST_MEDIAN = 5
 HOURS = 24
@@ -57,6 +60,8 @@ class Figure:
 
 TITLES = {
     "top_tenth_share": ("revenue from the greatest tenth of customers", True),
+    "tail_exponent": ("exponent of the greatest tenth's tail", False),
+    "ramp_up": ("seventh month of new customers by their first", False),
     "net_revenue_retention": ("net revenue retention, second year by first", True),
     "weekend_ratio": ("a weekend day by a weekday", True),
     "month_end_ratio": ("a day of a month's end by another day", True),
@@ -83,6 +88,7 @@ class Realism:
         by_day: Revenue of each day since ``start``.
         paid_by_credits, paid_by_commits: Of each month.
         first_customers: Revenue of each month from customers with an invoice for the first one.
+        first_month, ramped_up: Revenue of new customers in their first month, and ``RAMPED_UP`` months later.
     """
 
     profile: Profile
@@ -95,6 +101,8 @@ class Realism:
     paid_by_credits: Curve = field(init=False)
     paid_by_commits: Curve = field(init=False)
     first_customers: Curve = field(init=False)
+    first_month: float = 0.0
+    ramped_up: float = 0.0
     counts: Counter[str] = field(default_factory=Counter)
     end: date = field(init=False)
 
@@ -118,6 +126,10 @@ class Realism:
         self.by_segment[history.customer.segment] += by_month
         if billed and billed[0].starting_at == self.start:
             self.first_customers += by_month
+        elif len(billed) > RAMPED_UP:
+            first = self._month(billed[0].starting_at)
+            self.first_month += float(by_month[first])
+            self.ramped_up += float(by_month[first + RAMPED_UP])
 
     def _add_invoice(self, invoice: Invoice) -> float:
         self.counts["invoices"] += 1
@@ -202,6 +214,8 @@ class Realism:
         counts = self.counts
         lorenz = self.lorenz()
         yield "top_tenth_share", float(lorenz[len(self.revenue) // TENTH]) if len(self.revenue) >= TENTH else None
+        yield "tail_exponent", self._tail_exponent()
+        yield "ramp_up", _ratio(self.ramped_up, self.first_month)
         first, second = self.first_customers[:YEAR].sum(), self.first_customers[YEAR : 2 * YEAR].sum()
         yield "net_revenue_retention", _ratio(second, first) if self.months >= 2 * YEAR else None
         weekdays = self.by_weekday() if len(self.by_day) >= 7 else np.zeros(7)
@@ -216,6 +230,14 @@ class Realism:
         yield "covered_share", _ratio(float(self.paid_by_credits.sum() + self.paid_by_commits.sum()), self.total)
         yield "exhausted_share", _ratio(counts["commits exhausted"], counts["commits ended"])
         yield "spikes", _ratio(counts["with a spike"], counts["invoices"] - counts["zero"])
+
+    def _tail_exponent(self) -> float | None:
+        """Return Hill's estimate: the inverse of how much larger, in logarithms, the greatest are on average."""
+        count = len(self.revenue) // TENTH
+        greatest = sorted(self.revenue, reverse=True)[: count + 1]
+        if not count or greatest[-1] <= 0:
+            return None
+        return _ratio(count, math.fsum(math.log(one / greatest[-1]) for one in greatest))
 
     def _zipf_exponent(self) -> float | None:
         ranked = self.ranked()

@@ -13,7 +13,6 @@ from metronome_sandbox.client.progress import watched
 from metronome_sandbox.generator.aside import whole
 from metronome_sandbox.generator.plan import Plan
 from metronome_sandbox.generator.plots import picture, told
-from metronome_sandbox.generator.profiles import PROFILES
 from metronome_sandbox.generator.realism import Figure, Realism
 from metronome_sandbox.generator.worlds import World
 
@@ -25,7 +24,7 @@ MANY, LONG = 300, 24
 def measured(world: World) -> Realism:
     """Return the measures of all customers of a world; each is made once more."""
     plan = world.plan
-    realism = Realism(PROFILES[plan.profile], plan.start, plan.months)
+    realism = Realism(world.profile, plan.start, plan.months)
     with watched("measure", plan.customers, "customers") as advance:
         for part in range(plan.parts):
             for number in plan.numbers(part):

@@ -40,20 +40,26 @@ class Renderer:
         Args:
             customer: Key of whose it is.
         """
+        pieces: list[str] = []
+        self.add(pieces, invoice, customer)
+        return "".join(pieces)
+
+    def add(self, pieces: list[str], invoice: Invoice, customer: str) -> None:
+        """Add the text of :meth:`invoice` in pieces: who joins all that is written at once copies it once."""
         period = _period(invoice.starting_at, invoice.ending_before)
         windows = windows_of(self._granularity, invoice.starting_at, invoice.ending_before)
-        lines = ",".join(
-            [
-                f'{self._head(line)}{period},"subtotals_with_quantity":[{windows % tuple(line.quantities.tolist())}]}}'
-                for line in invoice.lines
-            ]
-        )
-        return (
+        pieces.append(
             f'{{"customer_id":"{self._id_of("customer", customer)}",'
             f'"contract_id":"{self._id_of("contract", invoice.contract)}",'
             f'"credit_type_id":"{USD_CENTS}",{period},"issue_date":"{_timestamp(invoice.issued_at)}",'
-            f'"breakdown_granularity":"{self._granularity}","usage_line_items":[{lines}]}}'
+            f'"breakdown_granularity":"{self._granularity}","usage_line_items":['
         )
+        before = ""
+        for line in invoice.lines:
+            pieces += (before, self._head(line), period, ',"subtotals_with_quantity":[')
+            pieces.append(windows % tuple(line.quantities.tolist()))
+            before = "]},"
+        pieces.append("]}]}" if invoice.lines else "]}")
 
     def _head(self, line: Line) -> str:
         """Return what a line of this product and these group values begins with; there are few of them in a world."""

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 LONGEST_MONTH, SHORTEST_MONTH = 31, 28
+LEAST_TASTE, MOST_TASTE = 0.5, 2.0
+"""How much less or more than others a customer spends on a rate."""
 LEAST_SPIKE, MOST_SPIKE = 5, 14
 """Times an ordinary day."""
 DAYS_AT_MONTH_END = 2
@@ -106,7 +108,9 @@ def appetite_of(profile: Profile, stream: Stream, lines: tuple[int, int], spend:
     winners = sorted(range(count), key=lambda place: races[place] / menu.choices[place].weight)[:wanted]
     places = sorted(winners)
     taste = stream.units("taste", 2 * count)
-    weights = [menu.choices[place].weight * (0.5 + 1.5 * taste[place]) for place in places]
+    weights = [
+        menu.choices[place].weight * (LEAST_TASTE + (MOST_TASTE - LEAST_TASTE) * taste[place]) for place in places
+    ]
     whole = in_turn(weights)
     daily = [
         spend * weight / whole / DAYS_OF_A_MONTH / float(typical_price(menu.choices[place].rate))

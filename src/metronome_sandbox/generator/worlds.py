@@ -6,12 +6,13 @@ from functools import lru_cache
 from typing import Any
 
 from metronome_sandbox.generator import ids
+from metronome_sandbox.generator.catalog import catalog_of
 from metronome_sandbox.generator.histories import history_of
 from metronome_sandbox.generator.months import months_after
 from metronome_sandbox.generator.plan import Plan
-from metronome_sandbox.generator.profiles import PROFILES
+from metronome_sandbox.generator.profiles import PROFILES, told_by
 from metronome_sandbox.generator.requests import Creation, JsonObject, Requests
-from metronome_sandbox.generator.world import Contract, Customer, History
+from metronome_sandbox.generator.world import Catalog, Contract, Customer, History
 
 REMEMBERED = 1024
 """Ids that are at hand; the lines of a customer name few things many times."""
@@ -22,6 +23,7 @@ class World:
 
     Attributes:
         plan: As given.
+        profile: What kind of company bills.
         granularity: DAY or HOUR, of all quantities.
         billed_until: First day after the months that are generated.
         id_of: Returns what a thing is called in files, by its kind and its key.
@@ -29,20 +31,25 @@ class World:
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
-        self._profile = PROFILES[plan.profile]
-        self._requests = Requests(self._profile, plan.seed)
-        self.granularity = self._profile.granularity
+        self.profile = told_by(PROFILES[plan.profile], plan.granularity.upper())
+        self._requests = Requests(self.profile, plan.seed)
+        self.granularity = self.profile.granularity
         self.billed_until = months_after(plan.start, plan.months)
         self.id_of = lru_cache(REMEMBERED)(self._id_of)
 
     def history(self, number: int) -> History:
         """Return what happened to a customer."""
-        return history_of(self._profile, self.plan.seed, number, self.plan.start, self.plan.months)
+        return history_of(self.profile, self.plan.seed, number, self.plan.start, self.plan.months)
 
     def _id_of(self, kind: str, key: str) -> str:
         return ids.id_of(self.plan.seed, self.plan.profile, kind, key)
 
-    def catalog(self) -> list[Creation]:
+    @property
+    def catalog(self) -> Catalog:
+        """What all customers share."""
+        return catalog_of(self.profile)
+
+    def catalog_requests(self) -> list[Creation]:
         """Return what makes the catalog, each after what it names."""
         return list(self._requests.catalog())
 
@@ -68,13 +75,13 @@ class World:
                 "path": one.path,
                 "request": one.body,
             }
-            for one in self.catalog()
+            for one in self.catalog_requests()
         ]
         return {"catalog": made, "rates": self.rates()}
 
     def catalog_ids(self) -> dict[str, dict[str, str]]:
         """Return the ids of what all customers share, by kind and key."""
         found: dict[str, dict[str, str]] = {}
-        for one in self.catalog():
+        for one in self.catalog_requests():
             found.setdefault(one.kind, {})[one.key] = self.id_of(one.kind, one.key)
         return found

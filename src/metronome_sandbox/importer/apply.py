@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 
 from metronome_sandbox.client.asking import Answer, CannotAsk, message_of
 from metronome_sandbox.client.sending import Sender
@@ -20,15 +21,15 @@ from metronome_sandbox.importer.batches import (
     BATCH_SIZE,
     Batch,
     Item,
-    Planned,
+    Packed,
     batches,
     idempotency_key,
-    items_in_order,
+    in_order,
 )
 from metronome_sandbox.importer.comparison import are_equal
 from metronome_sandbox.importer.journal import Found, Imported, Journal, Refused, Result
-from metronome_sandbox.importer.legacy import Finding, LegacyInvoice
-from metronome_sandbox.importer.on_target import VOID, TargetInvoice, differences, made, place_of, usage_invoices
+from metronome_sandbox.importer.legacy import Finding
+from metronome_sandbox.importer.on_target import VOID, Place, differences, made, usage_invoices
 
 PATH = "/v1/contracts/createHistoricalInvoices"
 ATTEMPTS = 3
@@ -70,7 +71,7 @@ class Applied:
 
 
 def apply(
-    groups: Iterable[Sequence[Planned]],
+    groups: Iterable[Sequence[Item]],
     sender: Sender,
     journal: Journal,
     *,
@@ -94,13 +95,24 @@ def apply(
     """
     summary = Applied()
 
-    def run(group: Sequence[Planned]) -> Applied:
+    def run(group: Sequence[Item]) -> Applied:
         return _Group(group, sender, journal, file, accept_differences, batch_size).apply()
 
     for done in sender.in_order(groups, run):
         summary.add(done)
         on_progress(done)
     return summary
+
+
+@dataclass(frozen=True, slots=True)
+class _There:
+    """What is needed of an invoice of the target; ``differences`` from the old one in whose place it is."""
+
+    id: str
+    status: str
+    total: Decimal
+    draws: dict[str, Decimal]
+    differences: tuple[str, ...]
 
 
 class _Stop(Exception):
@@ -116,14 +128,14 @@ class _Group:
 
     def __init__(
         self,
-        planned: Sequence[Planned],
+        items: Iterable[Item],
         sender: Sender,
         journal: Journal,
         file: str,
         accept_differences: bool,
         batch_size: int,
     ) -> None:
-        self._items = items_in_order(planned)
+        self._items = in_order(items)
         self._sender = sender
         self._journal = journal
         self._file = file
@@ -165,17 +177,18 @@ class _Group:
                 self._refuse_lost(item, known, voided.get(item.key, ()))
             if invoice is None:
                 absent.append(item)
-            elif others := differences(item.invoice, invoice):
+            elif invoice.differences:
+                others = "; ".join(invoice.differences)
                 stop = stop or self._stop(
-                    item.invoice, f"the target has invoice {invoice.id} for this period, and {'; '.join(others)}"
+                    item.packed, f"the target has invoice {invoice.id} for this period, and {others}"
                 )
             elif known is not None and known.id == invoice.id:
                 self.done.known += 1
-                stop = stop or self._other_total(item.invoice, known)
+                stop = stop or self._other_total(item.packed, known)
             else:
                 imported = self._imported(item, invoice)
                 found.append(imported)
-                stop = stop or self._other_total(item.invoice, imported)
+                stop = stop or self._other_total(item.packed, imported)
         if found:
             self._journal.add(Found(found))
             self.done.found += len(found)
@@ -183,28 +196,29 @@ class _Group:
             raise stop
         return absent
 
-    def _on_target(self, items: Sequence[Item]) -> tuple[dict[str, TargetInvoice], dict[str, list[str]]]:
+    def _on_target(self, items: Sequence[Item]) -> tuple[dict[str, _There], dict[str, list[str]]]:
         """Return what is in the place of items by their keys, and the ids of what was and is void."""
-        by_place = {place_of(item.invoice): item.key for item in items}
-        customers: dict[str, list[LegacyInvoice]] = {}
+        by_place = {item.packed.place: item.packed for item in items}
+        customers: dict[str, list[Place]] = {}
         for item in items:
-            customers.setdefault(item.invoice.customer_id, []).append(item.invoice)
-        there: dict[str, TargetInvoice] = {}
+            customers.setdefault(item.packed.customer_id, []).append(item.packed.place)
+        there: dict[str, _There] = {}
         voided: dict[str, list[str]] = {}
-        for customer_id, invoices in customers.items():
-            for invoice in usage_invoices(self._sender, customer_id, invoices):
-                key = by_place.get(invoice.place)
-                if key is not None and invoice.status == VOID:
-                    voided.setdefault(key, []).append(invoice.id)
-                elif key is not None:
-                    there[key] = invoice
+        for customer_id, places in customers.items():
+            for invoice in usage_invoices(self._sender, customer_id, places):
+                packed = by_place.get(invoice.place)
+                if packed is not None and invoice.status == VOID:
+                    voided.setdefault(packed.key, []).append(invoice.id)
+                elif packed is not None:
+                    others = tuple(differences(packed.unpacked(), invoice))
+                    there[packed.key] = _There(invoice.id, invoice.status, invoice.total, invoice.draws, others)
         return there, voided
 
     def _refuse_lost(self, item: Item, known: Imported, voided: Sequence[str]) -> None:
-        number = item.invoice.number
+        number = item.packed.number
         if known.id in voided:
             raise self._stop(
-                item.invoice,
+                item.packed,
                 f"invoice {known.id} was imported and is void by now; name another --journal to import it again",
             )
         raise NotThisTarget(
@@ -213,7 +227,7 @@ class _Group:
             "import into it"
         )
 
-    def _imported(self, item: Item, invoice: TargetInvoice) -> Imported:
+    def _imported(self, item: Item, invoice: _There) -> Imported:
         expected = next(
             (
                 announced.expected
@@ -223,9 +237,9 @@ class _Group:
             ),
             item.total,
         )
-        return Imported(item.key, invoice.id, invoice.total, expected, invoice.draws)
+        return Imported(item.key, invoice.id, invoice.total, expected, invoice.draws, invoice.status)
 
-    def _other_total(self, invoice: LegacyInvoice, imported: Imported) -> _Stop | None:
+    def _other_total(self, invoice: Packed, imported: Imported) -> _Stop | None:
         if are_equal(imported.expected, imported.total):
             return None
         problem = (
@@ -259,11 +273,12 @@ class _Group:
         Raises:
             _Stop: The target refused it, or did something else.
         """
+        body = batch.body
         voided = sum(self._voided[item.key] for item in batch.items)
         for attempt in range(ATTEMPTS):
-            key = idempotency_key(batch, voided, attempt)
+            key = idempotency_key(body, voided, attempt)
             self._journal.announce(key, batch.items)
-            answer = self._sender.send("POST", PATH, batch.body, key)
+            answer = self._sender.send("POST", PATH, body, key)
             if self._take(batch, key, answer):
                 return
             if answer.status in NOT_ALLOWED:
@@ -279,7 +294,7 @@ class _Group:
             if answer.status < SERVER_ERRORS:
                 break
         raise self._stop(
-            batch.items[0].invoice,
+            batch.items[0].packed,
             f"the target answered {_named(batch)} with {answer.status}: {message_of(answer)}; nothing more was sent "
             "for this customer",
         )
@@ -287,30 +302,29 @@ class _Group:
     def _take(self, batch: Batch, key: str, answer: Answer) -> bool:
         """Note what an answer says was made; return whether it says that of each invoice."""
         by_place = {invoice.place: invoice for invoice in made(answer) or ()}
-        invoices = [by_place.get(place_of(item.invoice)) for item in batch.items]
+        invoices = [by_place.get(item.packed.place) for item in batch.items]
         if any(invoice is None or invoice.status == VOID for invoice in invoices):
             return False
         results = [
-            Imported(item.key, invoice.id, invoice.total, item.total, invoice.draws)
+            Imported(item.key, invoice.id, invoice.total, item.total, invoice.draws, invoice.status)
             for item, invoice in zip(batch.items, invoices, strict=True)
             if invoice is not None
         ]
         self._journal.add(Result(key, results))
         self.done.sent += len(results)
         for item, imported in zip(batch.items, results, strict=True):
-            if (stop := self._other_total(item.invoice, imported)) is not None:
+            if (stop := self._other_total(item.packed, imported)) is not None:
                 raise stop
         return True
 
-    def _stop(self, invoice: LegacyInvoice, problem: str) -> _Stop:
+    def _stop(self, invoice: Packed, problem: str) -> _Stop:
         return _Stop(_finding(self._file, invoice, problem))
 
 
-def _finding(file: str, invoice: LegacyInvoice, problem: str) -> Finding:
-    line = min((line.rows[0] for line in invoice.lines), default=None)
-    return Finding(file, line, None, invoice.number, f"{problem} (customer {invoice.customer_name})")
+def _finding(file: str, invoice: Packed, problem: str) -> Finding:
+    return Finding(file, invoice.row, None, invoice.number, f"{problem} (customer {invoice.customer_name})")
 
 
 def _named(batch: Batch) -> str:
-    numbers = [item.invoice.number for item in batch.items]
+    numbers = [item.packed.number for item in batch.items]
     return numbers[0] if len(numbers) == 1 else f"{numbers[0]} to {numbers[-1]} ({len(numbers)} invoices)"

@@ -13,10 +13,10 @@ from metronome_sandbox.client.hosts import is_loopback
 from metronome_sandbox.client.progress import watched
 from metronome_sandbox.client.sending import Sender
 from metronome_sandbox.importer.apply import Applied, apply
-from metronome_sandbox.importer.batches import BATCH_SIZE, Planned
+from metronome_sandbox.importer.batches import BATCH_SIZE, Item, Packed, pack
 from metronome_sandbox.importer.journal import Header, Journal, sha256_of
 from metronome_sandbox.importer.legacy import Finding, LegacyInvoice
-from metronome_sandbox.importer.on_target import TargetInvoice, differences, usage_invoices
+from metronome_sandbox.importer.on_target import TargetInvoice, differences, place_of, usage_invoices
 from metronome_sandbox.importer.reconcile import Reconciliation, State
 from metronome_sandbox.importer.request import content_key
 from metronome_sandbox.importer.staging import Staging
@@ -82,8 +82,8 @@ class Present:
         """Whether what takes the time of an old invoice is that invoice."""
         if invoice.customer_id != self._customer:
             self._customer = invoice.customer_id
-            all_of_it = [legacy for _, legacy in self._staging.of_customer(invoice.customer_id)]
-            self._there = {one.id: one for one in usage_invoices(self._sender, invoice.customer_id, all_of_it)}
+            places = (place_of(legacy) for _, legacy in self._staging.of_customer(invoice.customer_id))
+            self._there = {one.id: one for one in usage_invoices(self._sender, invoice.customer_id, places)}
         there = self._there.get(occupant.id)
         if there is None or differences(invoice, there):
             return False
@@ -138,7 +138,7 @@ def groups_of(
     conclusion: Conclusion,
     *,
     accept_differences: bool,
-) -> Iterator[list[Planned]]:
+) -> Iterator[list[Item]]:
     """Yield what may be sent, customers that share balances together; count in the conclusion what is held back.
 
     Where one invoice did not reconcile, its whole customer waits: what it draws from balances changes the others.
@@ -150,15 +150,15 @@ def groups_of(
             continue
         family = family_of.get(customer_id, frozenset())
         seen |= family
-        planned: list[Planned] = []
+        planned: list[Item] = []
         held = 0
         for member in sorted(family | {customer_id}):
             decided = {(row["contract_id"], row["starting_at"]): row for row in reconciliation.of_customer(member)}
             for _, invoice in staging.of_customer(member):
                 row = decided.get((invoice.contract_id, invoice.starting_at.isoformat()))
-                total = None if row is None else row["preview"]
+                total = None if row is None else row["total"]
                 if row is not None and total is not None and (accept_differences or row["state"] in RECONCILED):
-                    planned.append(Planned(invoice, Decimal(total)))
+                    planned.append(Item(pack(invoice), Decimal(total)))
                 else:
                     held += 1
         if held and not accept_differences:
@@ -211,9 +211,9 @@ def carry_out(
         verify(_by_customer(staging), sender, journal, file=file, on_progress=checked)
 
 
-def _by_customer(staging: Staging) -> Iterator[Sequence[LegacyInvoice]]:
+def _by_customer(staging: Staging) -> Iterator[Sequence[Packed]]:
     for customer_id in staging.customers():
-        yield [invoice for _, invoice in staging.of_customer(customer_id)]
+        yield [pack(invoice) for _, invoice in staging.of_customer(customer_id)]
 
 
 def lines_of(conclusion: Conclusion, host: str) -> list[str]:

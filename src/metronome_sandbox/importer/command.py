@@ -37,6 +37,7 @@ from metronome_sandbox.importer.reconcile import Judged, Reconciliation, judge
 from metronome_sandbox.importer.report import CannotWrite, check_places, show, write
 from metronome_sandbox.importer.staging import Staging, stage
 from metronome_sandbox.importer.target_catalog import TargetCatalog
+from metronome_sandbox.importer.watch import BYTES, CUSTOMERS, Watch
 
 FINE, FINDINGS, WRONG_USAGE = 0, 1, 2
 PRINTED = 50
@@ -72,7 +73,8 @@ def run(
                 may_write(sender, choice.yes_write_to)
             mapping = load_mapping(mapping_file)
             catalog = TargetCatalog.of(Reader(sender))
-            staging = stage(path, mapping, catalog, folder, _progress)
+            with Watch({BYTES: path.stat().st_size if path.is_file() else 0}) as watch:
+                staging = stage(path, mapping, catalog, folder, watch)
             for note in staging.notes:
                 _say(note)
             if staging.findings:
@@ -124,10 +126,11 @@ def _reconcile(
     rates = ContractRates(sender)
 
     def judged(outcome: Outcome) -> Judged:
-        return judge(outcome, rates, reconciliation.tolerance, is_total_said=is_total_said)
+        return judge(outcome, rates, reconciliation.tolerance, is_total_said=is_total_said).lightened()
 
     present = Present(sender, staging, lambda invoice, there: reconciliation.add(judged(Previewed(invoice, there))))
-    in_the_way = check_existing(staging, catalog, present.is_ours, _progress)
+    with Watch({CUSTOMERS: staging.counts.customers}) as watch:
+        in_the_way = check_existing(staging, catalog, present.is_ours, watch)
     if in_the_way.total:
         return in_the_way
     print(summary(staging))
@@ -201,10 +204,6 @@ def _say(text: str) -> None:
 def _fail(problem: str) -> int:
     _say(f"metronome-sandbox: {problem}")
     return WRONG_USAGE
-
-
-def _progress(what: str, number: int) -> None:
-    """Take what the steps tell of themselves."""
 
 
 @contextmanager

@@ -66,7 +66,7 @@ def are_equal(one: Decimal, other: Decimal) -> bool:
     return abs(one - other) <= max(NOISE, PRECISION * abs(one))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class LineComparison:
     """One product under one set of group values in one window.
 
@@ -90,7 +90,7 @@ class LineComparison:
     amount: Decimal | None
     covered: Decimal
 
-    @property
+    @cached_property
     def legacy_amount(self) -> Decimal | None:
         """What the old lines say, or what their prices make of their quantities; None where one says nothing."""
         amounts = [_said(line) for line in self.legacy]
@@ -103,13 +103,13 @@ class LineComparison:
         prices = {line.unit_price for line in self.legacy}
         return next(iter(prices)) if len(prices) == 1 else None
 
-    @property
+    @cached_property
     def price(self) -> Decimal | None:
         """The one price of the preview, None where there is none or several."""
         prices = {part.unit_price for part in self.parts}
         return next(iter(prices)) if len(prices) == 1 else None
 
-    @property
+    @cached_property
     def quantity(self) -> Decimal:
         """What was sent."""
         return sum((line.quantity for line in self.legacy), ZERO)
@@ -132,6 +132,16 @@ class LineComparison:
         return self.amount - legacy
 
 
+@dataclass(frozen=True, slots=True)
+class ProductSum:
+    """All lines of one product that the old invoice has; ``legacy`` is None where one of them says nothing."""
+
+    lines: int
+    quantity: Decimal
+    legacy: Decimal | None
+    amount: Decimal
+
+
 @dataclass(frozen=True)
 class Comparison:
     """An old invoice beside its preview.
@@ -150,6 +160,15 @@ class Comparison:
     def gross(self) -> Decimal:
         """What all lines of the preview cost before balances pay; lines that nobody converts are not in it."""
         return sum((line.amount for line in self.lines if line.amount is not None), ZERO)
+
+    @cached_property
+    def products(self) -> Mapping[str, ProductSum]:
+        """The old lines by product."""
+        found: dict[str, list[LineComparison]] = {}
+        for line in self.lines:
+            if line.legacy:
+                found.setdefault(line.product_id, []).append(line)
+        return {product_id: _sum_of(lines) for product_id, lines in found.items()}
 
     @property
     def total(self) -> Decimal:
@@ -184,6 +203,17 @@ class Comparison:
     def has_figures(self) -> bool:
         """Whether the old invoice says any amount at all."""
         return self.invoice.total is not None or any(line.legacy_amount is not None for line in self.lines)
+
+
+def _sum_of(lines: Sequence[LineComparison]) -> ProductSum:
+    amounts = [line.legacy_amount for line in lines]
+    known = [amount for amount in amounts if amount is not None]
+    return ProductSum(
+        len(lines),
+        sum((line.quantity for line in lines), ZERO),
+        sum(known, ZERO) if len(known) == len(amounts) else None,
+        sum((line.amount or ZERO for line in lines), ZERO),
+    )
 
 
 def compare(invoice: LegacyInvoice, preview: PreviewInvoice, *, is_total_said: bool = True) -> Comparison:

@@ -15,12 +15,12 @@ from typing import NamedTuple, TypeVar
 
 import msgspec
 
-from metronome_sandbox.importer.dates import DAY, HOUR, DateReader, Moment, month_of
+from metronome_sandbox.importer.dates import DAY, HOUR, DateReader, Moment
 from metronome_sandbox.importer.findings import Findings, Wrong
 from metronome_sandbox.importer.lookups import CACHED, Products, Things, text_of
 from metronome_sandbox.importer.mapping import Calendar, Granularity, Mapping, Span
 from metronome_sandbox.importer.numbers import NumberReader, checked
-from metronome_sandbox.importer.row import Cell, Row
+from metronome_sandbox.importer.row import Cell, Row, text
 from metronome_sandbox.importer.target_catalog import USD, TargetCatalog, TargetContract, TargetCustomer, TargetProduct
 
 EXACT = Context(prec=80)
@@ -100,6 +100,7 @@ class Converter:
         self._row = Row(0, {})
         self._is_good = True
         self._numbers = NumberReader(mapping.decimal_mark, mapping.thousands)
+        self._is_plain = self._numbers.is_plain
         self._dates = DateReader(
             mapping.date_formats, mapping.time_zone, is_hourly=mapping.granularity is Granularity.HOUR
         )
@@ -113,8 +114,8 @@ class Converter:
         self._seen_parties: Seen[int] = {}
         self._seen_groups: Seen[str] = {}
         self._seen_texts: Seen[str] = {}
+        self._seen_amounts: dict[tuple[Cell, int | None], str] = {}
         self._seen_times: dict[object, Times] = {}
-        self._calendar: dict[int, tuple[int, int]] = {}
         self._time_cells = _cells_of(_time_columns(mapping))
         self._group_cells = _cells_of([*mapping.pricing_groups.values(), *mapping.presentation_groups.values()])
 
@@ -122,8 +123,7 @@ class Converter:
         """Return the key of a row's invoice and what is kept of the row, None when it is left out or has findings."""
         mapping, cells = self._mapping, row.cells
         for skip in mapping.skip:
-            cell = cells[skip.column]
-            if skip.holds(cell.strip() if isinstance(cell, str) else "" if cell is None else format(cell, "f")):
+            if skip.holds(text(cells[skip.column])):
                 self.skipped += 1
                 return None
         self._row, self._is_good = row, True
@@ -132,8 +132,8 @@ class Converter:
         quantity = self._quantity(mapping.quantity.column, ONE if product is None else product[1])
         times = self._times(cells)
         party = None if customer is None or times is None else self._party(customer, times)
-        total = None if mapping.total is None else self._money(mapping.total, party)
-        price = None if mapping.unit_price is None else self._money(mapping.unit_price, party)
+        total = None if mapping.total is None else self._often(mapping.total, party)
+        price = None if mapping.unit_price is None else self._often(mapping.unit_price, party)
         amount = None if mapping.amount is None else self._money(mapping.amount, party)
         key = "" if mapping.invoice_number is None else self._number_of(mapping.invoice_number)
         groups = "" if product is None or not self._group_cells else self._groups(product[0])
@@ -199,6 +199,9 @@ class Converter:
 
     def _quantity(self, column: str, factor: Decimal) -> str:
         """Return a quantity in the unit of its product, ``""`` where there is none."""
+        cell = self._row.cells[column]
+        if factor is ONE and type(cell) is str and self._is_plain(cell):
+            return cell
         number = self._number(column)
         if number is None:
             return ""
@@ -243,6 +246,18 @@ class Converter:
         except Wrong as wrong:
             self._wrong(column, f"in the unit of the API {wrong}")
             return None
+
+    def _often(self, column: str, party: int | None) -> str | None:
+        """Return an amount that many rows share, as prices and totals are."""
+        key = self._row.cells[column], party
+        known = self._seen_amounts.get(key)
+        if known is None:
+            known = self._money(column, party)
+            if known is not None and self._is_good:
+                if len(self._seen_amounts) >= CACHED:
+                    self._seen_amounts.clear()
+                self._seen_amounts[key] = known
+        return known
 
     def _number_of(self, column: str) -> str:
         """Return the number of the invoice."""
@@ -327,10 +342,14 @@ class Converter:
             return self._span(period)
         if window is None:
             return None
-        known = self._calendar.get(window[0])
-        if known is None:
-            known = self._calendar[window[0]] = month_of(window[0], MONTHS[period])
-        return known
+        try:
+            return self._dates.calendar(window[0], MONTHS[period])
+        except Wrong as wrong:
+            span = self._mapping.service
+            self._wrong(
+                (self._mapping.date if span is None else span.start) or "", f"is in a {period} whose begin {wrong}"
+            )
+            return None
 
     def _inside(self, window: tuple[int, int] | None, period: tuple[int, int]) -> tuple[int, int] | None:
         """Return the window to stage: the row's own, or the period where rows have none or only a date."""
@@ -428,8 +447,8 @@ class Converter:
                 (key, self._seen(self._seen_texts, columns[key], text_of)) for key in sorted(keys) if key in columns
             ]
             parts.append([(key, value) for key, value in pairs if value])
-        text = json.dumps(parts, ensure_ascii=False, separators=(",", ":")) if parts[0] or parts[1] else ""
-        return str(_remember(self._seen_groups, key, lambda: text)) if self._is_good else text
+        groups = json.dumps(parts, ensure_ascii=False, separators=(",", ":")) if parts[0] or parts[1] else ""
+        return str(_remember(self._seen_groups, key, lambda: groups)) if self._is_good else groups
 
 
 class _At(Wrong):

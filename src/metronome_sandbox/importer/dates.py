@@ -120,6 +120,23 @@ class DateReader:
             return self._hour(said) if self._is_hourly else self._day_of(said)
         return self._midnight(said) if self._is_hourly else _day(said)
 
+    def calendar(self, at: int, months: int) -> tuple[int, int]:
+        """Return the calendar period of so many months (1, 3 or 12) that holds the second ``at``.
+
+        It is the zone's calendar where dates are instants, and that of UTC where they are days.
+
+        Returns:
+            Where it begins, and where the next one does.
+
+        Raises:
+            Wrong: It begins at an hour that has no place in UTC.
+        """
+        zone = self._zone if self._is_hourly else UTC
+        start, end = _months(datetime.fromtimestamp(at, zone).date(), months)
+        if not self._is_hourly:
+            return _day(start).at, _day(end).at
+        return self._midnight(start).at, self._midnight(end).at
+
     def _said(self, text: str) -> date | datetime:
         for form in self._formats:
             if form == ISO:
@@ -185,15 +202,13 @@ def _day(day: date) -> Moment:
 _EPOCH = date(1970, 1, 1).toordinal()
 
 
-def month_of(at: int, months: int) -> tuple[int, int]:
-    """Return the calendar period of so many months (1, 3 or 12) that holds the second ``at``, in UTC.
+def month_of(at: int) -> tuple[int, int]:
+    """Return where the month of UTC begins that holds the second ``at``, and where the next one does."""
+    start, end = _months(datetime.fromtimestamp(at, UTC).date(), 1)
+    return _day(start).at, _day(end).at
 
-    Returns:
-        Where it begins, and where the next one does.
-    """
-    day = datetime.fromtimestamp(at, UTC)
+
+def _months(day: date, months: int) -> tuple[date, date]:
     first = (day.month - 1) // months * months
     last = first + months
-    start = date(day.year, first + 1, 1)
-    end = date(day.year + last // 12, last % 12 + 1, 1)
-    return _day(start).at, _day(end).at
+    return date(day.year, first + 1, 1), date(day.year + last // 12, last % 12 + 1, 1)

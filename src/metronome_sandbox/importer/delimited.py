@@ -26,7 +26,9 @@ def read(reading: Reading) -> Iterator[Row]:
     """
     encoding = encoding_of(reading.path, head_of(reading.path), reading.encoding)
     delimiter = reading.delimiter or delimiter_of(reading.path, encoding)
-    reader = csv.reader(lines(reading.path, encoding, reading.findings), delimiter=delimiter, strict=True)
+    reader = csv.reader(
+        lines(reading.path, encoding, reading.findings, reading.moved), delimiter=delimiter, strict=True
+    )
     header = _header(reading, reader)
     names, pick = _picker(reading, header)
     width = len(header)

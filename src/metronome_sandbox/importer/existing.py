@@ -14,6 +14,7 @@ from metronome_sandbox.importer.findings import Findings
 from metronome_sandbox.importer.legacy import LegacyInvoice
 from metronome_sandbox.importer.staging import Progress, Staging
 from metronome_sandbox.importer.target_catalog import TargetCatalog, TargetInvoice
+from metronome_sandbox.importer.watch import CUSTOMERS
 
 
 def check_existing(
@@ -41,7 +42,7 @@ def check_existing(
             for invoice in _sharing(there.get(legacy.contract_id, ()), legacy):
                 if not is_ours(legacy, invoice):
                     findings.add(line, "period", _shown(legacy), _problem(legacy, invoice))
-        progress("customers", number)
+        progress(CUSTOMERS, number)
     return findings
 
 

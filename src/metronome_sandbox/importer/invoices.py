@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
-from decimal import Decimal
+from decimal import Decimal, localcontext
 from functools import lru_cache
 
 from metronome_sandbox.importer.conversion import EXACT, Party, StagedRow, instant, shown
@@ -16,6 +16,8 @@ from metronome_sandbox.importer.target_catalog import TargetProduct
 Pairs = tuple[tuple[str, str], ...]
 Line = tuple[int, str, int, int]
 """Product, groups and window: what makes rows one line."""
+
+ZERO = Decimal(0)
 
 _instant = lru_cache(50_000)(instant)
 
@@ -47,8 +49,9 @@ class Builder:
         if self._mapping.invoice_number is None:
             number = f"{customer.name} {shown(first.starting_at, first.ending_before)}"
         self._check(number, rows)
-        lines = self._windowed_lines(number, rows) if self._has_windows else self._lines(number, rows)
-        amounts = [line.amount for line in lines]
+        with localcontext(EXACT):
+            lines = self._windowed_lines(number, rows) if self._has_windows else self._lines(number, rows)
+            summed = _sum([line.amount for line in lines])
         said = next((row.total for row in rows if row.total is not None), None)
         return LegacyInvoice(
             number=number,
@@ -61,7 +64,7 @@ class Builder:
             issued_at=_instant(first.issued_at),
             granularity=self._granularity,
             lines=tuple(lines),
-            total=Decimal(said) if said is not None else _sum(amounts),
+            total=Decimal(said) if said is not None else summed,
         )
 
     def _check(self, number: str, rows: Sequence[StagedRow]) -> None:
@@ -136,11 +139,13 @@ class Builder:
         lines = []
         for windows in gathered.values():
             subtotals = tuple(
-                Subtotal(_instant(start), _instant(end), _total(Decimal(row.quantity) for row in same))
+                Subtotal(
+                    _instant(start), _instant(end), Decimal(same[0].quantity) if len(same) == 1 else _quantity(same)
+                )
                 for (start, end), same in sorted(windows.items())
             )
             own = [row for same in windows.values() for row in same]
-            quantity = _total(subtotal.quantity for subtotal in subtotals)
+            quantity = sum((subtotal.quantity for subtotal in subtotals), ZERO)
             lines.append(self._line(own[0], own, own[0].starting_at, own[0].ending_before, quantity, subtotals))
         return lines
 
@@ -177,6 +182,10 @@ class Builder:
         )
 
 
+def _quantity(rows: Iterable[StagedRow]) -> Decimal:
+    return sum((Decimal(row.quantity) for row in rows), ZERO)
+
+
 @lru_cache(10_000)
 def _pairs(groups: str) -> tuple[Pairs, Pairs]:
     if not groups:
@@ -187,11 +196,4 @@ def _pairs(groups: str) -> tuple[Pairs, Pairs]:
 
 def _sum(amounts: Sequence[Decimal | None]) -> Decimal | None:
     """Return the sum of amounts, None where one of them is not known."""
-    return _total(amount for amount in amounts if amount is not None) if None not in amounts else None
-
-
-def _total(numbers: Iterable[Decimal]) -> Decimal:
-    total = Decimal(0)
-    for number in numbers:
-        total = EXACT.add(total, number)
-    return total
+    return None if None in amounts else sum((amount for amount in amounts if amount is not None), ZERO)

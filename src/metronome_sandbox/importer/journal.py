@@ -9,7 +9,6 @@ A journal belongs to one file, one mapping and one host. Two imports cannot use 
 
 from __future__ import annotations
 
-import fcntl
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from decimal import Decimal
@@ -22,6 +21,7 @@ import msgspec
 from metronome_sandbox.importer.batches import Item
 
 FORMAT = "metronome-sandbox import journal 1"
+FINALIZED = "FINALIZED"
 BEGINNING = b'{"file_sha256":"'
 READ_BYTES = 1024 * 1024
 MAX_LINE_BYTES = 64 * 1024 * 1024
@@ -66,6 +66,7 @@ class Imported(msgspec.Struct, frozen=True, gc=False):
         key: What its rows say.
         id: Its id on the target.
         total: Its total there, when it was made or found.
+        status: Likewise; FINALIZED, or DRAFT where its date of issue is ahead.
         expected: The total of its preview.
         draws: What balances paid, by the id of the balance, in the balance's unit.
     """
@@ -75,6 +76,7 @@ class Imported(msgspec.Struct, frozen=True, gc=False):
     total: Decimal
     expected: Decimal
     draws: dict[str, Decimal] = {}
+    status: str = FINALIZED
 
 
 class Intent(msgspec.Struct, frozen=True, tag="intent", tag_field="what"):
@@ -154,6 +156,10 @@ class Journal:
 
     def _opened(self) -> int:
         """Return the file, locked."""
+        try:
+            import fcntl
+        except ModuleNotFoundError:
+            raise CannotUseJournal("a journal needs a system that locks files as Unix does") from None
         while True:
             file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
             try:
@@ -279,7 +285,7 @@ class Journal:
 
     def announce(self, idempotency_key: str, items: Sequence[Item]) -> None:
         """Write that a request is about to be sent."""
-        invoices = [Announced(item.key, item.invoice.number, item.total) for item in items]
+        invoices = [Announced(item.key, item.packed.number, item.total) for item in items]
         self._add(Intent(idempotency_key, invoices))
 
     def add(self, record: Result | Found | Refused) -> None:

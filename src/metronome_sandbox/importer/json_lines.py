@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from metronome_sandbox.importer.findings import Wrong
+from metronome_sandbox.importer.findings import Wrong, shortened
 from metronome_sandbox.importer.row import Cell, Reading, Row
 from metronome_sandbox.importer.text_lines import encoding_of, head_of, lines, unusable
 
@@ -22,7 +22,7 @@ def read(reading: Reading) -> Iterator[Row]:
     unseen = set(columns or ())
     number = known_at = 0
     known: dict[str, None] = {}
-    for number, line in enumerate(lines(reading.path, encoding, reading.findings), 1):
+    for number, line in enumerate(lines(reading.path, encoding, reading.findings, reading.moved), 1):
         if not line.strip():
             continue
         try:
@@ -103,9 +103,16 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return value
 
 
+def _number(text: str) -> Decimal:
+    try:
+        return Decimal(text)
+    except InvalidOperation:
+        raise Wrong(f"holds {shortened(text)}, which is larger than any number") from None
+
+
 def _constant(text: str) -> Any:
     raise Wrong(f"holds {text}, and no number to bill")
 
 
-_DECODER = json.JSONDecoder(parse_float=Decimal, parse_int=Decimal, parse_constant=_constant, object_pairs_hook=_object)
+_DECODER = json.JSONDecoder(parse_float=_number, parse_int=_number, parse_constant=_constant, object_pairs_hook=_object)
 DECODER = _DECODER

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from decimal import Decimal
 from difflib import get_close_matches
 from typing import Generic, TypeVar
@@ -10,6 +10,7 @@ from typing import Generic, TypeVar
 from metronome_sandbox.importer.findings import Wrong, shortened
 from metronome_sandbox.importer.mapping import By, Entry, Lookup
 from metronome_sandbox.importer.row import Cell
+from metronome_sandbox.importer.row import text as shown_text
 from metronome_sandbox.importer.target_catalog import USAGE, TargetCustomer, TargetProduct
 
 MAX_TEXT = 500
@@ -28,14 +29,12 @@ def text_of(cell: Cell) -> str:
     Raises:
         Wrong: It holds what no name has: a formula, a line end or another letter that steers a terminal.
     """
-    if cell is None:
-        return ""
-    text = cell.strip() if isinstance(cell, str) else format(cell, "f")
-    if text.isprintable() and len(text) <= MAX_TEXT and text[:1] != "=":
-        return text
-    if text[:1] == "=":
+    said = shown_text(cell)
+    if said.isprintable() and len(said) <= MAX_TEXT and said[:1] != "=":
+        return said
+    if said[:1] == "=":
         raise Wrong("is a formula; export values, and no formulas")
-    if len(text) > MAX_TEXT:
+    if len(said) > MAX_TEXT:
         raise Wrong(f"is longer than {MAX_TEXT} letters; is this the right column?")
     raise Wrong("holds a line end or another letter that cannot be printed")
 
@@ -76,14 +75,21 @@ class Things(Generic[Thing]):
         raise Wrong(f"is the {self._by} of no {self._what} of the target{self._near(text)}")
 
     def _near(self, text: str) -> str:
-        if self._is_id or len(self._found) > SEARCHED or self._searches >= SEARCHES:
+        if self._is_id or self._searches >= SEARCHES:
             return ""
         self._searches += 1
-        folded = text.casefold()
-        near = next((key for key in self._found if key.casefold() == folded), None)
-        if near is None:
-            near = next(iter(get_close_matches(text, self._found, n=1)), None)
-        return f" (did you mean {shortened(near)!r}?)" if near is not None else ""
+        near = near_names(text, self._found, most=1)
+        return f" (did you mean {shortened(near[0])!r}?)" if near else ""
+
+
+def near_names(text: str, names: Collection[str], most: int = 3) -> list[str]:
+    """Return the names that somebody may have meant by a text, the nearest first; capitals do not count."""
+    if len(names) > SEARCHED:
+        return []
+    folded: dict[str, str] = {}
+    for name in names:
+        folded.setdefault(name.casefold(), name)
+    return [folded[near] for near in get_close_matches(text.casefold(), folded, n=most)]
 
 
 def _keys(thing: TargetCustomer | TargetProduct, lookup: Lookup) -> Iterable[str]:

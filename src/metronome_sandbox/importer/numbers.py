@@ -7,7 +7,7 @@ read where the mapping says what the marks are; whole digits are read anyway. Nu
 from __future__ import annotations
 
 import re
-from decimal import Decimal
+from decimal import Context, Decimal
 
 from metronome_sandbox.importer.findings import Wrong
 
@@ -15,6 +15,7 @@ MAX_INTEGER_DIGITS = 15
 MAX_DECIMAL_PLACES = 18
 """What the sandbox can count with exactly; a number beyond is a mistake of the export."""
 
+_WIDE = Context(prec=80)
 _NAMES = {".": "decimal_mark: point", ",": "decimal_mark: comma"}
 _SPACES = str.maketrans({"\u00a0": " ", "\u202f": " ", "\u2019": "'"})
 
@@ -25,6 +26,9 @@ class NumberReader:
     Args:
         mark: The decimal mark, ``.`` or ``,``; None where only whole numbers are read from a text.
         thousands: What may stand between groups of three digits, ``""`` for nothing.
+
+    Attributes:
+        is_plain: Matches a text that is a number of 0 or more just as it stands, for Python too.
     """
 
     def __init__(self, mark: str | None, thousands: str) -> None:
@@ -32,6 +36,8 @@ class NumberReader:
         self._thousands = thousands
         fraction = rf"(?:{re.escape(mark)}\d{{1,{MAX_DECIMAL_PLACES}}})?" if mark else ""
         self._plain = re.compile(rf"[+-]?\d{{1,{MAX_INTEGER_DIGITS}}}{fraction}", re.ASCII).fullmatch
+        decimals = fraction if mark == "." else ""
+        self.is_plain = re.compile(rf"\d{{1,{MAX_INTEGER_DIGITS}}}{decimals}", re.ASCII).fullmatch
         between = re.escape(thousands)
         self._grouped = re.compile(rf"[+-]?\d{{1,3}}(?:{between}\d{{3}}){{1,4}}{fraction}", re.ASCII).fullmatch
 
@@ -104,7 +110,7 @@ def checked(number: Decimal) -> Decimal:
         raise Wrong(_TOO_LONG)
     if exponent < -MAX_DECIMAL_PLACES:
         places = Decimal(1).scaleb(-MAX_DECIMAL_PLACES)
-        rounded = number.quantize(places)
+        rounded = number.quantize(places, context=_WIDE)
         if rounded != number:
             raise Wrong(_TOO_LONG)
         return rounded

@@ -82,13 +82,13 @@ def made(answer: Answer) -> list[TargetInvoice] | None:
         return None
 
 
-def usage_invoices(sender: Sender, customer_id: str, invoices: Iterable[LegacyInvoice]) -> Iterator[TargetInvoice]:
-    """Yield the customer's usage invoices, void ones as well, from the first period to the last of some old ones.
+def usage_invoices(sender: Sender, customer_id: str, places: Iterable[Place]) -> Iterator[TargetInvoice]:
+    """Yield the customer's usage invoices, void ones as well, from the first of some periods to the last.
 
     Raises:
         CannotAsk: The target does not say.
     """
-    periods = [(invoice.starting_at, invoice.ending_before) for invoice in invoices]
+    periods = [(start, end) for _, _, start, end in places if start is not None and end is not None]
     query = {
         "type": "USAGE",
         "limit": str(PAGE),

@@ -33,6 +33,7 @@ def read(reading: Reading) -> Iterator[Row]:
             converters = _converters(reading, schema, names)
             reading.findings.raise_any()
             number = 0
+            size = reading.path.stat().st_size
             for batch in file.iter_batches(batch_size=BATCH_ROWS, columns=names, use_threads=False):
                 columns = [
                     [None if value is None else convert(value) for value in batch.column(name).to_pylist()]
@@ -41,6 +42,7 @@ def read(reading: Reading) -> Iterator[Row]:
                 for cells in zip(*columns, strict=True):
                     number += 1
                     yield Row(number, dict(zip(names, cells, strict=True)))
+                reading.moved(size * number // max(file.metadata.num_rows, 1))
     except (pa.ArrowException, OSError, ValueError, OverflowError) as error:
         raise unusable(reading.path, f"cannot be read as Parquet: {str(error).splitlines()[0][:200]}") from None
 

@@ -14,8 +14,9 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from itertools import groupby
@@ -37,7 +38,11 @@ BODY_AROUND = 64
 """Bytes of a body that belong to no invoice, and more."""
 
 ORDER = ("starting_at", "ending_before", "contract_id", "number")
+ZERO = Decimal(0)
 MESSAGE = 2000
+NOISE = Decimal("0.000001")
+"""Answers have up to 15 significant digits."""
+
 TOO_LARGE = 413
 SERVER_ERRORS = 500
 NOT_IMITATED = 501
@@ -123,6 +128,29 @@ class PreviewInvoice(msgspec.Struct, frozen=True, gc=False):
     start_timestamp: datetime | None = None
     end_timestamp: datetime | None = None
 
+    def moves(self) -> Moves:
+        """Return what it comes to and takes from balances."""
+        draws: dict[str, Decimal] = {}
+        for line in self.line_items:
+            if line.is_application and line.applied_commit_or_credit is not None:
+                balance = line.applied_commit_or_credit.id
+                draws[balance] = draws.get(balance, ZERO) + line.total
+        return Moves(self.total, draws)
+
+
+@dataclass(frozen=True, slots=True)
+class Moves:
+    """What an invoice comes to, and what it takes from each balance, by its id."""
+
+    total: Decimal
+    draws: Mapping[str, Decimal]
+
+    def are_those_of(self, other: Moves) -> bool:
+        """Whether another invoice moves the same."""
+        balances = {*self.draws, *other.draws}
+        pairs = [(self.draws.get(one, ZERO), other.draws.get(one, ZERO)) for one in balances]
+        return all(abs(one - another) <= NOISE for one, another in [(self.total, other.total), *pairs])
+
 
 class _Previews(msgspec.Struct, frozen=True, gc=False):
     data: list[PreviewInvoice]
@@ -147,6 +175,8 @@ class _Contracts(msgspec.Struct, frozen=True, gc=False):
 
 _PREVIEWS = msgspec.json.Decoder(_Previews)
 _CONTRACTS = msgspec.json.Decoder(_Contracts)
+_PACK = msgspec.msgpack.Encoder()
+_UNPACK = msgspec.msgpack.Decoder(LegacyInvoice)
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,13 +206,29 @@ Outcome = Previewed | Refused
 @dataclass(frozen=True, slots=True)
 class _Item:
     invoice: LegacyInvoice
-    request: dict[str, Any]
     body: bytes
 
     @property
     def size(self) -> int:
         """Bytes that it adds to a body, with the comma behind it."""
         return len(self.body) + 1
+
+
+@dataclass(frozen=True, slots=True)
+class _Packed:
+    """An old invoice that waits, in a tenth of the memory."""
+
+    place: tuple[Any, ...]
+    customer_id: str
+    content: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class _Repeat:
+    """An invoice that was previewed, as a later request repeats it, and what it did then."""
+
+    item: _Item
+    moves: Moves
 
 
 class _Refusal(Exception):
@@ -203,18 +249,20 @@ class _Refusal(Exception):
 class _Group:
     """The invoices of customers that share balances, in the order of their periods."""
 
-    def __init__(self, sender: Sender, invoices: Iterable[LegacyInvoice], max_bytes: int) -> None:
+    def __init__(self, sender: Sender, invoices: Iterable[_Packed], max_bytes: int) -> None:
         self._sender = sender
         self._max_bytes = max_bytes - BODY_AROUND
-        self._waiting = [_item(invoice) for invoice in sorted(invoices, key=attrgetter(*ORDER))]
-        self._done: list[tuple[_Item, PreviewInvoice]] = []
+        self._waiting = deque(sorted(invoices, key=attrgetter("place")))
+        self._ready: list[_Item] = []
+        """The next ones, as they are sent."""
+        self._done: list[_Repeat] = []
         self._first_refused: LegacyInvoice | None = None
         self._doubt: str | None = None
         self._can_repeat = True
 
     def outcomes(self) -> Iterator[Outcome]:
         """Yield what each invoice comes to."""
-        while self._waiting:
+        while self._ready or self._waiting:
             repeated = self._repeated()
             chunk = self._chunk(self._max_bytes - sum(item.size for item in repeated))
             try:
@@ -223,30 +271,34 @@ class _Group:
                 yield from self._refused(refusal, repeated, chunk)
                 continue
             self._hold_to_earlier(found[: len(repeated)])
-            previewed = list(zip(chunk, found[len(repeated) :], strict=True))
             self._leave(chunk)
-            self._done += previewed
-            for item, preview in previewed:
+            for item, preview in zip(chunk, found[len(repeated) :], strict=True):
+                if self._can_repeat and (self._ready or self._waiting):
+                    self._done.append(_Repeat(_whole(item.invoice), preview.moves()))
                 yield Previewed(item.invoice, preview, self._doubt_of(item.invoice))
 
     def _repeated(self) -> list[_Item]:
         """Return what a request begins with, so that its own invoices meet balances as the earlier ones leave them."""
         if not self._done or not self._can_repeat:
             return []
-        wholes = [_whole(item) for item, _ in self._done]
+        wholes = [each.item for each in self._done]
         if sum(item.size for item in wholes) * 2 > self._max_bytes:
-            self._stop_repeating()
+            self._stop_repeating("this customer's invoices do not fit into one request")
             return []
         return wholes
 
-    def _stop_repeating(self) -> None:
+    def _stop_repeating(self, reason: str) -> None:
         self._can_repeat = False
-        self._doubt = "this customer's invoices do not fit into one request, so balances could not be previewed exactly"
+        self._done.clear()
+        self._doubt = f"{reason}, so balances could not be previewed exactly"
 
     def _chunk(self, room: int) -> list[_Item]:
         """Return as many of the invoices that wait as there is room for, and one at least."""
         chunk: list[_Item] = []
-        for item in self._waiting:
+        while len(chunk) < len(self._ready) or self._waiting:
+            if len(chunk) == len(self._ready):
+                self._ready.append(_item(_UNPACK.decode(self._waiting.popleft().content)))
+            item = self._ready[len(chunk)]
             room -= item.size
             if room < 0 and chunk:
                 break
@@ -255,15 +307,15 @@ class _Group:
 
     def _leave(self, items: Sequence[_Item]) -> None:
         gone = {id(item) for item in items}
-        self._waiting = [item for item in self._waiting if id(item) not in gone]
+        self._ready = [item for item in self._ready if id(item) not in gone]
 
     def _hold_to_earlier(self, again: Sequence[PreviewInvoice]) -> None:
         """Doubt the balances where a repeated invoice comes to something else than it did."""
-        for (item, before), now in zip(self._done, again, strict=False):
-            if now.total != before.total and self._doubt is None:
+        for before, now in zip(self._done, again, strict=False):
+            if self._doubt is None and not now.moves().are_those_of(before.moves):
                 self._doubt = (
-                    f"invoice {item.invoice.number} comes to something else without its subtotals, so balances could "
-                    "not be previewed exactly over several requests"
+                    f"invoice {before.item.invoice.number} comes to something else without its subtotals, so balances "
+                    "could not be previewed exactly over several requests"
                 )
 
     def _doubt_of(self, invoice: LegacyInvoice) -> str | None:
@@ -272,23 +324,24 @@ class _Group:
             return f"invoice {refused.number} was refused, so balances are as if it had never been"
         return self._doubt
 
-    def _refused(self, refusal: _Refusal, repeated: Sequence[_Item], chunk: Sequence[_Item]) -> Iterator[Refused]:
+    def _refused(self, refusal: _Refusal, repeated: Sequence[_Item], chunk: Sequence[_Item]) -> Iterator[Outcome]:
         """Take out what cannot be previewed, so that the others go on."""
         sent = [*repeated, *chunk]
+        is_theirs = refusal.status >= SERVER_ERRORS
+        place = None if is_theirs else refusal.place
         if refusal.status == TOO_LARGE and len(sent) > 1:
             self._max_bytes = sum(item.size for item in sent) // 2
             if len(chunk) == 1:
-                self._stop_repeating()
-            return
-        place = refusal.place if refusal.status < SERVER_ERRORS else None
-        if place is not None and len(repeated) <= place < len(sent):
+                self._stop_repeating("this customer's invoices do not fit into one request")
+        elif place is not None and len(repeated) <= place < len(sent):
             yield self._out(sent[place], refusal, sent)
-        elif repeated and refusal.status < SERVER_ERRORS:
-            self._stop_repeating()
+        elif repeated and not is_theirs:
+            self._stop_repeating(f"the target refuses what a request repeats ({refusal.message})")
+        elif is_theirs or len(chunk) == 1:
+            for item in chunk:
+                yield self._out(item, refusal, sent)
         else:
-            found = [] if len(chunk) == 1 or refusal.status >= SERVER_ERRORS else self._refused_alone(chunk)
-            for item, reason in found or [(item, refusal) for item in chunk]:
-                yield self._out(item, reason, sent)
+            yield from self._each_alone(chunk, refusal)
 
     def _out(self, item: _Item, refusal: _Refusal, sent: Sequence[_Item]) -> Refused:
         self._leave([item])
@@ -296,15 +349,23 @@ class _Group:
             self._first_refused = item.invoice
         return Refused(item.invoice, _named(refusal.message, sent), _rows(item.invoice, refusal.message))
 
-    def _refused_alone(self, chunk: Iterable[_Item]) -> list[tuple[_Item, _Refusal]]:
-        """Ask for each invoice by itself, where a message names none."""
-        found = []
+    def _each_alone(self, chunk: Sequence[_Item], together: _Refusal) -> Iterator[Outcome]:
+        """Find out which invoices are refused where a message names none; if none is, preview each by itself."""
+        previewed: list[tuple[_Item, PreviewInvoice]] = []
+        refused: list[tuple[_Item, _Refusal]] = []
         for item in chunk:
             try:
-                self._ask([item])
+                previewed.append((item, self._ask([item])[0]))
             except _Refusal as refusal:
-                found.append((item, refusal))
-        return found
+                refused.append((item, refusal))
+        for item, reason in refused:
+            yield self._out(item, reason, [item])
+        if refused:
+            return
+        self._stop_repeating(f"the target refuses this customer's invoices together ({together.message})")
+        self._leave(chunk)
+        for item, preview in previewed:
+            yield Previewed(item.invoice, preview, self._doubt)
 
     def _ask(self, items: Sequence[_Item]) -> list[PreviewInvoice]:
         """Return the previews in the order of the items.
@@ -349,16 +410,19 @@ def _in_order(items: Sequence[_Item], found: Sequence[PreviewInvoice]) -> list[P
     return [by_place[each] for each in wanted]
 
 
+def _packed(invoice: LegacyInvoice) -> _Packed:
+    return _Packed(attrgetter(*ORDER)(invoice), invoice.customer_id, _PACK.encode(invoice))
+
+
 def _item(invoice: LegacyInvoice) -> _Item:
-    request = request_of(invoice)
-    return _Item(invoice, request, encode(request))
+    return _Item(invoice, encode(request_of(invoice)))
 
 
-def _whole(item: _Item) -> _Item:
-    """Return an invoice with each line's quantity as a whole, which is shorter."""
-    lines = [_whole_line(line) for line in item.request["usage_line_items"]]
-    request = {**item.request, "usage_line_items": lines}
-    return _Item(item.invoice, request, encode(request))
+def _whole(invoice: LegacyInvoice) -> _Item:
+    """Return an invoice with each line's quantity as a whole, which is shorter; its lines are kept nowhere else."""
+    request = request_of(replace(invoice, granularity=None))
+    lines = [_whole_line(line) for line in request["usage_line_items"]]
+    return _Item(replace(invoice, lines=()), encode({**request, "usage_line_items": lines}))
 
 
 def _whole_line(line: dict[str, Any]) -> dict[str, Any]:
@@ -366,7 +430,7 @@ def _whole_line(line: dict[str, Any]) -> dict[str, Any]:
     if windows is None:
         return line
     rest = {name: value for name, value in line.items() if name != "subtotals_with_quantity"}
-    return {**rest, "quantity": sum((window["quantity"] for window in windows), Decimal(0))}
+    return {**rest, "quantity": sum((window["quantity"] for window in windows), ZERO)}
 
 
 def _named(message: str, sent: Sequence[_Item]) -> str:
@@ -401,9 +465,9 @@ def previews(
 ) -> Iterator[Result]:
     """Preview all invoices and yield what ``finish`` makes of each outcome.
 
-    As many customers are asked for at the same time as the sender has calls, and few more are in memory. Those of one
-    customer come in the order of their periods, customers as they are done. Customers of hierarchies come last: theirs
-    are kept until all of a family are there.
+    As many customers are asked for at the same time as the sender has calls, and few more wait in memory, packed. Those
+    of one customer come in the order of their periods, customers as they are done. Customers of hierarchies come last:
+    theirs are kept until all of a family are there.
 
     Args:
         invoices: Those of one customer stand together.
@@ -415,15 +479,15 @@ def previews(
         CannotAsk: Nobody can be asked.
     """
 
-    def preview(group: Sequence[LegacyInvoice]) -> list[Result]:
+    def preview(group: Sequence[_Packed]) -> list[Result]:
         return [finish(outcome) for outcome in _Group(sender, group, max_bytes).outcomes()]
 
-    def of_customer(group: Sequence[LegacyInvoice]) -> list[Result] | _Relatives:
+    def of_customer(group: Sequence[_Packed]) -> list[Result] | _Relatives:
         relatives = relatives_of(sender, group[0].customer_id)
         return _Relatives(relatives, group) if relatives else preview(group)
 
     families: list[_Relatives] = []
-    customers = (list(group) for _, group in groupby(invoices, key=attrgetter("customer_id")))
+    customers = ([_packed(invoice) for invoice in own] for _, own in groupby(invoices, attrgetter("customer_id")))
     for found in sender.in_order(customers, of_customer):
         if isinstance(found, _Relatives):
             families = _united(families, found)
@@ -440,7 +504,7 @@ class _Relatives:
     """Customers that share balances, and what there is of them."""
 
     customer_ids: frozenset[str]
-    invoices: Sequence[LegacyInvoice]
+    invoices: Sequence[_Packed]
 
 
 def _united(families: Iterable[_Relatives], one: _Relatives) -> list[_Relatives]:

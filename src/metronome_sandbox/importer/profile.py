@@ -5,14 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 from decimal import Decimal
 
 from metronome_sandbox.importer.dates import ISO, UNIX, DateReader, Moment
 from metronome_sandbox.importer.findings import Wrong
-from metronome_sandbox.importer.row import Cell, Row
+from metronome_sandbox.importer.row import Cell, Row, text
 
 MAX_DISTINCT = 500
+SOME = 200
 DAY_FIRST, MONTH_FIRST = "%d/%m/%Y", "%m/%d/%Y"
 FORMS = (
     *(ISO, "%d.%m.%Y", "%d.%m.%y", DAY_FIRST, MONTH_FIRST, "%Y/%m/%d", "%d-%m-%Y", "%d %b %Y", "%d %B %Y"),
@@ -43,20 +43,29 @@ class Column:
 
     def take(self, cell: Cell) -> None:
         """Look at a cell."""
-        value = cell.strip() if isinstance(cell, str) else cell
+        value = cell.strip() if isinstance(cell, str) else cell  # a number stays one
         if value is None or value == "":
             self.empty += 1
             return
         self.values.append(value)
         if len(self.distinct) < MAX_DISTINCT:
-            self.distinct[value if isinstance(value, str) else format(value, "f")] = None
+            self.distinct[text(value)] = None
+
+    @property
+    def numbers(self) -> int:
+        """How many values are numbers, however they are marked."""
+        return sum(isinstance(value, Decimal) or _NUMBER.fullmatch(value) is not None for value in self.values)
 
     @property
     def is_number(self) -> bool:
-        """Whether every value is a number, however it is marked."""
-        return bool(self.values) and all(
-            isinstance(value, Decimal) or _NUMBER.fullmatch(value) is not None for value in self.values
-        )
+        """Whether most values are numbers: the few that are none are what validation is for."""
+        return 2 * self.numbers > len(self.values)
+
+    @property
+    def is_dated(self) -> bool:
+        """Whether most values are dates, perhaps not all in one form."""
+        some = self.values[:SOME]
+        return 2 * sum(any(_reads(form, value) for form in FORMS) for value in some) > len(some)
 
     @property
     def has_fractions(self) -> bool:
@@ -73,11 +82,11 @@ class Column:
         if not self.values:
             return []
         if all(isinstance(value, Decimal) or (value.isascii() and value.isdigit()) for value in self.values):
-            if all(FIRST_SECOND <= Decimal(value) < END_SECOND for value in self.values):
+            if all(_is_second(Decimal(value)) for value in self.values):
                 return [UNIX]
             if any(isinstance(value, Decimal) for value in self.values):
                 return []
-        return [form for form in FORMS if all(_reads(form, value) for value in self.values[:200])]
+        return [form for form in FORMS if all(_reads(form, value) for value in self.values)]
 
     def moments(self, form: str) -> list[Moment]:
         """Return what the values say in one form, as days."""
@@ -85,20 +94,21 @@ class Column:
         return [reader.read(value) for value in self.values]
 
 
+def _is_second(number: Decimal) -> bool:
+    return number.is_finite() and FIRST_SECOND <= number < END_SECOND and number == number.to_integral_value()
+
+
 def _reads(form: str, value: str | Decimal) -> bool:
     if not isinstance(value, str):
         return False
-    if form == ISO:
-        try:
-            DateReader((ISO,), "UTC", is_hourly=False).read(value)
-        except Wrong:
-            return False
-        return True
     try:
-        datetime.strptime(value, form)
-    except ValueError:
+        _READERS[form].read(value)
+    except Wrong:
         return False
     return True
+
+
+_READERS = {form: DateReader((form,), "UTC", is_hourly=False) for form in FORMS}
 
 
 def columns_of(rows: Sequence[Row]) -> dict[str, Column]:
@@ -137,16 +147,16 @@ def marks_of(columns: Iterable[Column]) -> tuple[str | None, str | None, bool]:
     return next(iter(decimal), None), next(iter(thousands), None), False
 
 
-def _note_marks(text: str, decimal: set[str], thousands: set[str], unclear: set[str]) -> None:
-    used = [letter for letter in text if letter in ".,"]
-    thousands.update(letter for letter in text.strip() if letter in "' ")
+def _note_marks(number: str, decimal: set[str], thousands: set[str], unclear: set[str]) -> None:
+    used = [letter for letter in number if letter in ".,"]
+    thousands.update(letter for letter in number.strip() if letter in "' ")
     if len(set(used)) == 2:
         decimal.add(used[-1])
         thousands.add(used[0])
     elif len(used) > 1:
         thousands.add(used[0])
     elif used:
-        whole, _, fraction = text.lstrip("+-").partition(used[0])
+        whole, _, fraction = number.lstrip("+-").partition(used[0])
         if len(fraction) == 3 and len(whole) <= 3 and whole != "0":
             unclear.add(used[0])
         else:

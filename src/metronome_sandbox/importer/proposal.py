@@ -11,7 +11,6 @@ import json
 import re
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from itertools import islice
 from pathlib import Path
 
@@ -19,6 +18,7 @@ from metronome_sandbox.client.terminal import plain
 from metronome_sandbox.importer.dates import DAY, ISO, UNIX, Moment, month_of
 from metronome_sandbox.importer.delimited import delimiter_of
 from metronome_sandbox.importer.findings import Findings, shortened
+from metronome_sandbox.importer.lookups import near_names
 from metronome_sandbox.importer.mapping import MARK_NAMES, STRIPE_DEFAULTS, THOUSANDS_NAMES, Format
 from metronome_sandbox.importer.profile import DAY_FIRST, MONTH_FIRST, Column, columns_of, marks_of
 from metronome_sandbox.importer.row import Row
@@ -32,7 +32,6 @@ SAMPLE = 2_000
 
 MAX_TABLE = 200
 NAMED_IN_A_COMMENT = 10
-SEARCHED = 5_000
 COMMENT_COLUMN = 44
 
 HINTS: dict[str, tuple[str, ...]] = {
@@ -203,7 +202,11 @@ class _Guesses:
             for (by, field), known in keys.items()
         ]
         hints = HINTS[role]
-        best = max(matches, key=lambda match: (match.found, _folded(match.column.name) in hints), default=None)
+        best = max(
+            matches,
+            key=lambda match: (match.found, _folded(match.column.name) in hints, -len(match.column.name)),
+            default=None,
+        )
         if best is None or not best.found:
             return None
         self._taken.add(best.column.name)
@@ -228,7 +231,8 @@ class _Guesses:
             yield self._units(money)
         for role, column in found.items():
             if column is not None:
-                yield Guess(f"{role}: {quoted(column.name)}", "by its name, and all of it is numbers")
+                share = "all of it is" if column.numbers == len(column.values) else f"most of it, {column.numbers}, are"
+                yield Guess(f"{role}: {quoted(column.name)}", f"by its name, and {share} numbers")
         if found["quantity"] is None:
             yield Guess(f'quantity: "{UNDECIDED}"', f"no column of numbers is called so; columns: {self._names()}")
         else:
@@ -269,7 +273,7 @@ class _Guesses:
             return
 
         def is_date(column: Column) -> bool:
-            return column.name in self._forms
+            return column.name in self._forms or column.is_dated
 
         issued = self._named("issue_date", is_date)
         spans = {
@@ -304,7 +308,7 @@ class _Guesses:
         """Return the one form that all dates can be read in, None where there is none or more than one."""
         common = list(self._forms.get(columns[0].name, ())) if columns else []
         for column in columns[1:]:
-            common = [form for form in common if form in self._forms[column.name]]
+            common = [form for form in common if form in self._forms.get(column.name, ())]
         if DAY_FIRST in common and MONTH_FIRST in common:
             return None
         return common[0] if common else None
@@ -339,7 +343,7 @@ class _Guesses:
             said = str(row.cells.get(start.name) or "").strip()
             if said not in moments:
                 continue
-            key = (*(row.cells.get(name) for name in names), month_of(moments[said].at, 1))
+            key = (*(row.cells.get(name) for name in names), month_of(moments[said].at))
             times.setdefault(key, []).append(said)
             if ends is not None and end is not None:
                 until = ends.get(str(row.cells.get(end.name) or "").strip())
@@ -442,8 +446,8 @@ def _end_is(pairs: Sequence[tuple[Moment, Moment]]) -> tuple[str, str]:
     if any(end.at == start.at for start, end in pairs):
         return "inclusive", "some spans end on the day on which they start"
     starts = {start.at for start, _ in pairs}
-    exclusive = sum(end.at == month_of(end.at, 1)[0] or end.at in starts for _, end in pairs)
-    inclusive = sum(end.after == month_of(end.at, 1)[1] or end.after in starts for _, end in pairs)
+    exclusive = sum(end.at == month_of(end.at)[0] or end.at in starts for _, end in pairs)
+    inclusive = sum(end.after == month_of(end.at)[1] or end.after in starts for _, end in pairs)
     if exclusive > inclusive:
         return "exclusive", "spans end where the next month or span begins"
     if inclusive > exclusive:
@@ -470,9 +474,7 @@ def _share(match: Match, what: str) -> str:
 
 
 def _near(value: str, names: Sequence[str]) -> str:
-    if len(names) > SEARCHED:
-        return ""
-    near = [name for name in names if name.casefold() == value.casefold()] or get_close_matches(value, names, n=3)
+    near = near_names(value, names)
     return f"; did you mean {' or '.join(quoted(plain(one)) for one in near)}?" if near else ""
 
 

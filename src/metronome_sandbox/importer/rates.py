@@ -39,14 +39,12 @@ class Price:
         return self.overridden or self.listed
 
 
-def cost(tiers: Tiers, quantity: Decimal, already: Decimal = Decimal(0)) -> Decimal:
-    """Return what a quantity costs, tier by tier, after ``already`` units that were counted before it."""
-    total, left, passed = Decimal(0), quantity, already
+def cost(tiers: Tiers, quantity: Decimal) -> Decimal:
+    """Return what a quantity costs, tier by tier."""
+    total, left = Decimal(0), quantity
     for size, price in tiers:
-        skipped = passed if size is None else min(passed, size)
-        width = left if size is None else min(left, size - skipped)
+        width = left if size is None else min(left, size)
         total += width * price
-        passed -= skipped
         left -= width
     return total
 

@@ -13,9 +13,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from decimal import ROUND_DOWN, ROUND_HALF_EVEN, ROUND_HALF_UP, Decimal, localcontext
+from decimal import ROUND_DOWN, ROUND_HALF_EVEN, ROUND_HALF_UP, Context, Decimal, localcontext
 from enum import StrEnum
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import pairwise
 from math import log10
 
@@ -25,8 +25,11 @@ from metronome_sandbox.importer.comparison import ZERO, Comparison, Currency, Li
 from metronome_sandbox.importer.figures import DIGITS, day, money, number, percent
 from metronome_sandbox.importer.rates import Price, Tiers, cost
 
-CHANCE = 20
+CHANCE = 40
 """A rule speaks when a random amount would fit it once in so many times, at most."""
+
+PRICE_DECIMALS = 7
+"""To so many a price may have been rounded, less one."""
 
 SECOND = timedelta(seconds=1)
 DAYS_CHECKED = 366
@@ -83,6 +86,19 @@ RATIOS = {
     Decimal("1.073741824"): "billions and units of 1,024³ (GB and GiB)",
 }
 """How far two units of a quantity are apart, and which they may be."""
+
+FACTORS = {
+    factor: (ratio, units) for ratio, units in RATIOS.items() for factor in (Context(DIGITS).divide(1, ratio), ratio)
+}
+"""What a quantity is multiplied by, for each way in which units may be mixed up."""
+
+NEAR_ONE = Decimal("0.5")
+
+UNITS = {
+    Decimal("0.01"): "old amounts are a hundredth: dollars were read as cents; set the unit in the mapping",
+    Decimal(100): "old amounts are a hundred times as much: cents were read as dollars; set the unit in the mapping",
+}
+"""What amounts are multiplied by when their unit is another one."""
 
 PriceAt = Callable[[LineComparison, datetime], Price | None]
 """What a line's product costs at an instant."""
@@ -169,8 +185,8 @@ def _seen(line: LineComparison) -> Tiers | None:
 # One line ------------------------------------------------------------------------------------------------------------
 
 Rule = Callable[[Case], Iterator[Reason]]
-Would = tuple[Decimal, Reason]
-"""What the old amount would be if a cause were true."""
+Would = tuple[Decimal, Callable[[], Reason]]
+"""What the old amount would be if a cause were true, and how it is told then."""
 
 
 def of_line(case: Case) -> list[Reason]:
@@ -251,7 +267,9 @@ def _rounding(case: Case) -> Iterator[Reason]:
 
 
 def _rounded_price(case: Case, price: Decimal) -> Iterator[Reason]:
-    for decimals in range(7):
+    if not is_telling(case.amount, PRICE_DECIMALS, case.currency):
+        return
+    for decimals in range(PRICE_DECIMALS):
         short = price.quantize(Decimal(1).scaleb(-decimals), ROUND_HALF_UP)
         if short != price and is_near(case.legacy, short * case.line.quantity, case.currency):
             yield Reason(
@@ -298,14 +316,13 @@ def _alternatives(case: Case) -> Iterator[Would]:
 
 
 def _other_units(case: Case) -> Iterator[Would]:
-    if not is_telling(case.amount, 2, case.currency):
-        return
-    for factor, cause in (
-        (Decimal("0.01"), "old amounts are a hundredth: dollars were read as cents; set the unit in the mapping"),
-        (Decimal(100), "old amounts are a hundred times as much: cents were read as dollars; set the unit"),
-    ):
-        evidence = f"{case.both}: {number(factor)} times as much"
-        yield case.amount * factor, Reason(Kind.CURRENCY, cause, evidence, factor)
+    if is_telling(case.amount, 2, case.currency):
+        for factor in UNITS:
+            yield case.amount * factor, partial(_mixed_up, case, factor)
+
+
+def _mixed_up(case: Case, factor: Decimal) -> Reason:
+    return Reason(Kind.CURRENCY, UNITS[factor], f"{case.both}: {number(factor)} times as much", factor)
 
 
 def _after_balances(case: Case) -> Iterator[Would]:
@@ -313,7 +330,8 @@ def _after_balances(case: Case) -> Iterator[Would]:
     if covered:
         yield (
             case.amount - covered,
-            Reason(
+            partial(
+                Reason,
                 Kind.BALANCE,
                 "old lines are what is left after balances paid; a line's amount is what it costs before",
                 f"{case.both}: balances pay {case.says(covered)} of it",
@@ -328,7 +346,8 @@ def _other_prices(case: Case) -> Iterator[Would]:
         listed = cost(price.listed, line.quantity)
         yield (
             listed,
-            Reason(
+            partial(
+                Reason,
                 Kind.OVERRIDE,
                 "legacy charges the list price: the contract's override is one that the old invoices do not have",
                 f"{case.both}: {number(line.quantity)} cost {case.says(listed)} by the rate card and "
@@ -346,7 +365,8 @@ def _other_prices(case: Case) -> Iterator[Would]:
         if not are_equal(amount, case.amount):
             yield (
                 amount,
-                Reason(
+                partial(
+                    Reason,
                     Kind.PERIOD,
                     "legacy charges the price of another time: the price changes there",
                     f"{case.both}: {number(line.quantity)} cost {case.says(amount)} at the price {when}",
@@ -368,59 +388,56 @@ def _other_tiers(case: Case) -> Iterator[Would]:
             else "legacy charges all of a quantity at the price of the tier that it reaches (volume pricing)"
         )
         evidence = f"{case.both}: {number(line.quantity)} at tier {level}'s {case.says(price)} are {case.says(amount)}"
-        yield amount, Reason(Kind.TIER, cause, evidence)
+        yield amount, partial(Reason, Kind.TIER, cause, evidence)
     windows = [window.quantity for old in line.legacy for window in old.subtotals]
     if len(windows) > 1:
         amount = sum((cost(tiers, quantity) for quantity in windows), ZERO)
         evidence = f"{case.both}: tiers counted for each of {len(windows)} windows come to {case.says(amount)}"
-        yield amount, Reason(Kind.TIER, "legacy counts tiers anew in each day or hour", evidence)
+        yield amount, partial(Reason, Kind.TIER, "legacy counts tiers anew in each day or hour", evidence)
 
 
 def _conversions(case: Case) -> Iterator[Would]:
     """Yield what other units of the quantity would make: by the tiers where they are known, else by the ratio."""
     if case.line.quantity == 0:
         return
-    for ratio, units in RATIOS.items():
-        for factor in (1 / ratio, ratio):
-            amount = case.amount * factor if case.tiers is None else cost(case.tiers, case.line.quantity * factor)
-            if not is_telling(min(amount, case.amount), 2, case.currency):
-                continue
-            how = f"{'divided' if factor < 1 else 'multiplied'} by {number(ratio)}"
-            yield (
-                amount,
-                Reason(
-                    Kind.CONVERSION,
-                    f"legacy prices the quantity {how}: {units} are mixed up",
-                    f"{case.both}: {number(case.line.quantity)} {how} cost {case.says(amount)}",
-                    factor,
-                ),
-            )
+    for factor in FACTORS:
+        amount = case.amount * factor if case.tiers is None else cost(case.tiers, case.line.quantity * factor)
+        # Many factors are near 1, where amounts of any cause lie close together; far from it there is nothing else.
+        candidates = len(FACTORS) if NEAR_ONE < factor < 1 / NEAR_ONE else 2
+        if is_telling(min(amount, case.amount), candidates, case.currency):
+            yield amount, partial(_converted, case, factor, amount)
+
+
+def _converted(case: Case, factor: Decimal, amount: Decimal) -> Reason:
+    ratio, units = FACTORS[factor]
+    how = f"{'divided' if factor < 1 else 'multiplied'} by {number(ratio)}"
+    return Reason(
+        Kind.CONVERSION,
+        f"legacy prices the quantity {how}: {units} are mixed up",
+        f"{case.both}: {number(case.line.quantity)} {how} cost {case.says(amount)}",
+        factor,
+    )
 
 
 def _alternative(case: Case) -> Iterator[Reason]:
     for amount, reason in _alternatives(case):
         if is_near(case.legacy, amount, case.currency):
-            yield reason
+            yield reason()
 
 
 def _pooled(case: Case) -> Iterator[Reason]:
     """Tiers that legacy counts over all lines of a product, where the target counts them for each group."""
-    tiers = case.tiers
-    same = [line for line in case.comparison.lines if line.product_id == case.line.product_id and line.legacy]
-    amounts = [line.legacy_amount for line in same]
-    if tiers is None or len(tiers) < 2 or len(same) < 2 or None in amounts:
+    tiers, same = case.tiers, case.comparison.products[case.line.product_id]
+    if tiers is None or len(tiers) < 2 or same.lines < 2 or same.legacy is None:
         return
-    quantity = sum((line.quantity for line in same), ZERO)
-    pooled = cost(tiers, quantity)
-    legacy = sum((amount for amount in amounts if amount is not None), ZERO)
-    apart = sum((line.amount or ZERO for line in same), ZERO)
-    slack = case.currency.coin * len(same)
-    if abs(pooled - legacy) * 2 <= slack < abs(apart - legacy):
+    pooled = cost(tiers, same.quantity)
+    slack = case.currency.coin * same.lines
+    if abs(pooled - same.legacy) * 2 <= slack < abs(same.amount - same.legacy):
         yield Reason(
             Kind.TIER,
             "legacy counts tiers over all groups of a product together, the target for each by itself",
-            f"{len(same)} lines: {number(quantity)} together cost {case.says(pooled)}, which is what legacy charges; "
-            f"each by itself {case.says(apart)}",
+            f"{same.lines} lines: {number(same.quantity)} together cost {case.says(pooled)}, which is what legacy "
+            f"charges; each by itself {case.says(same.amount)}",
         )
 
 
@@ -482,9 +499,11 @@ def _is_round(place: Decimal, most: Decimal, width: Decimal) -> bool:
     """Whether a number of units is one that people choose, among so many that chance would not choose it."""
     if place < 1 or most < 1:
         return False
-    digits = len(str(int(place)).rstrip("0"))
-    rounds = {1: 9, 2: 90}.get(digits)
-    return rounds is not None and rounds * (log10(most) + 1) * CHANCE * float(width) <= most
+    digits = str(int(place)).rstrip("0")
+    if len(digits) > 2 or (len(digits) == 2 and digits[1] != "5"):
+        return False
+    rounds = 9 * len(digits) * (log10(most) + 1)  # so many are no larger than the most that it could be
+    return rounds * CHANCE * float(width) <= most
 
 
 def _multiplier(case: Case) -> Iterator[Reason]:
@@ -525,7 +544,7 @@ def round_ratio(legacy: Decimal, amount: Decimal, currency: Currency) -> Decimal
         return None
     if legacy == 0:
         return ZERO if is_telling(amount, 1, currency) else None
-    for step in (Decimal("0.05"), Decimal("0.01"), Decimal("0.001")):
+    for step in (Decimal("0.05"), Decimal("0.01"), Decimal("0.005")):
         ratio = (legacy / amount / step).to_integral_value() * step
         if ratio != 1 and 0 < ratio <= 2 and is_near(legacy, amount * ratio, currency):
             return ratio.normalize() if is_telling(amount, int(2 / step), currency) else None
@@ -570,14 +589,19 @@ RULES: Sequence[Rule] = (
 # What is left of the total -------------------------------------------------------------------------------------------
 
 
-def of_total(comparison: Comparison, price_at: PriceAt) -> list[Reason]:
-    """Return the likely reasons of a total that its lines do not explain, the likeliest first; none if nothing fits."""
+def of_total(comparison: Comparison, explained: Decimal, price_at: PriceAt) -> list[Reason]:
+    """Return the likely reasons of a total that its lines do not explain, the likeliest first; none if nothing fits.
+
+    Args:
+        explained: What the lines differ by together.
+    """
     with localcontext(prec=DIGITS):
-        found = _of_sums(comparison) if comparison.legacy_gross is not None else _of_bare_total(comparison, price_at)
-        return list(found)
+        if comparison.legacy_gross is None:
+            return list(_of_bare_total(comparison, price_at))
+        return list(_of_sums(comparison, explained))
 
 
-def _of_sums(comparison: Comparison) -> Iterator[Reason]:
+def _of_sums(comparison: Comparison, explained: Decimal) -> Iterator[Reason]:
     """Read a total beside the old lines, all of which are known: what is left is what was paid, added or rounded."""
     legacy, total, currency = comparison.invoice.total, comparison.total, comparison.currency
     before, took = comparison.legacy_gross, comparison.legacy_paid
@@ -603,11 +627,13 @@ def _of_sums(comparison: Comparison) -> Iterator[Reason]:
             f"its lines come to {says(before)}, its total to {says(legacy)}: {how}",
         )
         return
-    if is_near(legacy, total, currency):
+    left = took - paid
+    if left * explained < 0 and abs(left) <= abs(explained) and paid > 0:
         yield Reason(
             Kind.BALANCE,
-            "balances pay what the lines differ by, so the totals agree",
-            f"balances pay {says(paid)} in the preview, {says(took)} on the old invoice",
+            "balances pay what the lines differ by, or a part of it",
+            f"the lines differ by {says(explained)}; balances pay {says(paid)} in the preview and paid {says(took)} on "
+            "the old invoice",
         )
         return
     nothing = abs(took) < currency.coin
@@ -679,10 +705,7 @@ def _of_bare_total(comparison: Comparison, price_at: PriceAt) -> Iterator[Reason
         return
     yield from _of_one_line(comparison, lines, price_at)
     for amount, what in {gross: "total before balances", total: "total"}.items():
-        for factor, cause in (
-            (Decimal("0.01"), "old amounts are a hundredth: dollars were read as cents; set the unit in the mapping"),
-            (Decimal(100), "old amounts are a hundred times as much: cents were read as dollars; set the unit"),
-        ):
+        for factor, cause in UNITS.items():
             if is_telling(amount, 4, currency) and is_near(legacy, amount * factor, currency):
                 yield Reason(Kind.CURRENCY, cause, f"{told}: {number(factor)} times its {what}", factor)
         multiplier = round_ratio(legacy, amount, currency)
@@ -716,5 +739,8 @@ def _of_one_line(comparison: Comparison, lines: Sequence[LineComparison], price_
         amount = line.amount or ZERO
         case = Case(comparison, line, amount - difference, amount, price_at)
         for would_be, reason in _alternatives(case):
-            if reason.kind in (Kind.OVERRIDE, Kind.TIER, Kind.PERIOD) and is_near(case.legacy, would_be, currency):
-                yield replace(reason, evidence=f"{line.name}: {reason.evidence}")
+            if not is_near(case.legacy, would_be, currency):
+                continue
+            found = reason()
+            if found.kind in (Kind.OVERRIDE, Kind.TIER, Kind.PERIOD):
+                yield replace(found, evidence=f"{line.name}: {found.evidence}")

@@ -11,7 +11,7 @@ from __future__ import annotations
 import sqlite3
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal, localcontext
 from enum import StrEnum
@@ -83,17 +83,46 @@ class Difference:
 
 
 @dataclass(frozen=True, slots=True)
+class Figures:
+    """What a preview comes to beside its old invoice.
+
+    Args:
+        compared: What the old total was held to.
+        total: What the preview's total is.
+    """
+
+    currency: Currency
+    compared: Decimal
+    total: Decimal
+    paid: Decimal
+    difference: Decimal | None
+
+
+@dataclass(frozen=True, slots=True)
 class Judged:
-    """What became of one old invoice. ``allowed`` is the tolerance in the API's unit."""
+    """What became of one old invoice.
+
+    Args:
+        comparison: None for one that was refused, and where nobody wants it any more.
+        allowed: The tolerance in the API's unit.
+        figures: Of the comparison; None for an invoice that was refused.
+        lines: How many the invoice has.
+        rows: Lines of the file that are meant.
+    """
 
     invoice: LegacyInvoice
     state: State
-    currency: Currency | None = None
     comparison: Comparison | None = None
     differences: tuple[Difference, ...] = ()
     allowed: Decimal = ZERO
     note: str | None = None
+    figures: Figures | None = None
+    lines: int = 0
     rows: tuple[int, int] | None = None
+
+    def lightened(self) -> Judged:
+        """Return what :class:`Reconciliation` needs of it, without the lines that agree: there may be a million."""
+        return replace(self, comparison=None, invoice=replace(self.invoice, lines=()))
 
     @property
     def culprits(self) -> Sequence[bool]:
@@ -111,23 +140,34 @@ def judge(outcome: Outcome, rates: ContractRates, tolerance: Decimal, *, is_tota
         is_total_said: Whether the file says totals; they are sums of lines otherwise, and held to such a sum.
     """
     invoice = outcome.invoice
+    lines, rows = len(invoice.lines), _rows(invoice)
     if isinstance(outcome, Refused):
-        return Judged(invoice, State.REFUSED, note=outcome.message, rows=outcome.rows)
+        return Judged(invoice, State.REFUSED, note=outcome.message, lines=lines, rows=outcome.rows or rows)
     with localcontext(prec=DIGITS):
         comparison = compare(invoice, outcome.preview, is_total_said=is_total_said)
         currency = comparison.currency
-        if not comparison.has_figures:
-            return Judged(invoice, State.NOTHING, currency, comparison, note=outcome.doubt)
+        figures = Figures(currency, comparison.total, comparison.preview.total, comparison.paid, comparison.difference)
         allowed = tolerance * currency.per_unit
 
         def price_at(line: LineComparison, at: datetime) -> Price | None:
             return rates.price(invoice.customer_id, invoice.contract_id, at, line.product_id, line.pricing)
 
-        found = tuple(_differences(comparison, allowed, price_at, outcome.doubt))
-        off = [comparison.difference or ZERO, *(one.difference for one in found if one.scope == "line")]
-        close = State.WITHIN if found else State.EQUAL
-        state = State.OUT if any(abs(each) > allowed for each in off) else close
-    return Judged(invoice, state, currency, comparison, found, allowed, outcome.doubt)
+        found: tuple[Difference, ...] = ()
+        state = State.NOTHING
+        if comparison.has_figures:
+            found = tuple(_differences(comparison, allowed, price_at, outcome.doubt))
+            state = _state(comparison, found, allowed)
+    return Judged(invoice, state, comparison, found, allowed, outcome.doubt, figures, lines, rows)
+
+
+def _state(comparison: Comparison, found: Sequence[Difference], allowed: Decimal) -> State:
+    legacy = comparison.invoice.total
+    off = [one.difference for one in found if one.scope == "line"]
+    if legacy is not None and not are_equal(comparison.total, legacy):
+        off.append(comparison.total - legacy)
+    if any(abs(each) > allowed for each in off):
+        return State.OUT
+    return State.WITHIN if found else State.EQUAL
 
 
 def _differences(
@@ -151,7 +191,7 @@ def _differences(
     total = comparison.difference
     if total is None or are_equal(comparison.total, comparison.total + total - explained):
         return
-    reasons = of_total(comparison, price_at)
+    reasons = of_total(comparison, explained, price_at)
     if doubt is not None:
         told = f"balances pay {money(comparison.paid, comparison.currency)} in the preview"
         reasons.insert(0, Reason(Kind.BALANCE, "balances could not be previewed exactly", f"{told}; {doubt}"))
@@ -221,7 +261,8 @@ TABLES = """
 CREATE TABLE invoices (
     id INTEGER PRIMARY KEY, number TEXT, customer_id TEXT, customer TEXT, contract_id TEXT,
     starting_at TEXT, ending_before TEXT, state TEXT, currency TEXT, per_unit TEXT, coin TEXT,
-    legacy TEXT, preview TEXT, paid TEXT, difference TEXT, lines INTEGER, note TEXT, first_row INTEGER, last_row INTEGER
+    legacy TEXT, preview TEXT, paid TEXT, difference TEXT, lines INTEGER, note TEXT,
+    first_row INTEGER, last_row INTEGER, total TEXT
 );
 CREATE TABLE differences (
     id INTEGER PRIMARY KEY, invoice INTEGER, is_out INTEGER, scope TEXT, product_id TEXT, product TEXT, groups TEXT,
@@ -420,7 +461,7 @@ class Reconciliation:
         )
 
     def of_customer(self, customer_id: str) -> list[sqlite3.Row]:
-        """Return what became of the invoices of a customer."""
+        """Return what became of the invoices of a customer; ``total`` is the preview's own, after balances."""
         return self._all("SELECT * FROM invoices WHERE customer_id = ?", customer_id)
 
     def others(self, difference: sqlite3.Row) -> list[sqlite3.Row]:
@@ -438,7 +479,8 @@ class Reconciliation:
 
 
 def _invoice_row(place: int, judged: Judged) -> tuple[Any, ...]:
-    invoice, currency, comparison = judged.invoice, judged.currency, judged.comparison
+    invoice, figures = judged.invoice, judged.figures
+    currency = None if figures is None else figures.currency
     return (
         place,
         invoice.number,
@@ -452,12 +494,13 @@ def _invoice_row(place: int, judged: Judged) -> tuple[Any, ...]:
         None if currency is None else str(currency.per_unit),
         None if currency is None else str(currency.coin),
         _text(invoice.total),
-        None if comparison is None else _text(comparison.total),
-        None if comparison is None else _text(comparison.paid),
-        None if comparison is None else _text(comparison.difference),
-        len(invoice.lines),
+        None if figures is None else _text(figures.compared),
+        None if figures is None else _text(figures.paid),
+        None if figures is None else _text(figures.difference),
+        judged.lines,
         judged.note,
-        *(judged.rows or _rows(invoice)),
+        *(judged.rows or (None, None)),
+        None if figures is None else _text(figures.total),
     )
 
 
@@ -489,9 +532,9 @@ def _difference_row(place: int, invoice: int, is_out: bool, one: Difference) -> 
     )
 
 
-def _rows(invoice: LegacyInvoice) -> tuple[int | None, int | None]:
+def _rows(invoice: LegacyInvoice) -> tuple[int, int] | None:
     rows = [line.rows for line in invoice.lines]
-    return min((first for first, _ in rows), default=None), max((last for _, last in rows), default=None)
+    return (min(first for first, _ in rows), max(last for _, last in rows)) if rows else None
 
 
 def _groups(*groups: Groups) -> str:

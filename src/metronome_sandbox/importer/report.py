@@ -80,7 +80,10 @@ def _what(row: Row) -> str:
     """Return what a difference is about."""
     if row["scope"] == "line" or row["product"] is not None:
         return f"{row['product']} ({row['groups']})" if row["groups"] else str(row["product"])
-    return "(total)" if row["scope"] == "total" else "(small differences)"
+    if row["scope"] == "small":
+        return "(small differences)"
+    by_lines = Decimal(row["preview"]) - Decimal(row["legacy"]) - Decimal(row["difference"])
+    return "(total)" if abs(by_lines) < Decimal(row["coin"]) else "(rest of the total)"
 
 
 def _rows(row: Row) -> str:
@@ -556,9 +559,10 @@ def write_html(found: Reconciliation, out: IO[str]) -> None:
         ),
         (_page_row(row) for row in found.differences(only_out=True, most=MOST_ON_A_PAGE)),
     )
-    rest = found.count_out() - MOST_ON_A_PAGE
-    if rest > 0:
-        out.write(f"<p>And {_count(rest, 'more figure')}, which the CSV and JSON files have.</p>\n")
+    for many, what in ((found.counts[State.REFUSED], "refused invoice"), (found.count_out(), "figure")):
+        if many > MOST_ON_A_PAGE:
+            rest = _count(many - MOST_ON_A_PAGE, f"more {what}")
+            out.write(f"<p>And {rest}, which the CSV and JSON files have.</p>\n")
     out.write("</body></html>\n")
 
 

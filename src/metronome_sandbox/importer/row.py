@@ -11,8 +11,19 @@ from typing import NamedTuple
 
 from metronome_sandbox.importer.findings import Findings
 
+MAX_SHOWN_DIGITS = 40
+
 Cell = str | Decimal | None
 """A text; a number where the format has numbers; None where there is nothing."""
+
+
+def text(cell: Cell) -> str:
+    """Return a cell as a text, ``""`` where there is nothing. A number has no exponent, unless nobody could read it."""
+    if isinstance(cell, str):
+        return cell.strip()
+    if cell is None:
+        return ""
+    return format(cell, "f") if cell.is_finite() and abs(cell.adjusted()) <= MAX_SHOWN_DIGITS else str(cell)
 
 
 class Row(NamedTuple):
@@ -38,6 +49,7 @@ class Reading:
         paths: What names each of them in the mapping.
         findings: Where that goes which cannot be used.
         note: Takes a sentence about how the file is read.
+        moved: Told how many bytes of the file are read.
     """
 
     path: Path
@@ -47,6 +59,7 @@ class Reading:
     delimiter: str | None = None
     encoding: str | None = None
     note: Callable[[str], None] = lambda _: None
+    moved: Callable[[int], None] = lambda _: None
 
     def missing(self, column: str, known: Iterable[str]) -> None:
         """Note that the file does not have a column."""

@@ -23,7 +23,11 @@ PARQUET_MARK = b"PAR1"
 
 
 def rows(
-    path: Path, mapping: Mapping, findings: Findings, note: Callable[[str], None] = lambda _: None
+    path: Path,
+    mapping: Mapping,
+    findings: Findings,
+    note: Callable[[str], None] = lambda _: None,
+    moved: Callable[[int], None] = lambda _: None,
 ) -> Iterator[Row]:
     """Yield the rows of a file with the columns that a mapping names.
 
@@ -33,7 +37,7 @@ def rows(
     named: dict[str, str] = {}
     for field, column in mapping.columns():
         named.setdefault(column, field)
-    reading = Reading(path, findings, tuple(named), named, mapping.delimiter, mapping.encoding, note)
+    reading = Reading(path, findings, tuple(named), named, mapping.delimiter, mapping.encoding, note, moved)
     return READERS[mapping.format or format_of(path, mapping.encoding)](reading)
 
 

@@ -25,9 +25,11 @@ from metronome_sandbox.importer.mapping import Mapping
 from metronome_sandbox.importer.row import Row
 from metronome_sandbox.importer.rows import rows
 from metronome_sandbox.importer.target_catalog import TargetCatalog
+from metronome_sandbox.importer.watch import BUILT, BYTES, ROWS
 
 FILE = "staging.sqlite"
 BATCH = 5_000
+BATCH_BYTES = 1024 * 1024
 MAX_ROWS_OF_AN_INVOICE = 100_000
 """What one request could carry, and memory hold."""
 
@@ -46,7 +48,7 @@ _DECODER = msgspec.msgpack.Decoder(LegacyInvoice)
 _ROWS = msgspec.msgpack.Decoder(StagedRow)
 
 Progress = Callable[[str, int], None]
-"""Told what is being done, and how many rows or invoices are done."""
+"""Told what is counted, a word of :mod:`~metronome_sandbox.importer.watch`, and how many of it are done."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,12 +130,13 @@ def stage(
         connection.executescript(_TABLES)
         with _transaction(connection):
             try:
-                read = _read_in(connection, converter, rows(path, mapping, findings, notes.append), progress)
+                read = rows(path, mapping, findings, notes.append, lambda at: progress(BYTES, at))
+                number = _read_in(connection, converter, read, progress)
             except Unusable as unusable:
                 if unusable.findings[0] not in findings.kept:
                     one = unusable.findings[0]
                     findings.add(one.line, one.column, one.value, one.problem)
-                read = 0
+                number = 0
         builder = Builder(mapping, converter.parties, converter.products, findings)
         with _transaction(connection):
             lines, invoices = _build(connection, builder, findings, progress)
@@ -142,12 +145,12 @@ def stage(
         _refuse_overlaps(connection, findings)
         customers = connection.execute("SELECT count(DISTINCT customer_id) FROM invoices").fetchone()[0]
     counts = Counts(
-        read, converter.skipped, lines, invoices, customers, len(converter.parties), len(converter.products)
+        number, converter.skipped, lines, invoices, customers, len(converter.parties), len(converter.products)
     )
-    if not read and not findings.total:
+    if not number and not findings.total:
         findings.add(None, None, None, "has no rows")
     elif not lines and not findings.total:
-        findings.add(None, None, None, f"has no rows left: skip leaves out all {read}")
+        findings.add(None, None, None, f"has no rows left: skip leaves out all {number}")
     kept = tuple(sorted(findings.kept, key=lambda one: one.line or 0))
     return Staging(path, database, counts, kept, findings.total, tuple(dict.fromkeys(notes)))
 
@@ -160,13 +163,13 @@ def _read_in(connection: sqlite3.Connection, converter: Converter, read: Iterato
         number += len(batch)
         staged = [one for row in batch if (one := convert(row)) is not None]
         connection.executemany(_ROW, [(key, row.line, encode(row)) for key, row in staged])
-        progress("rows", number)
+        progress(ROWS, number)
     return number
 
 
 def _build(connection: sqlite3.Connection, builder: Builder, findings: Findings, progress: Progress) -> tuple[int, int]:
     """Build and store the invoices; return how many lines and invoices there are."""
-    lines = invoices = 0
+    lines = invoices = built = waiting = 0
     made: list[tuple[object, ...]] = []
     insert = "INSERT INTO invoices VALUES (?, ?, ?, ?, ?, ?, ?)"
     found = connection.execute("SELECT key, content FROM rows ORDER BY key, line")
@@ -179,15 +182,18 @@ def _build(connection: sqlite3.Connection, builder: Builder, findings: Findings,
         invoice = builder.build(key, own)
         lines += len(invoice.lines)
         invoices += 1
+        built += len(own)
         start, end = own[0].starting_at, own[0].ending_before
         content = _ENCODER.encode(invoice)
         made.append((invoice.contract_id, start, end, own[0].line, invoice.number, invoice.customer_id, content))
-        if len(made) >= BATCH or len(own) >= BATCH:
+        waiting += len(content)
+        if waiting >= BATCH_BYTES:
             connection.executemany(insert, made)
             made.clear()
-            progress("invoices", invoices)
+            waiting = 0
+            progress(BUILT, built)
     connection.executemany(insert, made)
-    progress("invoices", invoices)
+    progress(BUILT, built)
     return lines, invoices
 
 

@@ -11,7 +11,7 @@ import io
 import json
 from collections.abc import Iterator
 from decimal import Decimal, InvalidOperation
-from typing import Any
+from typing import IO, Any
 
 from metronome_sandbox.importer.findings import Wrong
 from metronome_sandbox.importer.json_lines import DECODER, cell, flat, found
@@ -33,7 +33,7 @@ def read(reading: Reading) -> Iterator[Row]:
     """
     encoding = encoding_of(reading.path, head_of(reading.path), reading.encoding)
     with open_bytes(reading.path) as raw, io.TextIOWrapper(raw, encoding, errors="replace") as text:
-        for number, (line, invoice) in enumerate(_invoices(_Document(reading, text))):
+        for number, (line, invoice) in enumerate(_invoices(_Document(reading, raw, text))):
             yield from _rows(reading, line, f"data[{number}]", invoice)
 
 
@@ -133,8 +133,10 @@ def _invoices(document: _Document) -> Iterator[tuple[int, Any]]:
 class _Document:
     """A JSON text that is longer than memory, read from its beginning to its end."""
 
-    def __init__(self, reading: Reading, text: io.TextIOWrapper) -> None:
+    def __init__(self, reading: Reading, raw: IO[bytes], text: io.TextIOWrapper) -> None:
         self._path = reading.path
+        self._moved = reading.moved
+        self._raw = raw
         self._text = text
         self._buffer = ""
         self._at = 0
@@ -217,6 +219,7 @@ class _Document:
 
     def _more(self, letters: int) -> bool:
         part = self._text.read(letters)
+        self._moved(self._raw.tell())
         if not part:
             return False
         self._line = self.line

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import codecs
 import io
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO
 
@@ -16,6 +16,7 @@ MAX_LINE = 1024 * 1024
 
 UNREADABLE = "\ufffd"
 HEAD_BYTES = 64 * 1024
+LINES_BETWEEN_STEPS = 4096
 
 _MARKS = (  # UTF-32 first, for its mark begins like UTF-16's
     (codecs.BOM_UTF32_LE, "utf-32"),
@@ -87,7 +88,9 @@ def encoding_of(path: Path, head: bytes, said: str | None) -> str:
     return "utf-8"
 
 
-def lines(path: Path, encoding: str, findings: Findings) -> Iterator[str]:
+def lines(
+    path: Path, encoding: str, findings: Findings, moved: Callable[[int], None] = lambda _: None
+) -> Iterator[str]:
     """Yield every line with its end. One that cannot be used is a finding, and an empty line stands for it."""
     with open_bytes(path) as raw, io.TextIOWrapper(raw, encoding, errors="replace", newline="") as text:
         read = text.readline
@@ -95,6 +98,8 @@ def lines(path: Path, encoding: str, findings: Findings) -> Iterator[str]:
         try:
             while line := read(MAX_LINE):
                 number += 1
+                if not number % LINES_BETWEEN_STEPS:
+                    moved(raw.tell())
                 if len(line) == MAX_LINE and not line.endswith(("\n", "\r")):
                     findings.add(number, None, line[:40], f"is longer than {MAX_LINE} letters; is a line end missing?")
                     _skip_rest(text)

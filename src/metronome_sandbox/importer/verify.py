@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from decimal import Decimal
 
@@ -10,12 +10,12 @@ import msgspec
 
 from metronome_sandbox.client.asking import CannotAsk, message_of
 from metronome_sandbox.client.sending import Sender
+from metronome_sandbox.importer.batches import Packed
 from metronome_sandbox.importer.comparison import are_equal
-from metronome_sandbox.importer.journal import Imported, Journal
+from metronome_sandbox.importer.journal import FINALIZED, Imported, Journal
 from metronome_sandbox.importer.legacy import Finding, LegacyInvoice
-from metronome_sandbox.importer.on_target import VOID, Place, TargetInvoice, differences, place_of, usage_invoices
+from metronome_sandbox.importer.on_target import VOID, Place, TargetInvoice, differences, usage_invoices
 from metronome_sandbox.importer.preview import ask, relatives_of
-from metronome_sandbox.importer.request import content_key
 
 BALANCES = "/v1/contracts/customerBalances/list"
 PAGE = 25
@@ -67,7 +67,7 @@ _PAGES = msgspec.json.Decoder(_Page)
 
 
 def verify(
-    customers: Iterable[Sequence[LegacyInvoice]],
+    customers: Iterable[Iterable[Packed]],
     sender: Sender,
     journal: Journal,
     *,
@@ -87,7 +87,7 @@ def verify(
     """
     summary = Verified()
 
-    def run(invoices: Sequence[LegacyInvoice]) -> Verified:
+    def run(invoices: Iterable[Packed]) -> Verified:
         return _Customer(invoices, sender, journal, file).verify()
 
     for done in sender.in_order(customers, run):
@@ -97,8 +97,8 @@ def verify(
 
 
 class _Customer:
-    def __init__(self, invoices: Sequence[LegacyInvoice], sender: Sender, journal: Journal, file: str) -> None:
-        known = ((invoice, journal.imported(content_key(invoice))) for invoice in invoices)
+    def __init__(self, invoices: Iterable[Packed], sender: Sender, journal: Journal, file: str) -> None:
+        known = ((invoice, journal.imported(invoice.key)) for invoice in invoices)
         self._imported = [(invoice, imported) for invoice, imported in known if imported is not None]
         self._sender = sender
         self._file = file
@@ -112,24 +112,23 @@ class _Customer:
         return self.result
 
     def _check_invoices(self) -> None:
-        invoices = [invoice for invoice, _ in self._imported]
-        by_id: dict[str, TargetInvoice] = {}
+        missing = {imported.id: (invoice, imported) for invoice, imported in self._imported}
         in_place: dict[Place, list[str]] = {}
-        for there in usage_invoices(self._sender, invoices[0].customer_id, invoices):
-            by_id[there.id] = there
+        places = [invoice.place for invoice, _ in self._imported]
+        totals = self.result.totals
+        for there in usage_invoices(self._sender, self._imported[0][0].customer_id, places):
             if there.status != VOID:
                 in_place.setdefault(there.place, []).append(there.id)
+            if there.id in missing:
+                invoice, imported = missing.pop(there.id)
+                totals[there.credit_type.id] = totals.get(there.credit_type.id, ZERO) + there.total
+                for problem in _problems(invoice.unpacked(), imported, there):
+                    self._tell(invoice, f"invoice {imported.id}: {problem}")
         for invoice, imported in self._imported:
-            found = by_id.get(imported.id)
             self.result.invoices += 1
-            if found is None:
+            if imported.id in missing:
                 self._tell(invoice, f"invoice {imported.id} was imported and is not there any more")
-                continue
-            totals = self.result.totals
-            totals[invoice.credit_type_id] = totals.get(invoice.credit_type_id, ZERO) + found.total
-            for problem in _problems(invoice, imported, found):
-                self._tell(invoice, f"invoice {imported.id}: {problem}")
-            if len(others := in_place.get(place_of(invoice), [])) > 1:
+            if len(others := in_place.get(invoice.place, [])) > 1:
                 self._tell(invoice, f"this period was invoiced more than once: {', '.join(others)}")
 
     def _check_ledgers(self) -> None:
@@ -182,18 +181,21 @@ class _Customer:
             except msgspec.DecodeError as error:
                 raise CannotAsk(f"{BALANCES}: the answer is not what the document says: {error}") from None
             found.update((balance.id, balance.ledger) for balance in read.data)
+            if read.next_page == page:
+                raise CannotAsk(f"{BALANCES}: a page names itself as the next one")
             page = read.next_page
         return found
 
-    def _tell(self, invoice: LegacyInvoice, problem: str) -> None:
-        line = min((line.rows[0] for line in invoice.lines), default=None)
-        self.result.findings.append(Finding(self._file, line, None, invoice.number, problem))
+    def _tell(self, invoice: Packed, problem: str) -> None:
+        self.result.findings.append(Finding(self._file, invoice.row, None, invoice.number, problem))
 
 
 def _problems(invoice: LegacyInvoice, imported: Imported, found: TargetInvoice) -> list[str]:
     if found.status == VOID:
         return ["it is void by now"]
     problems = differences(invoice, found)
+    if found.status not in (imported.status, FINALIZED):
+        problems.append(f"its status is {found.status} and was {imported.status} when it was imported")
     if not are_equal(imported.total, found.total):
         problems.append(f"its total is {found.total:f} and was {imported.total:f} when it was imported")
     if not are_equal(imported.expected, found.total):

@@ -8,8 +8,9 @@ from __future__ import annotations
 import json
 import ssl
 from collections.abc import Mapping
-from http.client import HTTPConnection, HTTPException, HTTPSConnection
+from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection, IncompleteRead
 from threading import Lock
+from time import monotonic
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
@@ -20,6 +21,11 @@ __tracebackhide__ = True
 TIMEOUT_SECONDS = 30
 CONTROL_HEADER = "X-Sandbox-Control-Token"
 SHOWN = 500
+
+MOST_BYTES = 256 * 1024 * 1024
+"""Of an answer. A snapshot of a large tenant is the longest that there is."""
+
+PART_BYTES = 1024 * 1024
 
 
 class Answer(NamedTuple):
@@ -64,6 +70,8 @@ class Connection:
         base_url: ``http://`` or ``https://``, perhaps with a path that all calls begin with.
         token: The bearer token, None to send none. It goes to this host and nowhere else; redirects are not followed.
         control_token: What the control plane of a sandbox on another machine wants.
+        timeout_seconds: How long one answer may take in all; one that comes by drops is none.
+        most_bytes: How long it may be.
     """
 
     def __init__(
@@ -72,6 +80,7 @@ class Connection:
         token: str | None,
         control_token: str | None = None,
         timeout_seconds: float = TIMEOUT_SECONDS,
+        most_bytes: int = MOST_BYTES,
     ) -> None:
         parts = urlsplit(base_url)
         self._is_tls = parts.scheme == "https"
@@ -79,6 +88,7 @@ class Connection:
         self._port = parts.port
         self._prefix = parts.path.rstrip("/")
         self._timeout = timeout_seconds
+        self._most_bytes = most_bytes
         self._headers = {} if token is None else {"Authorization": f"Bearer {token}"}
         if control_token:
             self._headers[CONTROL_HEADER] = control_token
@@ -101,12 +111,28 @@ class Connection:
                     self._open = self._connect()
                 self._open.request(method, self._prefix + path, content, sent)
                 answer = self._open.getresponse()
-                return Answer(
-                    answer.status, {name.lower(): value for name, value in answer.getheaders()}, answer.read()
-                )
+                body = self._read(answer)
+                return Answer(answer.status, {name.lower(): value for name, value in answer.getheaders()}, body)
             except (OSError, HTTPException) as error:
                 self._close()
                 raise CallFailed(f"{method} {path}", str(error) or type(error).__name__) from error
+
+    def _read(self, answer: HTTPResponse) -> bytes:
+        """Return a whole body, unless it is too long or takes too long."""
+        until = monotonic() + self._timeout
+        parts, size = [], 0
+        while part := answer.read1(PART_BYTES):
+            parts.append(part)
+            size += len(part)
+            if size > self._most_bytes:
+                raise HTTPException(f"the answer has more than {self._most_bytes // 1024 // 1024} MB")
+            if monotonic() > until:
+                raise TimeoutError(f"the answer took more than {self._timeout:g} s")
+        body = b"".join(parts)
+        if answer.length:  # what is still to come, and does not
+            raise IncompleteRead(body, answer.length)
+        answer.read()  # nothing is left; the connection is free for the next call
+        return body
 
     def ok(self, method: str, path: str, body: Any = None) -> Any:
         """Return the JSON of an answer that has to be a 200.

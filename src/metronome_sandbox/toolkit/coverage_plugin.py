@@ -50,6 +50,7 @@ class CoveragePlugin:
         self._made_call = usage_coverage.Call
         self._coverage = usage_coverage.Coverage()
         self._said: list[str] = []
+        self._without_journal = 0
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_metronome_sandbox_begins(self, item: pytest.Item, sandbox: Sandbox) -> None:
@@ -62,7 +63,7 @@ class CoveragePlugin:
         from metronome_sandbox.toolkit.sandboxes import MAX_JOURNAL
 
         if not sandbox.has_control:
-            self._said.append(f"{item.nodeid} is not in it: only a sandbox tells what it was asked")
+            self._without_journal += 1
             return
         calls = sandbox.requests
         if len(calls) == MAX_JOURNAL:
@@ -82,9 +83,10 @@ class CoveragePlugin:
         if sent is None:
             self._said.append(f"the tests of worker {node.gateway.id} are not in it: it ended early")
             return
-        tree, said = json.loads(sent)
+        tree, said, without_journal = json.loads(sent)
         self._coverage.merge(tree)
         self._said += said
+        self._without_journal += without_journal
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
@@ -92,7 +94,7 @@ class CoveragePlugin:
         tree = self._coverage.tree()
         output = getattr(session.config, "workeroutput", None)
         if output is not None:
-            output[SENT_BACK] = json.dumps([tree, self._said])
+            output[SENT_BACK] = json.dumps([tree, self._said, self._without_journal])
             return
         for file in self._files:
             try:
@@ -105,5 +107,9 @@ class CoveragePlugin:
         summary = self._coverage.tree()["summary"]
         counted = ", ".join(f"{one['used']} of {one['of']} {name}" for name, one in summary.items())
         terminalreporter.section("metronome: coverage")
+        if self._without_journal:
+            terminalreporter.line(
+                f"tests that are not in it, since no sandbox tells their calls: {self._without_journal}"
+            )
         for line in (*self._said, f"{counted}; written to {', '.join(map(str, self._files))}"):
             terminalreporter.line(line)

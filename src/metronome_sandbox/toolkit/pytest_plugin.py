@@ -123,7 +123,7 @@ def _aim(config: pytest.Config, text: str) -> None:
     try:
         target = parse_target(text)
     except WrongTarget as error:
-        raise pytest.UsageError(f"--metronome-target: {error}") from None
+        raise pytest.UsageError(f"{TARGET}: {error}") from None
     config.stash[OUR_TARGET] = target
     if target.kind is not TargetKind.RECORDING:
         return
@@ -139,7 +139,7 @@ def _aim(config: pytest.Config, text: str) -> None:
     try:
         config.stash[OUR_PLAYS] = plays = recording_plugin.Plays(Path(target.where))
     except BadRecording as error:
-        raise pytest.UsageError(f"--metronome-target: {error}") from None
+        raise pytest.UsageError(f"{TARGET}: {error}") from None
     config.pluginmanager.register(plays)
 
 

@@ -18,6 +18,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import cached_property
+from itertools import islice
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, quote
@@ -412,6 +413,9 @@ class MutationScore:
 MUTATIONS_OF_ONE = 200
 """Of one request at most: a batch of a thousand events is not altered in a thousand places."""
 
+BYTES_OF_ONE = 16 * 1024 * 1024
+"""All alterations of a request together: a snapshot of a tenant is altered in a few places."""
+
 EXAMPLES = 10
 """Of one operation."""
 
@@ -434,9 +438,8 @@ def mutation_score(recording: Recording) -> MutationScore:
         if _literal(exchange.sent, call) in seen:
             continue
         seen.add(_literal(exchange.sent, call))
-        for number, mutation in enumerate(mutations(exchange.sent, call)):
-            if number == MUTATIONS_OF_ONE:
-                break
+        most = min(MUTATIONS_OF_ONE, 1 + BYTES_OF_ONE // (1 + len(exchange.sent.body)))
+        for mutation in islice(mutations(exchange.sent, call), most):
             if _literal(redaction.sent(mutation.sent), recording.call(mutation.sent)) in literal:
                 continue
             altered += 1

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -47,14 +48,18 @@ class Records:
             raise pytest.UsageError(f"--metronome-record {text}: expected a file FILE.har in a directory that is there")
         self._is_worker = hasattr(config, "workerinput")
         if not self._is_worker:
-            drop_parts(path)  # of a run that was interrupted
+            try:
+                drop_parts(path)  # of a run that was interrupted
+            except OSError as error:
+                raise pytest.UsageError(f"--metronome-record: {error.filename}: {error.strerror}") from None
         worker = config.workerinput["workerid"] if self._is_worker else ""  # type: ignore[attr-defined]
         self.recorder = Recorder(path, worker, base_url or IN_PROCESS)
         self._told = ""
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_metronome_sandbox_begins(self, item: pytest.Item, sandbox: Sandbox) -> None:
-        """Listen to a test."""
+        """Listen to a test, which may have run before."""
+        item.stash[HAS_TROUBLE] = False
         self.recorder.begin()
 
     @pytest.hookimpl(tryfirst=True)
@@ -69,12 +74,14 @@ class Records:
         _note_trouble(item, report)
         why = report.longrepr
         if report.skipped and isinstance(why, tuple) and "metronome_sandbox" in getattr(item, "fixturenames", ()):
-            self.recorder.skip(item.nodeid, str(why[2]).removeprefix("Skipped: "))
+            with _written():
+                self.recorder.skip(item.nodeid, str(why[2]).removeprefix("Skipped: "))
         heard = item.stash.get(HEARD, None)
         if report.when == "teardown" and heard is not None:
             del item.stash[HEARD]
             if not item.stash.get(HAS_TROUBLE, False) and not is_kept_out(item):
-                self.recorder.keep(item.nodeid, heard.calls, heard.token, is_sandbox=heard.is_sandbox)
+                with _written():
+                    self.recorder.keep(item.nodeid, heard.calls, heard.token, is_sandbox=heard.is_sandbox)
         return report
 
     def pytest_sessionfinish(self, exitstatus: int) -> None:
@@ -87,6 +94,15 @@ class Records:
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Say what was recorded."""
         terminalreporter.write_line(f"metronome recording: {self._told}")
+
+
+@contextmanager
+def _written() -> Iterator[None]:
+    """End the run when its recording cannot be written: half of one would be taken for the whole."""
+    try:
+        yield
+    except OSError as error:
+        pytest.exit(f"--metronome-record: {error.filename}: {error.strerror}", pytest.ExitCode.INTERRUPTED)
 
 
 class Plays:
@@ -102,6 +118,10 @@ class Plays:
     def pytest_report_header(self) -> list[str]:
         """Say what the recording holds."""
         return [f"metronome recording: {line}" for line in self.player.told()]
+
+    def pytest_metronome_sandbox_begins(self, item: pytest.Item, sandbox: Sandbox) -> None:
+        """Forget what became of the test before, if it is run again."""
+        item.stash[HAS_TROUBLE] = False
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_metronome_sandbox_ends(self, item: pytest.Item, sandbox: Sandbox) -> None:
@@ -126,7 +146,8 @@ class Plays:
 
 
 def _note_trouble(item: pytest.Item, report: pytest.TestReport) -> None:
-    if report.failed or report.skipped:
+    is_skipped = report.skipped and not hasattr(report, "wasxfail")  # what fails as expected has its place
+    if report.failed or is_skipped:
         item.stash[HAS_TROUBLE] = True
 
 

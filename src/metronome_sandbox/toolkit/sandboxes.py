@@ -33,6 +33,8 @@ USD_CENTS = "2714e483-4ff1-48e4-9e25-ac732e8f24f2"
 MAX_JOURNAL = 1000
 """As many calls as the control plane tells at once."""
 
+MOST_HEALTH_BYTES = 1024 * 1024
+
 QUANTITY = "quantity"
 """The property of a usage event that :meth:`Sandbox.priced_contract` adds up."""
 
@@ -85,7 +87,7 @@ def is_sandbox(base_url: str) -> bool:
     Raises:
         CallFailed: Nobody answers.
     """
-    connection = Connection(base_url, None)
+    connection = Connection(base_url, None, most_bytes=MOST_HEALTH_BYTES)
     try:
         health = connection.send("GET", "/sandbox/health")
         return health.status == 200 and "version" in health.json

@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from threading import Lock
@@ -87,13 +88,18 @@ class Recorder:
         self._write({"test": test, "is_sandbox": is_sandbox, "started": _started(calls), "entries": entries})
 
     def skip(self, test: str, why: str) -> None:
-        """Note that a test was not run."""
+        """Note that a test was not run.
+
+        Raises:
+            OSError: The file cannot be written.
+        """
         self._write({"test": test, "skipped": why})
 
     def _write(self, line: dict[str, Any]) -> None:
         if self._file is None:
             self._file = _open(self._part)
         self._file.write(json.dumps(line, ensure_ascii=False) + "\n")
+        self._file.flush()  # a worker that crashes loses the test that it ran, and no other
 
     def close(self) -> None:
         """Close the file of this process."""
@@ -112,7 +118,8 @@ class Recorder:
 
     def give_up(self) -> str:
         """Leave the recording of an earlier run as it is; return that in words."""
-        drop_parts(self._path)
+        with suppress(OSError):  # the next run says that it cannot
+            drop_parts(self._path)
         return f"the run was not finished, so {self._path} was not written"
 
 
@@ -247,4 +254,4 @@ def _lines(path: Path, but: Path) -> Iterator[dict[str, Any]]:
     for part in parts(path):
         if part != but:
             with part.open(encoding="utf-8") as file:
-                yield from map(json.loads, file)
+                yield from (json.loads(line) for line in file if line.endswith("\n"))

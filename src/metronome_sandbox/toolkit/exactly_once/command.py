@@ -22,11 +22,13 @@ from metronome_sandbox.toolkit.exactly_once.runs import (
     PATIENCE,
     PATIENCE_SECONDS,
     CannotRun,
+    Result,
     Run,
     Runner,
     Told,
     undisturbed,
 )
+from metronome_sandbox.toolkit.sandboxes import MAX_JOURNAL
 
 FINE, FINDINGS, WRONG_USAGE = 0, 1, 2
 DELAY_SECONDS = 1.0
@@ -108,9 +110,7 @@ def _outcomes(
     began = monotonic()
     known = undisturbed(runner)
     runner.limit_seconds = PATIENCE_SECONDS + PATIENCE * (monotonic() - began)
-    left_out = {
-        name: "it disturbs calls itself" for name, test in known.items() if any(call["fault"] for call in test.calls)
-    }
+    left_out = {name: why for name, test in known.items() if (why := _why_not(test))}
     mutations = {name: list(_mutations(name, test, operations)) for name, test in known.items() if name not in left_out}
     mutations = {name: found for name, found in mutations.items() if found}
     if not mutations:
@@ -124,11 +124,20 @@ def _outcomes(
             compared = {name: _compared(known[name], result.tests.get(name, Told())) for name in mutations}
             unsteady = {name: why for name, why in compared.items() if why}
         else:
-            outcomes += _judged(one, one.fault, result.tests, known)
+            outcomes += _judged(one, one.fault, result, known)
     outcomes = [_judged_unsteady(one, unsteady.get(one.mutation.test)) for one in outcomes]
     order = {mutation: place for place, mutation in enumerate(one for found in mutations.values() for one in found)}
     outcomes.sort(key=lambda one: (order[one.mutation], faults.index(one.fault)))
     return outcomes, left_out
+
+
+def _why_not(test: Told) -> str | None:
+    """Return why the calls of a test are left as they are, None if they need not be."""
+    if any(call["fault"] for call in test.calls):
+        return "it disturbs calls itself"
+    if len(test.calls) >= MAX_JOURNAL:
+        return f"it makes more than {MAX_JOURNAL} calls, and no more are kept"
+    return None
 
 
 def _mutations(name: str, test: Told, operations: Collection[str]) -> Iterator[Mutation]:
@@ -155,9 +164,9 @@ def _runs(mutations: Mapping[str, Sequence[Mutation]], faults: Sequence[Disturba
             yield Run(fault, calls)
 
 
-def _judged(run: Run, fault: Disturbance, tests: Mapping[str, Told], known: Mapping[str, Told]) -> Iterator[Outcome]:
+def _judged(run: Run, fault: Disturbance, result: Result, known: Mapping[str, Told]) -> Iterator[Outcome]:
     for name, (operation_id, number) in (run.calls or {}).items():
-        before, after = known[name], tests.get(name, Told())
+        before, after = known[name], result.tests.get(name, Told(raised=f"pytest ended with status {result.status}"))
         yield Outcome(
             Mutation(name, operation_id, number),
             fault,
@@ -188,7 +197,8 @@ def _number(test: Told, operation_id: str) -> int:
 
 def _nothing(known: Mapping[str, Told], left_out: Mapping[str, str], operations: Collection[str]) -> str:
     if left_out and len(left_out) == len(known):
-        return "all of these tests disturb calls themselves, so there is nothing left to disturb"
+        listed = "".join(f"\n{name}: {why}" for name, why in left_out.items())
+        return f"there is nothing to disturb:{listed}"
     made = sorted({one.operation_id for name, test in known.items() for one in _mutations(name, test, ())})
     if not operations or not made:
         return f"the client of these tests makes no call that changes anything ({len(known)} tests)"

@@ -151,6 +151,10 @@ class Runner:
         except subprocess.TimeoutExpired:
             _end(process)
             output, _ = process.communicate()
+        except BaseException:  # it has a session of its own, so Ctrl-C does not reach it
+            _end(process)
+            process.wait()
+            raise
         with self._lock:
             self._going.discard(process)
         return process.returncode, output

@@ -14,7 +14,7 @@ from enum import StrEnum
 from typing import Any
 from uuid import uuid4
 
-from metronome_sandbox.client.asking import CannotAsk, OpenChannel, message_of, value_of
+from metronome_sandbox.client.asking import CannotAsk, HeaderChannel, message_of, value_of
 from metronome_sandbox.toolkit.probes import (
     balances,
     catalog,
@@ -46,7 +46,7 @@ PATIENCE_SECONDS = 60.0
 MID_JUNE = datetime(2024, 6, 15, tzinfo=UTC)
 """When the world of a probe begins that moves time."""
 
-Connect = Callable[[str], OpenChannel]
+Connect = Callable[[str], HeaderChannel]
 
 
 class Verdict(StrEnum):
@@ -96,10 +96,10 @@ class Ground:
         fresh: Reaches an empty world of the same sandbox, for a probe that moves time; None on other targets.
     """
 
-    sender: OpenChannel
+    sender: HeaderChannel
     is_sandbox: bool
     now: datetime
-    fresh: Callable[[], OpenChannel] | None = None
+    fresh: Callable[[], HeaderChannel] | None = None
 
 
 def explore(connect: Connect, token: str) -> Ground:

@@ -13,7 +13,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, NamedTuple
 
-from metronome_sandbox.client.asking import Answer, CannotAsk, OpenChannel, message_of, value_of
+from metronome_sandbox.client.asking import Answer, CannotAsk, HeaderChannel, message_of, value_of
 
 USD = "2714e483-4ff1-48e4-9e25-ac732e8f24f2"
 JUNE, JULY, AUGUST, SEPTEMBER, DECEMBER, YEAR_END = (
@@ -84,7 +84,7 @@ class Lab:
         patience_seconds: How long the target may take to work through what it was sent.
     """
 
-    sender: OpenChannel
+    sender: HeaderChannel
     prefix: str
     now: datetime
     patience_seconds: float = 0
