@@ -18,8 +18,16 @@ CUSTOMERS, MONTHS = 120, 4
 WHOLE = Shard()
 
 
-def world(*, customers: int = CUSTOMERS, months: int = MONTHS, seed: int = 7, format: str = "ndjson") -> World:
-    return World(Plan("ai-api", seed, date(2023, 1, 1), months, customers, format, versions_for(format)))
+def world(
+    *,
+    customers: int = CUSTOMERS,
+    months: int = MONTHS,
+    seed: int = 7,
+    format: str = "ndjson",
+    granularity: str = "day",
+) -> World:
+    plan = Plan("ai-api", seed, date(2023, 1, 1), months, customers, format, granularity, versions_for(format))
+    return World(plan)
 
 
 def make(world: World, folder: Path, shard: Shard = WHOLE) -> list[making.Step]:

@@ -84,6 +84,31 @@ def test_the_same_world_comes_in_every_format(tmp_path: Path):
     assert manifests[0]["sums"] == manifests[1]["sums"] == manifests[2]["sums"]
 
 
+@pytest.mark.parametrize("format", FORMATS)
+def test_hours_add_up_to_the_same_days(tmp_path: Path, format: str):
+    for granularity in ("day", "hour"):
+        make(world(format=format, customers=10, months=6, granularity=granularity), tmp_path / granularity)
+    days, hours = (manifest_of(tmp_path / granularity) for granularity in ("day", "hour"))
+
+    assert days["sums"] == hours["sums"]
+    assert hours["counts"].pop("subtotals") == 24 * days["counts"].pop("subtotals") > 0
+    assert days["counts"] == hours["counts"]
+
+
+def test_hours_are_those_of_their_day(tmp_path: Path):
+    for granularity in ("day", "hour"):
+        make(world(format="csv", customers=5, months=6, granularity=granularity), tmp_path / granularity)
+    found: list[Counter[tuple[str, ...]]] = []
+    for granularity in ("day", "hour"):
+        found.append(Counter())
+        for row in rows_of(tmp_path / granularity / "subtotals" / "part-00000.csv"):
+            place = (row["invoice"], row["product"], row["pricing_group_values"], row["starting_at"][:10])
+            found[-1][place] += int(row["quantity"])
+
+    assert found[0] == found[1]
+    assert found[0].total() > 0
+
+
 def test_ids_name_what_is_in_the_files(tmp_path: Path):
     make(world(), tmp_path)
     ids = json.loads((tmp_path / "ids.json").read_bytes())

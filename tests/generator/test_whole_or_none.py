@@ -167,7 +167,7 @@ def test_a_full_disk_is_told_and_leaves_nothing_half(
         ({"months": 5}, "months is 4 there and 5 here"),
         ({"start": "2023-02"}, "start is 2023-01 there and 2023-02 here"),
         ({"format": "csv"}, "format is ndjson there and csv here"),
-        ({"granularity": "hour"}, "granularity is DAY there and HOUR here"),
+        ({"granularity": "hour"}, "granularity is day there and hour here"),
     ],
 )
 def test_another_world_does_not_go_into_the_same_folder(tmp_path: Path, change: dict[str, object], named: str):

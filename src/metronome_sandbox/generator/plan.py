@@ -35,6 +35,7 @@ class Plan:
         start: First month, its first day.
         customers: How many, numbered from 1.
         format: ndjson, csv or parquet.
+        granularity: day or hour, of the subtotals.
         versions: Of what has a say in the bytes.
     """
 
@@ -44,6 +45,7 @@ class Plan:
     months: int
     customers: int
     format: str
+    granularity: str
     versions: Mapping[str, str]
 
     @property
