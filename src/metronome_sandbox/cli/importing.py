@@ -57,7 +57,7 @@ from metronome_sandbox.cli.parts import BASE_URL, CONTROL_TOKEN, FILE, TOKEN, ex
     "--work-dir",
     metavar="DIR",
     type=click.Path(file_okay=False, path_type=Path),
-    help="Where the work in hand is kept. A temporary folder, unless given.",
+    help="Where the work in hand of one import is kept. A temporary folder, unless given.",
 )
 def import_(
     file: Path,

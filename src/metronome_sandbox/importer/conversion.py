@@ -108,7 +108,8 @@ class Converter:
         self._products = Products(catalog.products, mapping.product, mapping.product_table)
         for name, product, problem in self._products.problems():
             findings.add(None, f"product.table.{name}", product, f"{problem} (in {mapping.file})")
-        self._places: dict[str, int] = {}
+        self._product_places: dict[str, int] = {}
+        self._party_places: dict[str, int] = {}
         self._seen_customers: Seen[TargetCustomer] = {}
         self._seen_products: Seen[tuple[int, Decimal]] = {}
         self._seen_parties: Seen[int] = {}
@@ -179,9 +180,9 @@ class Converter:
 
     def _product(self, cell: Cell) -> tuple[int, Decimal]:
         product, factor = self._products.named(text_of(cell))
-        place = self._places.get(product.id)
+        place = self._product_places.get(product.id)
         if place is None:
-            place = self._places[product.id] = len(self.products)
+            place = self._product_places[product.id] = len(self.products)
             self.products.append(product)
         factor = EXACT.multiply(factor, self._mapping.quantity.multiply_by)
         return place, ONE if factor == 1 else factor
@@ -421,9 +422,9 @@ class Converter:
         if own and own != code:
             problem = f"is not the currency of the contract, {contract.credit_type_name}"
             raise _At(self._mapping.currency or "", problem)
-        place = self._places.get(contract.id)
+        place = self._party_places.get(contract.id)
         if place is None:
-            place = self._places[contract.id] = len(self.parties)
+            place = self._party_places[contract.id] = len(self.parties)
             factor = _factor(contract, code, is_cents=bool(self._mapping.is_cents))
             self.parties.append(Party(customer, contract, factor))
         return place
@@ -433,8 +434,8 @@ class Converter:
 
         A product that is not priced by a key would be refused with a value of it.
         """
-        key = product, self._group_cells(self._row.cells) if self._group_cells else None
-        known = self._seen_groups.get(key)
+        said = product, self._group_cells(self._row.cells) if self._group_cells else None
+        known = self._seen_groups.get(said)
         if isinstance(known, str):
             return known
         mapping, one = self._mapping, self.products[product]
@@ -448,7 +449,7 @@ class Converter:
             ]
             parts.append([(key, value) for key, value in pairs if value])
         groups = json.dumps(parts, ensure_ascii=False, separators=(",", ":")) if parts[0] or parts[1] else ""
-        return str(_remember(self._seen_groups, key, lambda: groups)) if self._is_good else groups
+        return str(_remember(self._seen_groups, said, lambda: groups)) if self._is_good else groups
 
 
 class _At(Wrong):

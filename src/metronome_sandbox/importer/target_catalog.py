@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -93,25 +94,14 @@ class TargetCatalog:
         Raises:
             CannotAsk: It does not answer as such a host does.
         """
-        products = {
-            one["id"]: TargetProduct(
-                one["id"],
-                one["current"]["name"],
-                one["type"],
-                tuple(one["current"].get("pricing_group_key") or ()),
-                tuple(one["current"].get("presentation_group_key") or ()),
-                one.get("custom_fields") or {},
-            )
-            for one in _list(host, "POST", "/v1/contract-pricing/products/list", {"archive_filter": "NOT_ARCHIVED"})
-        }
-        customers = {
-            one["id"]: TargetCustomer(
-                one["id"], one["name"], tuple(one["ingest_aliases"]), one.get("custom_fields") or {}
-            )
-            for one in _list(host, "GET", "/v1/customers")
-            if one.get("archived_at") is None
-        }
-        return cls(host, products, customers)
+        active = {"archive_filter": "NOT_ARCHIVED"}
+        with _as_described("products"):
+            products = [_product(one) for one in _list(host, "POST", "/v1/contract-pricing/products/list", active)]
+        with _as_described("customers"):
+            customers = [
+                _customer(one) for one in _list(host, "GET", "/v1/customers") if one.get("archived_at") is None
+            ]
+        return cls(host, {one.id: one for one in products}, {one.id: one for one in customers})
 
     def contracts(self, customer_id: str) -> tuple[TargetContract, ...]:
         """Return the contracts of a customer, the earliest first.
@@ -121,7 +111,8 @@ class TargetCatalog:
         """
         known = self._contracts.get(customer_id)
         if known is None:
-            found = [self._contract(one) for one in self._of_customer(customer_id) if one.get("archived_at") is None]
+            with _as_described("contracts"):
+                found = [self._contract(one) for one in self._of_customer(customer_id) if not one.get("archived_at")]
             known = self._contracts[customer_id] = tuple(sorted(found, key=lambda contract: contract.starting_at))
         return known
 
@@ -132,17 +123,21 @@ class TargetCatalog:
             CannotAsk: As above.
         """
         path = f"/v1/customers/{quote(customer_id, safe='')}/invoices?type={USAGE}"
-        return tuple(
-            TargetInvoice(
-                one["id"],
-                one["contract_id"],
-                one["status"],
-                _instant(one["start_timestamp"]),
-                _instant(one["end_timestamp"]),
+        with _as_described("invoices"):
+            return tuple(
+                TargetInvoice(
+                    one["id"],
+                    one["contract_id"],
+                    one["status"],
+                    _instant(one["start_timestamp"]),
+                    _instant(one["end_timestamp"]),
+                )
+                for one in _list(self._host, "GET", path)
+                if one["type"] == USAGE
+                and one["status"] != "VOID"
+                and one.get("contract_id")
+                and one.get("end_timestamp")
             )
-            for one in _list(self._host, "GET", path)
-            if one["type"] == USAGE and one["status"] != "VOID" and one.get("contract_id") and one.get("end_timestamp")
-        )
 
     def _of_customer(self, customer_id: str) -> Iterator[Any]:
         """Yield contracts. Their list takes its cursor in the body, where other lists take it in the query."""
@@ -175,6 +170,30 @@ class TargetCatalog:
                 for one in _list(self._host, "POST", "/v1/contract-pricing/rate-cards/list", {})
             }
         return self._currencies.get(rate_card_id or "", (USD, "USD (cents)"))
+
+
+def _product(one: Any) -> TargetProduct:
+    now = one["current"]
+    pricing, presentation = (tuple(now.get(f"{name}_group_key") or ()) for name in ("pricing", "presentation"))
+    return TargetProduct(one["id"], now["name"], one["type"], pricing, presentation, one.get("custom_fields") or {})
+
+
+def _customer(one: Any) -> TargetCustomer:
+    return TargetCustomer(one["id"], one["name"], tuple(one["ingest_aliases"]), one.get("custom_fields") or {})
+
+
+@contextmanager
+def _as_described(what: str) -> Iterator[None]:
+    """Say so when things are not described as this API describes them.
+
+    Raises:
+        CannotAsk: They are not.
+    """
+    try:
+        yield
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        problem = f"describes {what} otherwise than this API does ({type(error).__name__}: {error})"
+        raise CannotAsk(f"the target {problem}; is --base-url right?") from None
 
 
 def _list(host: Channel, method: str, path: str, body: Any = None) -> Iterator[Any]:
