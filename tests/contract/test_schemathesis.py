@@ -66,7 +66,7 @@ def load(path: str, name: str) -> Any:
         "generation": {
             "deterministic": not CAMPAIGN,
             "database": "none",
-            "max-examples": 500 if CAMPAIGN else 15,
+            "max-examples": 500 if CAMPAIGN else 10,
         },
         # Where an operation answers 501 its document says so, which status_code_conformance sees to.
         "checks": {"not_a_server_error": {"expected-statuses": ["2xx", "3xx", "4xx", "501"]}},

@@ -17,7 +17,7 @@ from importer.old_books import Books, world
 from metronome_sandbox.client.sending import Sender
 from metronome_sandbox.serving import BackgroundServer
 
-POINTS = int(os.environ.get("KILL_IMPORT_POINTS", "8"))
+POINTS = int(os.environ.get("KILL_IMPORT_POINTS", "5"))
 SEED = int(os.environ.get("KILL_IMPORT_SEED", "5"))
 CUSTOMERS, MONTHS = 2, 4
 TWO_EACH = ("--batch-size", "4")
