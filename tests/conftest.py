@@ -27,8 +27,8 @@ UNMEASURED = tuple(
         "e2e",
     )
 )
-"""Where thousands of calls go the same ways again, or processes of their own: their coverage says nothing and costs more
-than they do."""
+"""Where thousands of calls go the same ways again, or processes of their own: their coverage says nothing and costs
+more than they do."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
