@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test lint spec coverage-page bench push-thousand fuzz laws check-broken kill-import clean help
+.PHONY: demo test lint spec coverage-page bench push-thousand import-million fuzz laws check-broken kill-import clean help
 .DEFAULT_GOAL := help
 
 help:  ## show this list
@@ -41,6 +41,9 @@ bench: $(STAMP)  ## compare with bare ASGI and, where they are installed, other 
 
 push-thousand: $(STAMP)  ## generate 1,000 customers of each profile, push them, and find every total equal (minutes)
 	$(BIN)/python -m bench.push
+
+import-million: $(STAMP)  ## import old invoices of a million lines and read them back (a quarter of an hour)
+	$(BIN)/python -m bench.imports
 
 laws: $(STAMP)  ## the Hypothesis laws with many more examples (minutes)
 	HYPOTHESIS_PROFILE=campaign $(BIN)/python -m pytest -n 2 tests/laws
