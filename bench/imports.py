@@ -43,7 +43,7 @@ def main(customers: int, months: int) -> None:
         _, status, usage = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
         seconds = perf_counter() - began
-        rate = f"{lines:,} lines read, previewed, imported and read back in {seconds:,.0f} s, {lines / seconds:,.0f} lines/s"
+        rate = f"{lines:,} lines imported and read back in {seconds:,.0f} s, {lines / seconds:,.0f} lines/s"
         click.echo(f"{rate}; {usage.ru_maxrss / 1024:,.0f} MiB at most, the server {server.megabytes:,.0f} MB")
     sys.exit(process.returncode)
 
