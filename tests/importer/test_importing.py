@@ -138,6 +138,17 @@ def test_what_the_api_refuses_is_not_said_to_wait_for_a_decision(desk: Desk):
     assert desk.imported == 11
 
 
+def test_output_that_nobody_reads_on_is_no_fault_of_a_folder(desk: Desk, monkeypatch: pytest.MonkeyPatch):
+    def closed(*_: object) -> None:
+        raise BrokenPipeError(32, "Broken pipe")
+
+    monkeypatch.setattr(command, "show", closed)
+    with pytest.raises(BrokenPipeError):  # which click takes for the end of a pipe
+        desk.run()
+
+    assert desk.imported == 0
+
+
 def test_findings_leave_no_journal_behind(desk: Desk):
     desk.change("API calls", "No such product")
 

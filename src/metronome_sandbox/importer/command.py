@@ -108,6 +108,8 @@ def run(
         return _fail(f"{error}{_so_far(conclusion)}")
     except KeyboardInterrupt:
         return _fail(f"interrupted{_so_far(conclusion)}")
+    except BrokenPipeError:
+        raise  # nobody reads on, as behind "| head": click ends without a word
     except (OSError, sqlite3.Error) as error:
         return _fail(f"cannot work in {work_dir or 'a temporary folder'}: {error}")
 
