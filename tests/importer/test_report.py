@@ -189,7 +189,7 @@ def test_a_report_replaces_no_file_of_the_import(tmp_path, monkeypatch, kind, na
 def test_two_reports_are_two_files(tmp_path):
     file = tmp_path / "found"
 
-    with pytest.raises(CannotWrite, match="--csv: .*found is the file of --html as well"):
+    with pytest.raises(CannotWrite, match=r"--csv: .*found is the file of --html as well"):
         check_places({"html": file, "csv": file}, {})
 
 
