@@ -258,6 +258,7 @@ def test_another_host_is_not_written_to_without_a_word(tmp_path: Path):
 
     assert done.exit_code == 2
     assert "add --yes-write-to billing.example" in done.stderr
+    assert list(tmp_path.iterdir()) == []  # it is told before anything is made
 
 
 @pytest.mark.parametrize("url", ["127.0.0.1:4010", "ftp://127.0.0.1", "http://127.0.0.1:99999", "http://[::1", ""])
@@ -266,6 +267,7 @@ def test_what_is_no_address_is_told(tmp_path: Path, url: str):
 
     assert done.exit_code == 2
     assert f"--push: {url!r} is no address such as http://127.0.0.1:4010" in done.stderr
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_nobody_there_is_one_sentence(tmp_path: Path):

@@ -179,6 +179,13 @@ def test_a_report_has_a_table_a_picture_and_a_page(tmp_path: Path):
     assert "http" not in page
 
 
+@pytest.mark.parametrize("months", [1, 48])
+def test_a_picture_of_any_length_is_drawn_without_a_warning(tmp_path: Path, months: int):
+    result = generate(tmp_path / "world", "--report", customers=2, months=months)
+
+    assert result.exit_code == 0, result.output
+
+
 def test_a_picture_repeats(tmp_path: Path):
     world = tmp_path / "world"
     generate(world, "--report", customers=5, months=2)

@@ -196,6 +196,8 @@ def test_a_folder_with_other_things_in_it_is_left_alone(tmp_path: Path):
     [
         ({"start": "2023-13"}, "--start: '2023-13' is no month; write it as 2023-01"),
         ({"start": "January"}, "--start: 'January' is no month"),
+        ({"start": "2009-12"}, "--start: 2009-12 is not from 2010-01 to 2999-12, when a world has prices"),
+        ({"start": "9999-12"}, "--start: 9999-12 is not from 2010-01 to 2999-12, when a world has prices"),
         ({"start": "23-1"}, "--start: '23-1' is no month"),
         ({"shard": "9/8"}, "--shard: '9/8' is no shard; the third of eight is 3/8, the last one 8/8"),
         ({"shard": "0/8"}, "--shard: '0/8' is no shard"),

@@ -115,6 +115,40 @@ def test_a_customer_that_does_not_reconcile_is_held_back_whole(desk: Desk):
     assert desk.imported == 12
 
 
+def test_a_report_in_place_of_the_old_invoices_is_wrong_usage(desk: Desk):
+    before = desk.file.read_bytes()
+
+    assert desk.run(None, reports={"csv": desk.file}) == 2
+    assert "is the file with the old invoices; name another file" in desk.err
+    assert desk.file.read_bytes() == before
+
+
+def test_what_the_api_refuses_is_not_said_to_wait_for_a_decision(desk: Desk):
+    metric = desk.books.post("/v1/billable-metrics/create", {"name": "Fax", "aggregation_type": "COUNT"})["id"]
+    fax = {"name": "Fax", "type": "USAGE", "billable_metric_id": metric}
+    desk.books.post("/v1/contract-pricing/products/create", fax)  # on no rate card
+    invoice = desk.books.of(desk.books.customers[0])[2]
+    row = next(line for line in desk.file.read_text().splitlines() if line.startswith(f"{invoice.number},"))
+    desk.change(row, row.replace("API calls", "Fax"))
+
+    assert desk.run(Choice(accept_differences=True)) == 1
+    assert "11 invoices imported into 127.0.0.1" in desk.out
+    assert "1 invoices were not sent, because the API refused their previews" in desk.out
+    assert "--accept-differences" not in desk.out
+    assert desk.imported == 11
+
+
+def test_output_that_nobody_reads_on_is_no_fault_of_a_folder(desk: Desk, monkeypatch: pytest.MonkeyPatch):
+    def closed(*_: object) -> None:
+        raise BrokenPipeError(32, "Broken pipe")
+
+    monkeypatch.setattr(command, "show", closed)
+    with pytest.raises(BrokenPipeError):  # which click takes for the end of a pipe
+        desk.run()
+
+    assert desk.imported == 0
+
+
 def test_findings_leave_no_journal_behind(desk: Desk):
     desk.change("API calls", "No such product")
 

@@ -94,6 +94,31 @@ def test_days_of_semicolons_and_commas_work_as_they_are(desk: Desk):
     assert invoice.lines[0].quantity == sum(day * 1000 for day in range(1, 31)) + 15  # 30 halves
 
 
+def test_columns_with_german_names_are_found(desk: Desk):
+    mapping = proposed(
+        desk,
+        "Rechnung;Kunde;Artikel;Menge;Betrag netto;Leistung von;Leistung bis;Rechnungsdatum;Währung\n"
+        "R-1;Acme Inc;API calls;10;100,50;01.06.2024;30.06.2024;03.07.2024;USD\n",
+    )
+
+    assert {
+        "invoice_number: Rechnung",
+        "amount: Betrag netto",
+        'currency: "Währung"',
+        'dates: ["%d.%m.%Y"]',
+        "service: {start: Leistung von, end: Leistung bis, end_is: inclusive}",
+        "issue_date: Rechnungsdatum",
+    } <= set(fields(mapping))
+
+
+def test_dates_in_columns_of_unknown_names_are_shown(desk: Desk):
+    mapping = proposed(desk, "cliente,servicio,cantidad,desde,hasta\nAcme Inc,API calls,10,2024/06/01,2024/06/30\n")
+
+    assert 'dates: ["%Y/%m/%d"]' in fields(mapping)
+    assert "as in desde, hasta; say which of them is date, service or issue_date" in mapping
+    assert 'period: "?"' in fields(mapping)
+
+
 def test_hours_in_ndjson_work_as_they_are(desk: Desk):
     row = '{{"usage": {{"hour": "2024-06-01T{0:02}:00:00Z", "qty": {0}.5}}, "account": {{"id": "{1}"}}, "sku": "api"}}'
     content = "\n".join(row.format(hour, id_of("Acme Inc")) for hour in range(24))

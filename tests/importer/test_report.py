@@ -170,9 +170,27 @@ def test_a_report_without_a_place_is_told_before_anything_is_done(tmp_path, foun
     gone = tmp_path / "gone" / "found.csv"
 
     with pytest.raises(CannotWrite, match=r"--csv: there is no folder .*gone for found\.csv"):
-        check_places({"csv": gone, "html": None})
+        check_places({"csv": gone, "html": None}, {})
     with pytest.raises(CannotWrite, match="--csv: cannot write"):
         write(found, {"csv": gone})
+
+
+@pytest.mark.parametrize("kind", ["html", "csv", "json"])
+@pytest.mark.parametrize("name", ["legacy.csv", "mapping.yaml", "legacy.csv.import-journal", "folder/../legacy.csv"])
+def test_a_report_replaces_no_file_of_the_import(tmp_path, monkeypatch, kind, name):
+    (tmp_path / "folder").mkdir()
+    monkeypatch.chdir(tmp_path)
+    kept = {what: tmp_path / what for what in ("legacy.csv", "mapping.yaml", "legacy.csv.import-journal")}
+
+    with pytest.raises(CannotWrite, match=f"--{kind}: .* would be replaced"):
+        check_places({kind: Path(name)}, kept)
+
+
+def test_two_reports_are_two_files(tmp_path):
+    file = tmp_path / "found"
+
+    with pytest.raises(CannotWrite, match=r"--csv: .*found is the file of --html as well"):
+        check_places({"html": file, "csv": file}, {})
 
 
 def test_a_report_that_breaks_off_leaves_the_old_one_as_it_was(tmp_path, found, monkeypatch):

@@ -49,6 +49,17 @@ def test_fields_values_and_statuses_are_counted_with_their_tests():
     assert "createContract-v1" in tree["not_used"]
 
 
+def test_what_an_event_measures_is_known_and_named_nowhere():
+    properties = {"secret_metric": 3, "deeper": {"secret_inner": 1}}
+    event = {"transaction_id": "1", "customer_id": "c", "event_type": "e", "timestamp": "t", "properties": properties}
+
+    [operation] = of(Call("POST", "/v1/ingest", 200, [{**event, "proprties": {}}], None))["operations"].values()
+
+    assert list(operation["unknown"]) == ["[].proprties"]
+    assert "[].properties" in operation["sent"]
+    assert "secret" not in json.dumps(operation)
+
+
 def test_two_coverages_add_up_to_what_one_would_have_counted():
     product = {"name": "P", "type": "FIXED", "nmae": 1}
     calls = [

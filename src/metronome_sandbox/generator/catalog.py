@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import date
 from decimal import Decimal
 from functools import lru_cache
 from itertools import product as combinations
 from math import prod
 
 from metronome_sandbox.generator.amounts import tidied
+from metronome_sandbox.generator.plan import FIRST_MONTH
 from metronome_sandbox.generator.profiles import Offer, Profile
 from metronome_sandbox.generator.world import Catalog, FixedProduct, Groups, Rate, RateCard, Tier
 
 PREPAID = FixedProduct("product-prepaid", "Prepaid usage")
 FREE = FixedProduct("product-free", "Promotional credit")
-PRICED_SINCE = date(2010, 1, 1)
+PRICED_SINCE = FIRST_MONTH
 """From when on the list of prices is in force: before any contract."""
 
 

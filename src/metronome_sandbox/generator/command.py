@@ -20,7 +20,7 @@ from metronome_sandbox.generator.legacy import FOLDER as LEGACY_FOLDER
 from metronome_sandbox.generator.legacy import write_legacy
 from metronome_sandbox.generator.plan import Plan, Shard, WrongUse, month_of, versions_for
 from metronome_sandbox.generator.plants import Gardener
-from metronome_sandbox.generator.push import Target, push
+from metronome_sandbox.generator.push import Target, may_push, push
 from metronome_sandbox.generator.push_customer import Difference, is_same
 from metronome_sandbox.generator.sums import COUNTS, Sums
 from metronome_sandbox.generator.worlds import World
@@ -49,6 +49,8 @@ def run(
 ) -> int:
     """Do what ``generate`` is asked for; return the exit status."""
     try:
+        if target is not None:
+            may_push(target)  # before hours of work
         plan = Plan(profile, seed, month_of(start), months, customers, format, granularity, versions_for(format))
         world = World(plan)
         sums = _files(world, out, Shard.parse(shard))

@@ -15,6 +15,8 @@ from metronome_sandbox import __version__
 from metronome_sandbox.generator.aside import whole
 
 PLAN_FILE = "plan.json"
+FIRST_MONTH, LAST_MONTH = date(2010, 1, 1), date(2999, 12, 1)
+"""Between which a world begins: products have prices since the first one, and contracts end years after the last."""
 PART_CUSTOMERS = 50
 """Customers of a part; another number would give other files for the same world."""
 
@@ -100,18 +102,23 @@ class Shard:
 
 
 def month_of(text: str) -> date:
-    """Return the first day of a month such as ``2023-01``.
+    """Return the first day of a month such as ``2023-01``, in which a world can begin.
 
     Raises:
         WrongUse: It is none.
     """
     try:
         year, month = text.split("-")
-        if len(year) == 4 and len(month) == 2:
-            return date(int(year), int(month), 1)
+        if len(year) != 4 or len(month) != 2:
+            raise ValueError(text)
+        first = date(int(year), int(month), 1)
     except ValueError:
-        pass
-    raise WrongUse(f"--start: {text!r} is no month; write it as 2023-01")
+        raise WrongUse(f"--start: {text!r} is no month; write it as 2023-01") from None
+    if not FIRST_MONTH <= first <= LAST_MONTH:
+        raise WrongUse(
+            f"--start: {text} is not from {FIRST_MONTH:%Y-%m} to {LAST_MONTH:%Y-%m}, when a world has prices"
+        )
+    return first
 
 
 def versions_for(format: str) -> dict[str, str]:

@@ -140,7 +140,8 @@ def told(figure: Figure, value: float) -> str:
 
 
 def _by_month(axes: Axes) -> None:
-    locator = AutoDateLocator(maxticks=8)  # type: ignore[no-untyped-call]
+    # By the year from three years on: 43 to 59 months have too many months and too few years for the usual five ticks.
+    locator = AutoDateLocator(minticks=3, maxticks=8)  # type: ignore[no-untyped-call]
     axes.xaxis.set_major_locator(locator)
     axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]
 

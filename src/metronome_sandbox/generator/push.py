@@ -73,20 +73,33 @@ def push(world: World, folder: Path, target: Target) -> Outcome:
         WrongUse: The host may not be written to, or its time is not right.
         CannotAsk: It cannot be asked, or refuses something.
     """
+    may_push(target)
     name = _file_name(target)
-    with closing(Sender(target.url, target.token, target.control_token, concurrency=CONCURRENCY)) as sender:
-        if not is_loopback(sender.name) and target.yes_write_to != sender.name:
-            raise WrongUse(
-                f"--push: {sender.name} is not this machine, and a push makes customers, contracts and invoices there: "
-                f"add --yes-write-to {sender.name} if that account may be written to"
-            )
-        with closing(Journal(folder / "pushed" / name, world)) as journal:
-            if journal.is_begun and not _knows(sender, journal):
-                print(f"{sender.name} has nothing of the earlier push; all is pushed again", file=sys.stderr)
-                journal.begin_anew()
-            if not journal.is_begun:
-                _set_clock(sender, world)
-            return Pusher(world, sender, journal, with_invoices=not target.without_invoices).run()
+    with (
+        closing(Sender(target.url, target.token, target.control_token, concurrency=CONCURRENCY)) as sender,
+        closing(Journal(folder / "pushed" / name, world)) as journal,
+    ):
+        if journal.is_begun and not _knows(sender, journal):
+            print(f"{sender.name} has nothing of the earlier push; all is pushed again", file=sys.stderr)
+            journal.begin_anew()
+        if not journal.is_begun:
+            _set_clock(sender, world)
+        return Pusher(world, sender, journal, with_invoices=not target.without_invoices).run()
+
+
+def may_push(target: Target) -> None:
+    """Make sure that a target is an address, and may be written to; nothing is asked.
+
+    Raises:
+        WrongUse: It is none, or neither this machine nor named on purpose.
+    """
+    _file_name(target)
+    host = urlsplit(target.url).hostname or ""
+    if not is_loopback(host) and target.yes_write_to != host:
+        raise WrongUse(
+            f"--push: {host} is not this machine, and a push makes customers, contracts and invoices there: "
+            f"add --yes-write-to {host} if that account may be written to"
+        )
 
 
 def _file_name(target: Target) -> str:

@@ -46,11 +46,17 @@ class Choice:
 
 @dataclass(slots=True)
 class Conclusion:
-    """What became of an import. ``held_back`` are invoices of customers with one that did not reconcile."""
+    """What became of an import.
+
+    Attributes:
+        held_back: Invoices that could be sent, of customers with one that did not reconcile.
+        refused: Invoices that cannot be sent, because the target would not preview them.
+    """
 
     applied: Applied = field(default_factory=Applied)
     verified: Verified = field(default_factory=Verified)
     held_back: int = 0
+    refused: int = 0
 
     @property
     def findings(self) -> list[Finding]:
@@ -118,6 +124,11 @@ def may_write(sender: Sender, yes_write_to: str | None) -> None:
     )
 
 
+def journal_file(path: Path, journal: Path | None) -> Path:
+    """Return where the journal of an import is, unless another file is named for it."""
+    return journal or path.with_name(path.name + SUFFIX)
+
+
 def open_journal(path: Path, mapping_file: Path, base_url: str, journal: Path | None) -> Journal:
     """Return the journal of an import.
 
@@ -128,7 +139,7 @@ def open_journal(path: Path, mapping_file: Path, base_url: str, journal: Path | 
     address = urlsplit(base_url)
     host = f"{address.hostname}{'' if address.port is None else f':{address.port}'}{address.path.rstrip('/')}"
     header = Header(sha256_of(path), sha256_of(mapping_file), host)
-    return Journal(journal or path.with_name(path.name + SUFFIX), header)
+    return Journal(journal_file(path, journal), header)
 
 
 def groups_of(
@@ -151,7 +162,7 @@ def groups_of(
         family = family_of.get(customer_id, frozenset())
         seen |= family
         planned: list[Item] = []
-        held = 0
+        held = refused = 0
         for member in sorted(family | {customer_id}):
             decided = {(row["contract_id"], row["starting_at"]): row for row in reconciliation.of_customer(member)}
             for _, invoice in staging.of_customer(member):
@@ -159,14 +170,15 @@ def groups_of(
                 total = None if row is None else row["total"]
                 if row is not None and total is not None and (accept_differences or row["state"] in RECONCILED):
                     planned.append(Item(pack(invoice), Decimal(total)))
+                elif total is None:
+                    refused += 1
                 else:
                     held += 1
-        if held and not accept_differences:
+        conclusion.refused += refused
+        if (held or refused) and not accept_differences:
             conclusion.held_back += held + len(planned)
-        else:
-            conclusion.held_back += held
-            if planned:
-                yield planned
+        elif planned:
+            yield planned
 
 
 def carry_out(
@@ -220,7 +232,7 @@ def lines_of(conclusion: Conclusion, host: str) -> list[str]:
     """Return what became of an import, as sentences."""
     applied, verified = conclusion.applied, conclusion.verified
     there = applied.found + applied.known
-    if applied.sent or applied.left or conclusion.held_back or not there:
+    if applied.sent or applied.left or conclusion.held_back or conclusion.refused or not there:
         lines = [f"{applied.sent:,} invoices imported into {host}, {there:,} were there already"]
     else:
         lines = [f"all {there:,} invoices were imported before; nothing was sent"]
@@ -231,6 +243,8 @@ def lines_of(conclusion: Conclusion, host: str) -> list[str]:
             f"{conclusion.held_back:,} invoices of customers that did not reconcile were held back; "
             "--accept-differences sends them as well"
         )
+    if conclusion.refused:
+        lines.append(f"{conclusion.refused:,} invoices were not sent, because the API refused their previews")
     if verified.invoices:
         what = "as they were sent" if not verified.findings else f"{len(verified.findings):,} findings"
         lines.append(

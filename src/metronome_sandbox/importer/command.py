@@ -22,6 +22,7 @@ from metronome_sandbox.importer.applying import (
     Conclusion,
     Present,
     carry_out,
+    journal_file,
     lines_of,
     may_write,
     open_journal,
@@ -64,7 +65,10 @@ def run(
     """
     conclusion = Conclusion()
     try:
-        check_places(reports or {})
+        kept = {"the file with the old invoices": path, "the mapping": mapping_file}
+        if choice is not None:
+            kept["the journal of this import"] = journal_file(path, choice.journal)
+        check_places(reports or {}, kept)
         with (
             _place(work_dir) as folder,
             closing(Sender(base_url, token, control_token, concurrency=concurrency)) as sender,
@@ -97,13 +101,15 @@ def run(
                     print(line)
                 if conclusion.findings:
                     return tell(conclusion.findings, len(conclusion.findings), end="")
-                return FINDINGS if conclusion.held_back else FINE
+                return FINDINGS if conclusion.held_back or conclusion.refused else FINE
     except Unusable as unusable:
         return tell(unusable.findings, len(unusable.findings))
     except (CannotAsk, CannotUseJournal, CannotWrite) as error:
         return _fail(f"{error}{_so_far(conclusion)}")
     except KeyboardInterrupt:
         return _fail(f"interrupted{_so_far(conclusion)}")
+    except BrokenPipeError:
+        raise  # nobody reads on, as behind "| head": click ends without a word
     except (OSError, sqlite3.Error) as error:
         return _fail(f"cannot work in {work_dir or 'a temporary folder'}: {error}")
 

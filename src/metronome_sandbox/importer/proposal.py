@@ -44,19 +44,65 @@ HINTS: dict[str, tuple[str, ...]] = {
         "billnumber",
         "number",
         "rechnungsnummer",
+        "rechnungsnr",
+        "rechnung",
     ),
     "customer": ("customer", "customername", "customerid", "account", "accountname", "client", "company", "kunde"),
-    "product": ("product", "productname", "sku", "item", "service", "description", "meter", "produkt"),
+    "product": ("product", "productname", "sku", "item", "service", "description", "meter", "produkt", "artikel"),
     "quantity": ("quantity", "qty", "units", "usage", "usagequantity", "consumed", "menge"),
-    "unit_price": ("unitprice", "price", "rate", "unitcost", "priceperunit", "einzelpreis"),
-    "amount": ("amount", "lineamount", "linetotal", "subtotal", "extendedprice", "net", "netamount", "cost", "betrag"),
+    "unit_price": ("unitprice", "price", "rate", "unitcost", "priceperunit", "einzelpreis", "preis"),
+    "amount": (
+        "amount",
+        "lineamount",
+        "linetotal",
+        "subtotal",
+        "extendedprice",
+        "net",
+        "netamount",
+        "cost",
+        "betrag",
+        "nettobetrag",
+        "betragnetto",
+    ),
     "total": ("invoicetotal", "total", "invoiceamount", "totaldue", "totalamount", "amountdue", "gesamt"),
-    "currency": ("currency", "currencycode", "iso", "waehrung"),
-    "start": ("servicestart", "usagestart", "start", "startdate", "from", "linestart", "datefrom", "windowstart"),
-    "end": ("serviceend", "usageend", "end", "enddate", "to", "until", "lineend", "dateto", "windowend"),
+    "currency": ("currency", "currencycode", "iso", "waehrung", "währung"),
+    "start": (
+        "servicestart",
+        "usagestart",
+        "start",
+        "startdate",
+        "from",
+        "linestart",
+        "datefrom",
+        "windowstart",
+        "leistungvon",
+        "von",
+    ),
+    "end": (
+        "serviceend",
+        "usageend",
+        "end",
+        "enddate",
+        "to",
+        "until",
+        "lineend",
+        "dateto",
+        "windowend",
+        "leistungbis",
+        "bis",
+    ),
     "period_start": ("periodstart", "billingperiodstart", "billingstart", "invoiceperiodstart", "periodfrom"),
     "period_end": ("periodend", "billingperiodend", "billingend", "invoiceperiodend", "periodto"),
-    "issue_date": ("issuedate", "issued", "issuedat", "invoicedate", "billdate", "dateissued", "finalizedat"),
+    "issue_date": (
+        "issuedate",
+        "issued",
+        "issuedat",
+        "invoicedate",
+        "billdate",
+        "dateissued",
+        "finalizedat",
+        "rechnungsdatum",
+    ),
     "date": ("date", "day", "usagedate", "servicedate", "timestamp", "hour", "time", "usagehour", "datum"),
 }
 """How columns are called, in small letters without marks, the surest first."""
@@ -315,6 +361,13 @@ class _Guesses:
         if form is not None:
             return Guess(
                 f"dates: [{form if form in (ISO, UNIX) else quoted(form)}]", "the form of every date that was looked at"
+            )
+        unnamed = [column for name, column in self._columns.items() if name in self._forms and name not in self._taken]
+        if not columns and unnamed and (form := self._form_of(unnamed)) not in (None, UNIX):
+            names = ", ".join(shortened(column.name) for column in unnamed[:NAMED_IN_A_COMMENT])
+            return Guess(
+                f"dates: [{form if form == ISO else quoted(form)}]",
+                f"as in {names}; say which of them is date, service or issue_date",
             )
         if not columns:
             return Guess("dates: [iso]", "no column of dates was found")

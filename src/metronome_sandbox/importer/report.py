@@ -630,15 +630,25 @@ class CannotWrite(Exception):
     """A report has no place; the text is for the person who named it."""
 
 
-def check_places(files: Mapping[str, Path | None]) -> None:
-    """Make sure that files can be written, before hours of work.
+def check_places(files: Mapping[str, Path | None], kept: Mapping[str, Path]) -> None:
+    """Make sure that files can be written and that nothing is lost by it, before hours of work.
+
+    Args:
+        kept: Files that must stay as they are, by what they are called to a person.
 
     Raises:
-        CannotWrite: There is no such folder.
+        CannotWrite: There is no such folder, or one of the files is another file of this import.
     """
+    taken = {file.resolve(): what for what, file in kept.items()}
     for kind, file in files.items():
-        if file is not None and not file.parent.is_dir():
+        if file is None:
+            continue
+        if not file.parent.is_dir():
             raise CannotWrite(f"--{kind}: there is no folder {file.parent} for {file.name}")
+        place = file.resolve()
+        if place in taken:
+            raise CannotWrite(f"--{kind}: {file} is {taken[place]}; name another file, this one would be replaced")
+        taken[place] = f"the file of --{kind} as well"
 
 
 def write(found: Reconciliation, files: Mapping[str, Path | None]) -> None:

@@ -122,6 +122,7 @@ class Shape:
         choices: The branches of ``oneOf`` and ``anyOf``.
         enum: What the value may be, without null; None where that is open.
         rest: The other keywords.
+        is_open: Properties of any name are welcome, as in an event's ``properties``.
     """
 
     types: frozenset[str] = frozenset()
@@ -133,6 +134,7 @@ class Shape:
     choices: list[Json] = field(default_factory=list)
     enum: tuple[Any, ...] | None = None
     rest: Mapping[str, Any] = field(default_factory=dict)
+    is_open: bool = False
 
 
 class Shapes:
@@ -167,6 +169,7 @@ class Shapes:
             [*(node.get("oneOf") or ()), *(node.get("anyOf") or ())],
             None if enum is None else tuple(value for value in enum if value is not None),
             {name: node[name] for name in LIMITS if name in node},
+            values is True,
         )
         if found.enum is not None and None in (enum or ()):
             found.is_nullable = True
@@ -194,6 +197,7 @@ def _joined(one: Shape, other: Shape) -> Shape:
         [*one.choices, *other.choices],
         one.enum if one.enum is not None else other.enum,
         {**other.rest, **one.rest},
+        one.is_open or other.is_open,
     )
 
 
@@ -224,6 +228,10 @@ def kind_of(value: Any) -> str:
     if isinstance(value, dict):
         return "object"
     return "array" if isinstance(value, list) else "number"
+
+
+ANYTHING: Json = {"additionalProperties": True}
+"""The schema of what is in an open object."""
 
 
 def walk(shapes: Shapes, schema: Json | None, value: Any, path: str = "") -> Iterator[tuple[str, Any, Json | None]]:
@@ -259,7 +267,7 @@ def _fields(shapes: Shapes, schema: Json | None, value: Json) -> tuple[dict[str,
     if schema is None:
         return {}, None
     shape = shapes.of(schema)
-    fields, values = dict(shape.properties), shape.values
+    fields, values = dict(shape.properties), shape.values or (ANYTHING if shape.is_open else None)
     for choice in shape.choices:
         inner, more = _fields(shapes, choice, value)
         tags = (shapes.of(one).enum for name, one in inner.items() if name == "type")
