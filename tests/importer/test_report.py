@@ -200,7 +200,7 @@ def test_a_report_that_breaks_off_leaves_the_old_one_as_it_was(tmp_path, found, 
     def broken(*_: object) -> None:
         raise OSError(28, "no space left")
 
-    monkeypatch.setattr("metronome_sandbox.importer.report._write_list", broken)
+    monkeypatch.setattr("metronome_sandbox.importer.report.files._write_list", broken)
     with pytest.raises(CannotWrite, match="no space left"):
         write(found, {"json": file})
 

@@ -1,0 +1,88 @@
+"""What a reconciliation found, for a person at a terminal or in a browser, for a spreadsheet and for another program.
+
+Amounts are in the currency's unit here, dollars for USD, as ``--tolerance`` is; a difference is preview less legacy.
+Names come out of somebody's file: they are printed without what steers a terminal, escaped in HTML, and in CSV a cell
+that a spreadsheet would take for a formula begins with an apostrophe.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+from metronome_sandbox.importer.reconcile import Reconciliation
+from metronome_sandbox.importer.report.files import write_csv, write_json
+from metronome_sandbox.importer.report.page import write_html
+from metronome_sandbox.importer.report.terminal import WIDTH, show, show_at
+from metronome_sandbox.importer.report.words import verdict
+
+__all__ = ["WIDTH", "WRITERS", "CannotWrite", "check_places", "show", "show_at", "verdict", "write"]
+
+WRITERS: Mapping[str, Callable[[Reconciliation, IO[str]], None]] = {
+    "html": write_html,
+    "csv": write_csv,
+    "json": write_json,
+}
+"""What can be written, by the name of its option."""
+
+
+class CannotWrite(Exception):
+    """A report has no place; the text is for the person who named it."""
+
+
+def check_places(files: Mapping[str, Path | None], kept: Mapping[str, Path]) -> None:
+    """Make sure that files can be written and that nothing is lost by it, before hours of work.
+
+    Args:
+        kept: Files that must stay as they are, by what they are called to a person.
+
+    Raises:
+        CannotWrite: There is no such folder, or one of the files is another file of this import.
+    """
+    taken = {file.resolve(): what for what, file in kept.items()}
+    for kind, file in files.items():
+        if file is None:
+            continue
+        if not file.parent.is_dir():
+            raise CannotWrite(f"--{kind}: there is no folder {file.parent} for {file.name}")
+        place = file.resolve()
+        if place in taken:
+            raise CannotWrite(f"--{kind}: {file} is {taken[place]}; name another file, this one would be replaced")
+        taken[place] = f"the file of --{kind} as well"
+
+
+def write(found: Reconciliation, files: Mapping[str, Path | None]) -> None:
+    """Write the files that were asked for, each whole or not at all.
+
+    Args:
+        files: By the names of :data:`WRITERS`.
+
+    Raises:
+        CannotWrite: One cannot be written.
+    """
+    for kind, file in files.items():
+        if file is None:
+            continue
+        try:
+            with _aside(file) as out:
+                WRITERS[kind](found, out)
+        except OSError as error:
+            raise CannotWrite(f"--{kind}: cannot write {file}: {error.strerror}") from None
+
+
+@contextmanager
+def _aside(file: Path) -> Iterator[IO[str]]:
+    """Yield a text file that takes its name only when all of it is written."""
+    unfinished = file.with_name(f".{file.name}.{os.getpid()}.tmp")
+    try:
+        with unfinished.open("w", encoding="utf-8", newline="") as out:
+            yield out
+            out.flush()
+            os.fsync(out.fileno())
+        unfinished.replace(file)
+    except BaseException:
+        unfinished.unlink(missing_ok=True)
+        raise
