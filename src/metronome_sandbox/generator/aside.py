@@ -1,4 +1,4 @@
-"""Files that are there whole or not at all: written beside their place, flushed to the disk, then renamed.
+"""Files of a world that is being made, each there whole or not at all, whoever else makes parts of it.
 
 Whoever writes such a file holds a lock on what lies beside. So two runs never write one file, and what a killed run
 left is known by its lock being free.
@@ -13,6 +13,8 @@ from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
 from typing import BinaryIO
+
+from metronome_sandbox.client.aside import put_in_place
 
 BUFFER_BYTES = 1024 * 1024
 
@@ -58,21 +60,11 @@ def whole(path: Path, *, waits: bool = False) -> Iterator[Written]:
     except OSError as error:
         raise _refusal(path, error) from None
     try:
-        with file:
-            written = Written(file)
-            yield written
-            file.flush()
-            os.fsync(file.fileno())
-            if sys.platform == "win32":
-                file.close()
-            beside.replace(path)  # before the lock goes with the file's closing
+        with put_in_place(file, beside, path):
+            yield Written(file)
         _keep_name(path.parent)
     except OSError as error:
-        beside.unlink(missing_ok=True)
         raise _refusal(path, error) from None
-    except BaseException:
-        beside.unlink(missing_ok=True)
-        raise
 
 
 def aside_of(path: Path) -> Path:

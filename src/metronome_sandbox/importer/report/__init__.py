@@ -8,11 +8,11 @@ that a spreadsheet would take for a formula begins with an apostrophe.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import IO
 
+from metronome_sandbox.client.aside import put_in_place
 from metronome_sandbox.importer.reconcile import Reconciliation
 from metronome_sandbox.importer.report.files import write_csv, write_json
 from metronome_sandbox.importer.report.page import write_html
@@ -67,22 +67,9 @@ def write(found: Reconciliation, files: Mapping[str, Path | None]) -> None:
         if file is None:
             continue
         try:
-            with _aside(file) as out:
+            beside = file.with_name(f".{file.name}.{os.getpid()}.tmp")
+            out = beside.open("w", encoding="utf-8", newline="")
+            with put_in_place(out, beside, file):
                 WRITERS[kind](found, out)
         except OSError as error:
             raise CannotWrite(f"--{kind}: cannot write {file}: {error.strerror}") from None
-
-
-@contextmanager
-def _aside(file: Path) -> Iterator[IO[str]]:
-    """Yield a text file that takes its name only when all of it is written."""
-    unfinished = file.with_name(f".{file.name}.{os.getpid()}.tmp")
-    try:
-        with unfinished.open("w", encoding="utf-8", newline="") as out:
-            yield out
-            out.flush()
-            os.fsync(out.fileno())
-        unfinished.replace(file)
-    except BaseException:
-        unfinished.unlink(missing_ok=True)
-        raise
