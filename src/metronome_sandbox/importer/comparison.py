@@ -7,14 +7,14 @@ what a balance covers as lines of its own, which are added up here.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from functools import cached_property
 from itertools import pairwise
 
-from metronome_sandbox.importer.legacy import LegacyInvoice, LegacyLine
+from metronome_sandbox.importer.legacy import Groups, LegacyInvoice, LegacyLine, sorted_groups
 from metronome_sandbox.importer.preview import PreviewInvoice, PreviewLine
 
 ZERO = Decimal(0)
@@ -29,7 +29,6 @@ NOISE = Decimal("0.000001")
 PRECISION = Decimal("1e-14")
 """An answer has up to 15 significant digits, so figures that differ by less than the last one are equal."""
 
-Groups = tuple[tuple[str, str], ...]
 Window = tuple[datetime, datetime]
 
 
@@ -226,7 +225,7 @@ def compare(invoice: LegacyInvoice, preview: PreviewInvoice, *, is_total_said: b
     currency = currency_of(preview.credit_type.id, preview.credit_type.name)
     old: dict[tuple[str, Groups, Groups], list[LegacyLine]] = {}
     for line in invoice.lines:
-        key = line.product_id, _sorted(line.pricing_group_values), _sorted(line.presentation_group_values)
+        key = line.product_id, sorted_groups(line.pricing_group_values), sorted_groups(line.presentation_group_values)
         old.setdefault(key, []).append(line)
     new: dict[tuple[str, Groups, Groups], list[PreviewLine]] = {}
     for part in preview.line_items:
@@ -318,14 +317,9 @@ def _conversions(preview: PreviewInvoice) -> dict[str, Decimal]:
 def _key(part: PreviewLine) -> tuple[str, Groups, Groups]:
     return (
         part.product_id or part.name,
-        _sorted((part.pricing_group_values or {}).items()),
-        _sorted((part.presentation_group_values or {}).items()),
+        sorted_groups((part.pricing_group_values or {}).items()),
+        sorted_groups((part.presentation_group_values or {}).items()),
     )
-
-
-def _sorted(groups: Iterable[tuple[str, str | None]]) -> Groups:
-    """Return group values by key; one that a preview does not know (null) is none."""
-    return tuple(sorted((key, value) for key, value in groups if value is not None))
 
 
 def _said(line: LegacyLine) -> Decimal | None:

@@ -5,9 +5,13 @@ Amounts are in the unit of the API: cents for USD, whole units for any other cur
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+
+Groups = tuple[tuple[str, str], ...]
+"""Group values by key."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +52,8 @@ class LegacyLine:
     ending_before: datetime
     quantity: Decimal
     subtotals: tuple[Subtotal, ...]
-    pricing_group_values: tuple[tuple[str, str], ...]
-    presentation_group_values: tuple[tuple[str, str], ...]
+    pricing_group_values: Groups
+    presentation_group_values: Groups
     amount: Decimal | None
     """What the old invoice said, None where it says nothing."""
     unit_price: Decimal | None
@@ -74,3 +78,8 @@ class LegacyInvoice:
     lines: tuple[LegacyLine, ...]
     total: Decimal | None
     """What the old invoice said, or the sum of its lines' amounts; None without either."""
+
+
+def sorted_groups(groups: Iterable[tuple[str, str | None]]) -> Groups:
+    """Return group values by key; one that a preview or an invoice does not know (null) is none."""
+    return tuple(sorted((key, value) for key, value in groups if value is not None))

@@ -11,7 +11,7 @@ import msgspec
 
 from metronome_sandbox.client.asking import Answer, CannotAsk, message_of
 from metronome_sandbox.client.sending import Sender
-from metronome_sandbox.importer.legacy import LegacyInvoice, LegacyLine
+from metronome_sandbox.importer.legacy import Groups, LegacyInvoice, LegacyLine, sorted_groups
 from metronome_sandbox.importer.preview import PreviewInvoice, PreviewLine
 
 PAGE = 100
@@ -20,7 +20,6 @@ USAGE_PRODUCT = "UsageProductListItem"
 SAME = Decimal("1e-12")
 """Of a quantity: a part that a balance covers may have been divided and printed with 15 digits."""
 
-Groups = tuple[tuple[str, str], ...]
 Place = tuple[str | None, str, datetime | None, datetime | None]
 """Contract, credit type and period: of these there is one invoice."""
 
@@ -133,7 +132,7 @@ def differences(invoice: LegacyInvoice, there: TargetInvoice) -> list[str]:
 def _quantities(lines: Sequence[LegacyLine]) -> dict[tuple[str, Groups, Groups], Decimal]:
     found: dict[tuple[str, Groups, Groups], Decimal] = {}
     for line in lines:
-        key = line.product_id, _sorted(line.pricing_group_values), _sorted(line.presentation_group_values)
+        key = line.product_id, sorted_groups(line.pricing_group_values), sorted_groups(line.presentation_group_values)
         quantity = sum((each.quantity for each in line.subtotals), Decimal(0)) if line.subtotals else line.quantity
         found[key] = found.get(key, Decimal(0)) + quantity
     return found
@@ -145,15 +144,11 @@ def _billed(lines: Sequence[TargetLine]) -> dict[tuple[str, Groups, Groups], Dec
     for line in lines:
         if line.product_id is None or line.quantity is None or line.product_type != USAGE_PRODUCT:
             continue
-        pricing = _sorted((line.pricing_group_values or {}).items())
-        presentation = _sorted((line.presentation_group_values or {}).items())
+        pricing = sorted_groups((line.pricing_group_values or {}).items())
+        presentation = sorted_groups((line.presentation_group_values or {}).items())
         key = line.product_id, pricing, presentation
         found[key] = found.get(key, Decimal(0)) + line.quantity
     return found
-
-
-def _sorted(groups: Iterable[tuple[str, str | None]]) -> Groups:
-    return tuple(sorted((name, value) for name, value in groups if value is not None))
 
 
 def _time(instant: datetime) -> str:

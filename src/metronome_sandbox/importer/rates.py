@@ -13,6 +13,7 @@ from urllib.parse import quote
 import msgspec
 
 from metronome_sandbox.client.sending import Sender
+from metronome_sandbox.importer.legacy import Groups
 from metronome_sandbox.importer.preview import ask
 
 PATH = "/v1/contracts/getContractRateSchedule"
@@ -21,7 +22,6 @@ KEPT = 256
 
 MOST_PAGES = 20
 
-Groups = tuple[tuple[str, str], ...]
 Tiers = tuple[tuple[Decimal | None, Decimal], ...]
 """The width of each tier, None for all that is left, and its price. A flat price is one tier."""
 

@@ -22,13 +22,12 @@ from metronome_sandbox.importer.comparison import (
     ZERO,
     Comparison,
     Currency,
-    Groups,
     LineComparison,
     are_equal,
     compare,
 )
 from metronome_sandbox.importer.figures import DIGITS, money
-from metronome_sandbox.importer.legacy import LegacyInvoice
+from metronome_sandbox.importer.legacy import Groups, LegacyInvoice
 from metronome_sandbox.importer.preview import Outcome, Refused
 from metronome_sandbox.importer.rates import ContractRates, Price
 from metronome_sandbox.importer.reasons import (
