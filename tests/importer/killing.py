@@ -17,13 +17,12 @@ from pathlib import Path
 from random import Random
 from urllib.parse import urlsplit
 
-from importer.old_books import Books, told
+from importer.old_books import CREATE, Books, told
 
 from metronome_sandbox.importer.on_target import made
 from metronome_sandbox.importer.request import request_of
 
 SECONDS = 60
-CREATE = "/v1/contracts/createHistoricalInvoices"
 HOP_BY_HOP = ("connection", "content-length", "transfer-encoding", "keep-alive", "host")
 
 MAPPING = """\

@@ -10,6 +10,7 @@ from metronome_sandbox.client.asking import Answer, value_of
 from metronome_sandbox.client.sending import Sender
 from metronome_sandbox.importer.legacy import LegacyInvoice, LegacyLine, Subtotal
 
+CREATE = "/v1/contracts/createHistoricalInvoices"
 USD = "2714e483-4ff1-48e4-9e25-ac732e8f24f2"
 MONTHS = [datetime(2024, month, 1, tzinfo=UTC) for month in range(1, 9)]
 """From January; invoices are made by the target from August on."""

@@ -14,7 +14,7 @@ from threading import Thread
 from typing import Any
 
 import pytest
-from importer.old_books import FILE, Books, told, world
+from importer.old_books import CREATE, FILE, Books, told, world
 
 from metronome_sandbox.client.asking import Answer, CannotAsk
 from metronome_sandbox.client.sending import Sender
@@ -28,16 +28,8 @@ from metronome_sandbox.importer.verify import Verified, verify
 from metronome_sandbox.serving import BackgroundServer
 
 HEADER = Header("file", "mapping", "host")
-CREATE = "/v1/contracts/createHistoricalInvoices"
 OPERATION = "createHistoricalContractUsageInvoices-v1"
 _tokens = count()
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[BackgroundServer]:
-    server = BackgroundServer(journal_size=10_000)
-    yield server
-    server.stop()
 
 
 @pytest.fixture

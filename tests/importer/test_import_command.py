@@ -12,7 +12,7 @@ from click.testing import CliRunner, Result
 from metronome_sandbox.cli import main
 from metronome_sandbox.importer.watch import BUILT, BYTES, CUSTOMERS, ROWS, Watch
 from metronome_sandbox.serving import BackgroundServer
-from metronome_sandbox.toolkit.sandboxes import Sandbox, start_server
+from metronome_sandbox.toolkit.sandboxes import Sandbox
 
 LEGACY = """\
 invoice,customer,product,quantity,price,amount,from,to
@@ -20,13 +20,6 @@ INV-6,Acme Inc,API calls,10,10.00,100.00,2024-06-01,2024-06-30
 INV-6,Acme Inc,Storage,130,,59.00,2024-06-01,2024-06-30
 INV-7,Acme Inc,API calls,20,10.00,200.00,2024-07-01,2024-07-31
 """
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[BackgroundServer]:
-    server = start_server()
-    yield server
-    server.stop()
 
 
 @pytest.fixture

@@ -22,15 +22,7 @@ from metronome_sandbox.importer import command
 from metronome_sandbox.importer.applying import Choice
 from metronome_sandbox.serving import BackgroundServer
 
-CREATE = "/v1/contracts/createHistoricalInvoices"
 _tokens = count()
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[BackgroundServer]:
-    server = BackgroundServer(journal_size=10_000)
-    yield server
-    server.stop()
 
 
 class Desk:
