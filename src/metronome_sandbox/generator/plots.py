@@ -106,7 +106,8 @@ def _payers(axes: Axes, realism: Realism) -> None:
     axes.stackplot(
         _months(realism), credits, commits, np.maximum(1 - credits - commits, 0), colors=(CALM, COLOURS[1], MUTED)
     )
-    axes.legend(["credits", "commits", "billed: overage and pay as you go"], loc="upper right", framealpha=0.9)
+    names = ["credits", "commits", "overage and pay as you go"]
+    axes.legend(names, loc="upper center", bbox_to_anchor=(0.5, -0.07), ncols=3, frameon=False, fontsize=8)
     axes.set_ylim(0, 1)
     axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
     _by_month(axes)
