@@ -8,7 +8,7 @@ from __future__ import annotations
 import sqlite3
 import sys
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from decimal import Decimal
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -72,10 +72,14 @@ def run(
         with (
             _place(work_dir) as folder,
             closing(Sender(base_url, token, control_token, concurrency=concurrency)) as sender,
+            ExitStack() as stack,
         ):
             if choice is not None:
                 may_write(sender, choice.yes_write_to)
             mapping = load_mapping(mapping_file)
+            journal = None
+            if choice is not None:  # before hours of work, which another import of the file may be doing
+                journal = stack.enter_context(closing(open_journal(path, mapping_file, base_url, choice.journal)))
             catalog = TargetCatalog.of(Reader(sender))
             with Watch({BYTES: path.stat().st_size if path.is_file() else 0}) as watch:
                 staging = stage(path, mapping, catalog, folder, watch)
@@ -92,11 +96,9 @@ def run(
                     return tell(in_the_way.kept, in_the_way.total)
                 show(reconciliation)
                 write(reconciliation, reports or {})
-                status = FINDINGS if reconciliation.has_findings else FINE
-                if choice is None:
-                    return status
-                with closing(open_journal(path, mapping_file, base_url, choice.journal)) as journal:
-                    carry_out(staging, reconciliation, families, sender, journal, choice, conclusion)
+                if choice is None or journal is None:
+                    return FINDINGS if reconciliation.has_findings else FINE
+                carry_out(staging, reconciliation, families, sender, journal, choice, conclusion)
                 for line in lines_of(conclusion, sender.name):
                     print(line)
                 if conclusion.findings:
