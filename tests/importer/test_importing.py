@@ -347,13 +347,25 @@ def test_ctrl_c_ends_it_soon_and_the_same_command_goes_on(desk: Desk):
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=30)
 
-    assert process.returncode == 2
+    assert process.returncode == 130
     assert "Traceback" not in out + err
-    assert "metronome-sandbox: interrupted" in err
+    assert err.endswith("stopped; what was imported stays, and the same command goes on from there\n")
     told(desk.sender.send("DELETE", "/sandbox/faults"))
     assert desk.run() == 0
     assert desk.imported == 12
     assert "as they were sent" in desk.out
+
+
+def test_ctrl_c_before_anything_is_sent_leaves_nothing(desk: Desk, monkeypatch: pytest.MonkeyPatch):
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(command, "previews", interrupted)
+    for choice in (None, Choice()):
+        assert desk.run(choice) == 130
+        assert desk.err == "stopped; nothing was sent\n"
+    assert not (desk.folder / "legacy.csv.import-journal").exists()
+    assert desk.imported == 0
 
 
 def test_the_command_line_refuses_what_makes_no_sense(tmp_path: Path):

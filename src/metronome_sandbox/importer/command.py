@@ -29,7 +29,7 @@ from metronome_sandbox.importer.applying import (
 )
 from metronome_sandbox.importer.existing import check_existing
 from metronome_sandbox.importer.findings import Findings, Unusable
-from metronome_sandbox.importer.journal import CannotUseJournal
+from metronome_sandbox.importer.journal import CannotUseJournal, Journal
 from metronome_sandbox.importer.legacy import Finding
 from metronome_sandbox.importer.mapping import load_mapping
 from metronome_sandbox.importer.preview import Outcome, Previewed, previews
@@ -40,7 +40,9 @@ from metronome_sandbox.importer.staging import Staging, stage
 from metronome_sandbox.importer.target_catalog import TargetCatalog
 from metronome_sandbox.importer.watch import BYTES, CUSTOMERS, Watch
 
-FINE, FINDINGS, WRONG_USAGE = 0, 1, 2
+FINE, FINDINGS, WRONG_USAGE, INTERRUPTED = 0, 1, 2, 130
+NOTHING_SENT = "stopped; nothing was sent"
+GOES_ON = "stopped; what was imported stays, and the same command goes on from there"
 PRINTED = 50
 TOLERANCE = Decimal("0.01")
 
@@ -64,6 +66,7 @@ def run(
         reports: Files for what was found, by ``html``, ``csv`` and ``json``.
     """
     conclusion = Conclusion()
+    journal: Journal | None = None
     try:
         kept = {"the file with the old invoices": path, "the mapping": mapping_file}
         if choice is not None:
@@ -77,7 +80,6 @@ def run(
             if choice is not None:
                 may_write(sender, choice.yes_write_to)
             mapping = load_mapping(mapping_file)
-            journal = None
             if choice is not None:  # before hours of work, which another import of the file may be doing
                 journal = stack.enter_context(closing(open_journal(path, mapping_file, base_url, choice.journal)))
             catalog = TargetCatalog.of(Reader(sender))
@@ -109,7 +111,13 @@ def run(
     except (CannotAsk, CannotUseJournal, CannotWrite) as error:
         return _fail(f"{error}{_so_far(conclusion)}")
     except KeyboardInterrupt:
-        return _fail(f"interrupted{_so_far(conclusion)}")
+        is_untouched = journal is None or journal.is_empty
+        _say(
+            NOTHING_SENT
+            if is_untouched
+            else "stopped; what was imported stays, and the same command goes on from there"
+        )
+        return INTERRUPTED
     except BrokenPipeError:
         raise  # nobody reads on, as behind "| head": click ends without a word
     except (OSError, sqlite3.Error) as error:
