@@ -14,6 +14,7 @@ from generator.generating import generate
 from toolkit.servers import answering, says
 
 from metronome_sandbox.generator import push, push_customer
+from metronome_sandbox.generator.customers import number_of
 from metronome_sandbox.generator.worlds import World
 from metronome_sandbox.serving import BackgroundServer
 from metronome_sandbox.toolkit.sandboxes import Sandbox
@@ -293,6 +294,52 @@ def test_a_customer_of_somebody_else_is_not_taken(tmp_path: Path, tenant: Sandbo
 
     assert done.exit_code == 2
     assert "customer-000005: this ingest alias belongs to another customer" in done.stderr
+    assert writes(tenant) == ["/v1/customers"]  # theirs
+    assert tenant._control("GET", "/sandbox/clock")["is_frozen"] is False
+
+
+def test_another_world_in_the_same_tenant_is_refused_before_anything_is_made(tmp_path: Path, tenant: Sandbox):
+    assert pushed(tmp_path / "first", tenant).exit_code == 0
+    before, made = world_of(tenant), len(writes(tenant))
+
+    done = pushed(tmp_path / "second", tenant, seed=8)
+
+    assert done.exit_code == 2
+    assert "this ingest alias belongs to another customer" in done.stderr  # of the one that was made first
+    assert len(writes(tenant)) == made
+    assert world_of(tenant) == before
+
+
+def test_an_alias_of_an_archived_customer_is_refused_before_anything_is_made(tmp_path: Path, tenant: Sandbox):
+    """It is found on the second page of the archived ones."""
+    for number in range(120, 0, -1):
+        alias = f"customer-{number:06d}" if number in (1, 120) else f"somebody-{number}"
+        made = tenant.call("POST", "/v1/customers", {"name": "Somebody", "ingest_aliases": [alias]})
+        tenant.call("POST", "/v1/customers/archive", {"id": made["data"]["id"]})
+    before = len(writes(tenant))
+
+    done = pushed(tmp_path, tenant)
+
+    assert done.exit_code == 2
+    assert "customer-000001: this ingest alias belongs to another customer" in done.stderr
+    assert len(writes(tenant)) == before
+
+
+@pytest.mark.parametrize(
+    ("key", "number"),
+    [
+        ("customer-000001", 1),
+        ("customer-1234567", 1234567),
+        ("customer-000000", None),
+        ("customer-1", None),
+        ("customer-", None),
+        ("customer-\u0661", None),
+        ("customer-" + "9" * 5000, None),
+        ("000001", None),
+    ],
+)
+def test_only_a_key_as_it_is_written_is_a_customer_of_ours(key: str, number: int | None):
+    assert number_of(key) == number
 
 
 def test_the_token_is_in_no_file(tmp_path: Path, tenant: Sandbox):

@@ -115,6 +115,26 @@ def test_ctrl_c_leaves_nothing_half(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert "parts/part-00001.json" not in there
 
 
+def test_ctrl_c_while_modules_are_imported_is_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    class Interrupted:
+        """Stands where the modules are looked for."""
+
+        def find_spec(self, name: str, *_: object) -> None:
+            if name == "metronome_sandbox.generator.command":
+                raise KeyboardInterrupt
+
+    import metronome_sandbox.generator
+
+    monkeypatch.delitem(sys.modules, "metronome_sandbox.generator.command", raising=False)
+    monkeypatch.delattr(metronome_sandbox.generator, "command", raising=False)
+    monkeypatch.setattr(sys, "meta_path", [Interrupted(), *sys.meta_path])
+    done = generate(tmp_path / "out")
+
+    assert done.exit_code == 130
+    assert done.stderr == "stopped; what is complete stays, and the same command goes on from there\n"
+    assert not (tmp_path / "out").exists()
+
+
 def test_leftovers_of_a_killed_run_go_with_the_next(tmp_path: Path, undisturbed: dict[str, bytes]):
     leave_one_part(tmp_path)
     leftover = aside.aside_of(tmp_path / "invoices" / "part-00002.ndjson")

@@ -9,7 +9,10 @@ from importer.files import Desk, only, told
 from importer.targets import id_of
 
 from metronome_sandbox.importer.existing import check_existing
-from metronome_sandbox.importer.findings import KEPT_OF_A_KIND, Findings
+from metronome_sandbox.importer.findings import KEPT_OF_A_KIND, Findings, Wrong
+from metronome_sandbox.importer.lookups import Products, text_of
+from metronome_sandbox.importer.mapping import By, Entry, Lookup
+from metronome_sandbox.importer.target_catalog import TargetProduct
 
 
 def test_a_row_tells_all_of_its_mistakes_and_the_next_row_too(desk: Desk):
@@ -134,6 +137,16 @@ def test_decimal_commas_and_separated_thousands_are_read_where_the_mapping_says_
 )
 def test_what_the_api_would_refuse_is_found_before_it_is_asked(desk: Desk, rows: list[str], problem: str):
     assert desk.problems(*rows) == [problem]
+
+
+def test_a_product_whose_name_looks_like_a_formula_is_named_by_the_table():
+    product = TargetProduct("p", "=cmd()", "USAGE", (), (), {})
+    products = Products({"p": product}, Lookup("product", By.NAME), {"cmd": Entry("=cmd()")})
+
+    assert list(products.problems()) == []
+    assert products.named(text_of("cmd")) == (product, 1)
+    with pytest.raises(Wrong, match="is a formula"):
+        text_of("=cmd()")
 
 
 def test_totals_of_one_invoice_must_agree(desk: Desk):

@@ -108,7 +108,8 @@ def test_many_findings_are_counted_and_some_are_shown(shell: Shell):
     ("options", "said"),
     [
         ((), "give --mapping FILE, or --init to have one proposed"),
-        (("--mapping", "m.yaml", "--init"), "give --mapping FILE, or --init to have one proposed"),
+        (("--mapping", "m.yaml", "--init"), "--init proposes a mapping and --mapping names one; choose one"),
+        (("--apply", "--init"), "--init only proposes a mapping, and --apply imports by one; choose one"),
     ],
 )
 def test_wrong_usage_is_one_sentence(shell: Shell, options: tuple[str, ...], said: str):
@@ -162,6 +163,18 @@ def test_a_folder_that_cannot_be_worked_in_is_a_sentence(shell: Shell, tmp_path:
 
     assert done.exit_code == 2
     assert "cannot work in" in done.stderr
+
+
+def test_ctrl_c_before_anything_is_read_is_a_sentence(shell: Shell, monkeypatch: pytest.MonkeyPatch):
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("metronome_sandbox.importer.command.propose", interrupted)
+
+    done = shell(LEGACY, "--init")
+
+    assert done.exit_code == 130
+    assert done.stderr == "stopped; nothing was sent\n"
 
 
 def test_steps_are_watched_one_after_the_other(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch):

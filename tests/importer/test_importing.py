@@ -153,7 +153,7 @@ def test_a_changed_file_does_not_go_on_under_the_old_journal(desk: Desk):
     desk.run()
     desk.change(",0.25,", ",0.75,")
 
-    assert desk.run() == 1  # what is on the target now is not what the file says
+    assert desk.run(None) == 1  # what is on the target now is not what the file says
     assert "shares time with invoice" in desk.out
     with desk.file.open("a") as file:
         file.write("\n")
@@ -171,7 +171,36 @@ def test_two_imports_at_once_do_not_share_a_journal(desk: Desk):
         fcntl.flock(journal, fcntl.LOCK_EX)
         assert desk.run() == 2
     assert "another import is using the journal" in desk.err
+    assert desk.out == ""  # it ends before it reads or previews anything
     assert desk.imported == 0
+
+
+def test_a_look_without_apply_needs_no_journal(desk: Desk):
+    with (desk.folder / "legacy.csv.import-journal").open("w") as journal:
+        import fcntl
+
+        fcntl.flock(journal, fcntl.LOCK_EX)
+        assert desk.run(None) == 0
+
+
+def test_what_does_not_reconcile_leaves_no_journal_behind(desk: Desk):
+    for customer in desk.books.customers:
+        invoice = desk.books.of(customer)[2]
+        for row in [line for line in desk.file.read_text().splitlines() if line.startswith(f"{invoice.number},")]:
+            total = row.split(",")[5]
+            desk.change(row, row.replace(f",{total},", f",{int(float(total)) + 500},"))
+
+    assert desk.run() == 1
+    assert "12 invoices of customers that did not reconcile were held back" in desk.out
+    assert not (desk.folder / "legacy.csv.import-journal").exists()
+
+
+def test_a_file_that_is_not_there_is_a_finding_and_leaves_no_journal_behind(desk: Desk):
+    desk.file.unlink()
+
+    assert desk.run() == 1
+    assert f"{desk.file}: cannot be read: No such file or directory" in desk.out
+    assert not (desk.folder / "legacy.csv.import-journal").exists()
 
 
 def test_a_sandbox_that_was_reset_is_told_from_one_that_was_not(desk: Desk):
@@ -310,13 +339,25 @@ def test_ctrl_c_ends_it_soon_and_the_same_command_goes_on(desk: Desk):
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=30)
 
-    assert process.returncode == 2
+    assert process.returncode == 130
     assert "Traceback" not in out + err
-    assert "metronome-sandbox: interrupted" in err
+    assert err.endswith("stopped; what was imported stays, and the same command goes on from there\n")
     told(desk.sender.send("DELETE", "/sandbox/faults"))
     assert desk.run() == 0
     assert desk.imported == 12
     assert "as they were sent" in desk.out
+
+
+def test_ctrl_c_before_anything_is_sent_leaves_nothing(desk: Desk, monkeypatch: pytest.MonkeyPatch):
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(command, "previews", interrupted)
+    for choice in (None, Choice()):
+        assert desk.run(choice) == 130
+        assert desk.err == "stopped; nothing was sent\n"
+    assert not (desk.folder / "legacy.csv.import-journal").exists()
+    assert desk.imported == 0
 
 
 def test_the_command_line_refuses_what_makes_no_sense(tmp_path: Path):

@@ -203,3 +203,18 @@ def test_a_file_that_cannot_be_written_is_told(tmp_path: Path) -> None:
 
     assert (result.exit_code, result.stdout) == (2, "")
     assert "there is no directory" in result.stderr
+
+
+@pytest.mark.parametrize("option", ["--json", "--html", "--junit"])
+def test_the_recording_is_not_replaced_by_what_is_said_of_it(tmp_path: Path, option: str) -> None:
+    (tmp_path / "link.har").symlink_to("calls.har")
+
+    for name in ("calls.har", "link.har"):
+        result = run(tmp_path, FINE, option, tmp_path / name)
+
+        assert result.exit_code == 2
+        assert result.stderr == (
+            f"metronome-sandbox check: {option}: {tmp_path / name} is the recording; "
+            "name another file, this one would be replaced\n"
+        )
+    assert "entries" in json.loads((tmp_path / "calls.har").read_bytes())["log"]

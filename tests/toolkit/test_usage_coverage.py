@@ -245,3 +245,17 @@ def test_a_file_that_cannot_be_written_is_told(tmp_path: Path):
     done = coverage("--har", str(file), "--out", str(tmp_path / "no" / "out.json"))
 
     assert (done.exit_code, "cannot be written" in done.stderr) == (2, True)
+
+
+@pytest.mark.parametrize("option", ["--out", "--html"])
+def test_a_recording_is_not_replaced_by_what_is_counted_in_it(tmp_path: Path, option: str):
+    file = tmp_path / "b.har"
+    file.write_text("no JSON, but it is not read either")
+    others = () if option == "--out" else ("--out", str(tmp_path / "out.json"))
+
+    done = coverage("--har", str(file), option, str(tmp_path / "x" / ".." / "b.har"), *others)
+
+    assert done.exit_code == 2
+    assert f"b.har is the recording {file}; name another file, this one would be replaced" in done.stderr
+    assert file.read_text() == "no JSON, but it is not read either"
+    assert not (tmp_path / "out.json").exists()

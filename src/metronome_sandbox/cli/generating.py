@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from metronome_sandbox.cli.parts import CONTROL_TOKEN, TOKEN, extra
+from metronome_sandbox.cli.parts import CONTROL_TOKEN, TOKEN, extra, stoppable
 
 PROFILES = ("ai-api", "infrastructure", "saas-seats")
 MOST_MONTHS = 240
@@ -86,18 +86,18 @@ def generate(
 ) -> None:
     """Make years of contracts and invoices of companies that never were, from one seed.
 
-    Exit status 1 means that what was pushed came to another total than it should.
+    Exit status 1 means that what was pushed came to another total than it should, 130 that Ctrl-C stopped it.
     """
     if plant and not legacy:
         raise click.UsageError("--plant plants into what --legacy writes; give both")
     if without_invoices and push is None:
         raise click.UsageError("--without-invoices says what --push loads; give both")
-    with extra("generate"):
-        from metronome_sandbox.generator import command
-        from metronome_sandbox.generator.push import Target
-    target = None if push is None else Target(push, token, control_token, yes_write_to, without_invoices)
-    sys.exit(
-        command.run(
+    with stoppable("stopped; what is complete stays, and the same command goes on from there"):
+        with extra("generate"):  # which takes a second
+            from metronome_sandbox.generator import command
+            from metronome_sandbox.generator.push import Target
+        target = None if push is None else Target(push, token, control_token, yes_write_to, without_invoices)
+        status = command.run(
             profile=profile,
             customers=customers,
             months=months,
@@ -112,7 +112,7 @@ def generate(
             target=target,
             reports=reports,
         )
-    )
+    sys.exit(status)
 
 
 VERBS = (generate,)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from metronome_sandbox.cli.parts import BASE_URL, CONTROL_TOKEN, FILE, TOKEN, extra
+from metronome_sandbox.cli.parts import BASE_URL, CONTROL_TOKEN, FILE, TOKEN, extra, stoppable
 
 
 @click.command("import")
@@ -83,31 +83,37 @@ def import_(
     They are read, previewed on the target and held to their old totals; with --apply, those that reconcile are
     imported. An import that was stopped goes on when the same command is given again.
 
-    Exit status: 0 when all is well, 1 with findings, 2 when something could not be read or asked.
+    Exit status: 0 when all is well, 1 with findings, 2 when something could not be read or asked,
+    130 when Ctrl-C stopped it.
     """
-    if is_init == (mapping_file is not None):
+    if is_init and mapping_file is not None:
+        raise click.UsageError("--init proposes a mapping and --mapping names one; choose one")
+    if is_init and is_apply:
+        raise click.UsageError("--init only proposes a mapping, and --apply imports by one; choose one")
+    if not is_init and mapping_file is None:
         raise click.UsageError("give --mapping FILE, or --init to have one proposed")
     if not is_apply and (accept_differences or journal is not None or yes_write_to is not None):
         raise click.UsageError("--accept-differences, --journal and --yes-write-to are for --apply")
     allowed = _amount(tolerance)
-    with extra("import"):
-        from metronome_sandbox.importer import command
-        from metronome_sandbox.importer.applying import Choice
-    if mapping_file is None:
-        sys.exit(command.propose(file, base_url, token))
-    choice = Choice(journal, accept_differences, batch_size, yes_write_to) if is_apply else None
-    status = command.run(
-        file,
-        mapping_file,
-        base_url,
-        token,
-        control_token=control_token,
-        work_dir=work_dir,
-        tolerance=allowed,
-        concurrency=concurrency,
-        choice=choice,
-        reports={"html": html, "csv": csv, "json": json},
-    )
+    with stoppable("stopped; nothing was sent"):  # once it sends something, it tells itself
+        with extra("import"):
+            from metronome_sandbox.importer import command
+            from metronome_sandbox.importer.applying import Choice
+        if mapping_file is None:
+            sys.exit(command.propose(file, base_url, token))
+        choice = Choice(journal, accept_differences, batch_size, yes_write_to) if is_apply else None
+        status = command.run(
+            file,
+            mapping_file,
+            base_url,
+            token,
+            control_token=control_token,
+            work_dir=work_dir,
+            tolerance=allowed,
+            concurrency=concurrency,
+            choice=choice,
+            reports={"html": html, "csv": csv, "json": json},
+        )
     sys.exit(status)
 
 

@@ -18,6 +18,9 @@ PROGRAM = "metronome-sandbox"
 SANDBOX_URL = "http://127.0.0.1:4010"
 DEMO_TOKEN = "demo"
 FILE = click.Path(dir_okay=False, path_type=Path)
+INTERRUPTED = 130
+"""Exit status after Ctrl-C, as shells have it."""
+
 BACKLOG = 2048
 """Connections that wait while the server starts or is busy."""
 
@@ -98,6 +101,20 @@ def extra(name: str) -> Iterator[None]:
             raise
         click.echo(f'This needs {error.name}: pip install "metronome-sandbox[{name}]"', err=True)
         raise SystemExit(2) from None
+
+
+@contextmanager
+def stoppable(stays: str) -> Iterator[None]:
+    """End a verb that Ctrl-C stops with a sentence, at whatever moment it comes.
+
+    Args:
+        stays: What is said: that it stopped, and what there is now.
+    """
+    try:
+        yield
+    except KeyboardInterrupt:
+        click.echo(stays, err=True)
+        raise SystemExit(INTERRUPTED) from None
 
 
 def listen(host: str, port: int) -> socket.socket:

@@ -25,7 +25,7 @@ from metronome_sandbox.generator.push_customer import Difference, is_same
 from metronome_sandbox.generator.sums import COUNTS, Sums
 from metronome_sandbox.generator.worlds import World
 
-FINE, FINDINGS, WRONG_USAGE, INTERRUPTED = 0, 1, 2, 130
+FINE, FINDINGS, WRONG_USAGE = 0, 1, 2
 WIDTH = 80
 MOST_DIFFERENCES = 50
 """Shown in a table; one reason makes thousands."""
@@ -47,7 +47,11 @@ def run(
     target: Target | None = None,
     reports: bool = False,
 ) -> int:
-    """Do what ``generate`` is asked for; return the exit status."""
+    """Do what ``generate`` is asked for; return the exit status.
+
+    Raises:
+        KeyboardInterrupt: What is complete stays, and the same run goes on from there.
+    """
     try:
         if target is not None:
             may_push(target)  # before hours of work
@@ -65,9 +69,6 @@ def run(
     except (WrongUse, CannotWrite, CannotAsk) as error:
         print(f"metronome-sandbox: {error}", file=sys.stderr)
         return WRONG_USAGE
-    except KeyboardInterrupt:
-        print("stopped; what is complete stays, and the same command goes on from there", file=sys.stderr)
-        return INTERRUPTED
 
 
 def _files(world: World, folder: Path, shard: Shard) -> Sums | None:

@@ -22,6 +22,9 @@ from metronome_sandbox.generator.world import Customer
 
 NOT_IN_A_HOST = re.compile(r"[^a-z0-9]+")
 LONGEST_LABEL = 40
+KEY = "customer-"
+MOST_DIGITS = 19
+"""Of a number in a key that somebody else may have written."""
 
 
 def word_source() -> str:
@@ -38,7 +41,7 @@ def customer_of(stream: Stream, number: int, segment: str, signed_at: date) -> C
     name = words.company()
     return Customer(
         number=number,
-        key=f"customer-{number:06d}",
+        key=key_of(number),
         name=name,
         locale=home.locale,
         country=home.country,
@@ -48,6 +51,18 @@ def customer_of(stream: Stream, number: int, segment: str, signed_at: date) -> C
         segment=segment,
         signed_at=signed_at,
     )
+
+
+def key_of(number: int) -> str:
+    """Return what a customer is called everywhere, by its number from 1 on."""
+    return f"{KEY}{number:06d}"
+
+
+def number_of(key: str) -> int | None:
+    """Return the number of the customer that has a key, None where it is no key of a customer."""
+    digits = key.removeprefix(KEY)
+    number = int(digits) if digits.isdecimal() and len(digits) <= MOST_DIGITS else 0
+    return number if number and key == key_of(number) else None
 
 
 @lru_cache

@@ -19,8 +19,17 @@ from metronome_sandbox.client.asking import CannotAsk, message_of, value_of
 from metronome_sandbox.client.hosts import is_loopback
 from metronome_sandbox.client.progress import watched
 from metronome_sandbox.client.sending import Sender
+from metronome_sandbox.generator.customers import number_of
 from metronome_sandbox.generator.plan import WrongUse
-from metronome_sandbox.generator.push_customer import CustomerPush, Difference, Done, posted, translated
+from metronome_sandbox.generator.push_customer import (
+    AliasTaken,
+    CustomerPush,
+    Difference,
+    Done,
+    listed,
+    posted,
+    translated,
+)
 from metronome_sandbox.generator.pushed import Journal
 from metronome_sandbox.generator.requests import timestamp
 from metronome_sandbox.generator.world import History
@@ -83,7 +92,7 @@ def push(world: World, folder: Path, target: Target) -> Outcome:
             print(f"{sender.name} has nothing of the earlier push; all is pushed again", file=sys.stderr)
             journal.begin_anew()
         if not journal.is_begun:
-            _set_clock(sender, world)
+            _prepare(sender, world)
         return Pusher(world, sender, journal, with_invoices=not target.without_invoices).run()
 
 
@@ -129,29 +138,54 @@ def _knows(sender: Sender, journal: Journal) -> bool:
     return sender.send("GET", f"/v1/billable-metrics/{made}").status == 200
 
 
-def _set_clock(sender: Sender, world: World) -> None:
-    """Let it be the time at which a sandbox has all of this behind it, where its tenant is empty.
+def _prepare(sender: Sender, world: World) -> None:
+    """Make sure that a world can go to a host; then let it be the time at which all of it is behind an empty sandbox.
 
     Raises:
-        WrongUse: Invoices would be issued in the future.
+        WrongUse: Invoices would be issued in the future, or an ingest alias is taken.
+        CannotAsk: The host does not tell.
     """
     settled = datetime(*world.billed_until.timetuple()[:3], tzinfo=UTC) + SETTLED
     answer = sender.send("GET", "/sandbox/clock")
+    if answer.status in (401, 403):
+        raise CannotAsk(f"GET /sandbox/clock answered {answer.status}: {message_of(answer)}")
     clock = value_of(answer) if answer.status == 200 else None
-    if clock is None:
-        if answer.status in (401, 403):
-            raise CannotAsk(f"GET /sandbox/clock answered {answer.status}: {message_of(answer)}")
-        now = datetime.now(UTC)
-    else:
-        now = datetime.fromisoformat(clock["now"])
-        if not clock["is_frozen"] and sender.send("PUT", "/sandbox/clock", {"now": timestamp(settled)}).status == 200:
+    now = datetime.now(UTC) if clock is None else datetime.fromisoformat(clock["now"])
+    is_running = clock is not None and not clock["is_frozen"]
+    if not is_running:
+        _hold_to_time(sender, now, settled)
+    _refuse_strangers(sender, world)
+    if is_running:
+        if sender.send("PUT", "/sandbox/clock", {"now": timestamp(settled)}).status == 200:
             print(f"the sandbox's clock stands at {timestamp(settled)} now, when all of it is billed", file=sys.stderr)
-            return
+        else:
+            _hold_to_time(sender, now, settled)
+
+
+def _hold_to_time(sender: Sender, now: datetime, settled: datetime) -> None:
     if now < settled:
         raise WrongUse(
             f"--push: by the clock of {sender.name} it is {timestamp(now)}, and the last invoice is issued by "
             f"{timestamp(settled)}; choose an earlier --start, or advance the clock of a sandbox"
         )
+
+
+def _refuse_strangers(sender: Sender, world: World) -> None:
+    """Make sure that nobody else has an ingest alias that a customer of this world wants, before anything is made.
+
+    Customers are asked for a page at a time: a tenant that has few of them is asked little, however large the world is.
+
+    Raises:
+        WrongUse: Somebody has one; an archived customer keeps its own.
+    """
+    for path in ("/v1/customers?limit=100", "/v1/customers?limit=100&only_archived=true"):
+        for customer in listed(sender, path):
+            for alias in customer["ingest_aliases"]:
+                number = number_of(alias)
+                if number is None or number > world.plan.customers:
+                    continue
+                if "only_archived" in path or customer["name"] != world.customer_alone(number).name:
+                    raise AliasTaken(alias, sender.name)
 
 
 class Pusher:

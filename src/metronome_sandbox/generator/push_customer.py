@@ -39,6 +39,16 @@ class Refused(CannotAsk):
         super().__init__(f"{what}: POST {path} answered {answer.status}: {message_of(answer)}")
 
 
+class AliasTaken(WrongUse):
+    """An ingest alias that a customer of this world wants is somebody else's."""
+
+    def __init__(self, alias: str, host: str) -> None:
+        super().__init__(
+            f"{alias}: this ingest alias belongs to another customer of {host}, perhaps of another world "
+            "that was pushed there; push to another account, or another --token on a sandbox"
+        )
+
+
 class Difference(NamedTuple):
     """An invoice whose total is not what it should be, in cents."""
 
@@ -128,14 +138,11 @@ class CustomerPush:
 
     def _customer_there(self, body: Json) -> str:
         [alias] = body["ingest_aliases"]
-        found = self._asked(f"/v1/customers?ingest_alias={quote(alias)}")["data"]
+        found = _asked(self._sender, f"/v1/customers?ingest_alias={quote(alias)}")["data"]
         for customer in found:
             if customer["name"] == body["name"]:
                 return str(customer["id"])
-        raise WrongUse(
-            f"{alias}: this ingest alias belongs to another customer of {self._sender.name}, perhaps of another world "
-            "that was pushed there; push to another account, or another --token on a sandbox"
-        )
+        raise AliasTaken(alias, self._sender.name)
 
     def _contract_there(self, body: Json) -> str:
         answer = posted(self._sender, body["name"], CONTRACTS, {"customer_id": body["customer_id"]})
@@ -149,7 +156,7 @@ class CustomerPush:
     def _look(self, customer: str) -> None:
         """Find out which invoices the server has. Those of a month were made in order, each voided before the next."""
         there: dict[tuple[str, datetime], list[Json]] = {}
-        for invoice in self._listed(f"/v1/customers/{customer}/invoices?type=USAGE&limit=100"):
+        for invoice in listed(self._sender, f"/v1/customers/{customer}/invoices?type=USAGE&limit=100"):
             period = (invoice["contract_id"], datetime.fromisoformat(invoice["start_timestamp"]))
             there.setdefault(period, []).append(invoice)
         for found in there.values():
@@ -197,17 +204,27 @@ class CustomerPush:
         self._invoices[invoice.key] = str(answer["id"])
         self._totals[invoice.key] = Decimal(answer["total"])
 
-    def _listed(self, path: str) -> Iterator[Json]:
-        page: Json = {"next_page": ""}
-        while (cursor := page["next_page"]) is not None:
-            page = self._asked(f"{path}&next_page={quote(cursor, safe='')}" if cursor else path)
-            yield from page["data"]
 
-    def _asked(self, path: str) -> Any:
-        answer = self._sender.send("GET", path)
-        if answer.status != 200:
-            raise CannotAsk(f"GET {path} answered {answer.status}: {message_of(answer)}")
-        return value_of(answer)
+def listed(sender: Sender, path: str) -> Iterator[Json]:
+    """Yield what a list has, page after page.
+
+    Args:
+        path: With a query.
+
+    Raises:
+        CannotAsk: A page is not answered with 200.
+    """
+    page: Json = {"next_page": ""}
+    while (cursor := page["next_page"]) is not None:
+        page = _asked(sender, f"{path}&next_page={quote(cursor, safe='')}" if cursor else path)
+        yield from page["data"]
+
+
+def _asked(sender: Sender, path: str) -> Any:
+    answer = sender.send("GET", path)
+    if answer.status != 200:
+        raise CannotAsk(f"GET {path} answered {answer.status}: {message_of(answer)}")
+    return value_of(answer)
 
 
 def posted(sender: Sender, what: str, path: str, body: Json | bytes) -> Any:

@@ -21,6 +21,7 @@ from metronome_sandbox.importer.reconcile import Reconciliation, State
 from metronome_sandbox.importer.request import content_key
 from metronome_sandbox.importer.staging import Staging
 from metronome_sandbox.importer.target_catalog import TargetInvoice as Occupant
+from metronome_sandbox.importer.text_lines import unusable
 from metronome_sandbox.importer.verify import Verified, verify
 
 SUFFIX = ".import-journal"
@@ -133,12 +134,17 @@ def open_journal(path: Path, mapping_file: Path, base_url: str, journal: Path | 
     """Return the journal of an import.
 
     Raises:
-        CannotUseJournal: It is another one's, or cannot be written.
-        OSError: A file cannot be read.
+        CannotUseJournal: It is another one's, in use, or cannot be written.
+        Unusable: The old file cannot be read.
+        OSError: The mapping cannot be read.
     """
     address = urlsplit(base_url)
     host = f"{address.hostname}{'' if address.port is None else f':{address.port}'}{address.path.rstrip('/')}"
-    header = Header(sha256_of(path), sha256_of(mapping_file), host)
+    try:
+        rows = sha256_of(path)
+    except OSError as error:
+        raise unusable(path, f"cannot be read: {error.strerror or error}") from None
+    header = Header(rows, sha256_of(mapping_file), host)
     return Journal(journal_file(path, journal), header)
 
 

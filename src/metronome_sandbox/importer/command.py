@@ -8,7 +8,7 @@ from __future__ import annotations
 import sqlite3
 import sys
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from decimal import Decimal
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -29,7 +29,7 @@ from metronome_sandbox.importer.applying import (
 )
 from metronome_sandbox.importer.existing import check_existing
 from metronome_sandbox.importer.findings import Findings, Unusable
-from metronome_sandbox.importer.journal import CannotUseJournal
+from metronome_sandbox.importer.journal import CannotUseJournal, Journal
 from metronome_sandbox.importer.legacy import Finding
 from metronome_sandbox.importer.mapping import load_mapping
 from metronome_sandbox.importer.preview import Outcome, Previewed, previews
@@ -40,7 +40,9 @@ from metronome_sandbox.importer.staging import Staging, stage
 from metronome_sandbox.importer.target_catalog import TargetCatalog
 from metronome_sandbox.importer.watch import BYTES, CUSTOMERS, Watch
 
-FINE, FINDINGS, WRONG_USAGE = 0, 1, 2
+FINE, FINDINGS, WRONG_USAGE, INTERRUPTED = 0, 1, 2, 130
+NOTHING_SENT = "stopped; nothing was sent"
+GOES_ON = "stopped; what was imported stays, and the same command goes on from there"
 PRINTED = 50
 TOLERANCE = Decimal("0.01")
 
@@ -64,6 +66,7 @@ def run(
         reports: Files for what was found, by ``html``, ``csv`` and ``json``.
     """
     conclusion = Conclusion()
+    journal: Journal | None = None
     try:
         kept = {"the file with the old invoices": path, "the mapping": mapping_file}
         if choice is not None:
@@ -72,10 +75,13 @@ def run(
         with (
             _place(work_dir) as folder,
             closing(Sender(base_url, token, control_token, concurrency=concurrency)) as sender,
+            ExitStack() as stack,
         ):
             if choice is not None:
                 may_write(sender, choice.yes_write_to)
             mapping = load_mapping(mapping_file)
+            if choice is not None:  # before hours of work, which another import of the file may be doing
+                journal = stack.enter_context(closing(open_journal(path, mapping_file, base_url, choice.journal)))
             catalog = TargetCatalog.of(Reader(sender))
             with Watch({BYTES: path.stat().st_size if path.is_file() else 0}) as watch:
                 staging = stage(path, mapping, catalog, folder, watch)
@@ -92,11 +98,9 @@ def run(
                     return tell(in_the_way.kept, in_the_way.total)
                 show(reconciliation)
                 write(reconciliation, reports or {})
-                status = FINDINGS if reconciliation.has_findings else FINE
-                if choice is None:
-                    return status
-                with closing(open_journal(path, mapping_file, base_url, choice.journal)) as journal:
-                    carry_out(staging, reconciliation, families, sender, journal, choice, conclusion)
+                if choice is None or journal is None:
+                    return FINDINGS if reconciliation.has_findings else FINE
+                carry_out(staging, reconciliation, families, sender, journal, choice, conclusion)
                 for line in lines_of(conclusion, sender.name):
                     print(line)
                 if conclusion.findings:
@@ -107,7 +111,13 @@ def run(
     except (CannotAsk, CannotUseJournal, CannotWrite) as error:
         return _fail(f"{error}{_so_far(conclusion)}")
     except KeyboardInterrupt:
-        return _fail(f"interrupted{_so_far(conclusion)}")
+        is_untouched = journal is None or journal.is_empty
+        _say(
+            NOTHING_SENT
+            if is_untouched
+            else "stopped; what was imported stays, and the same command goes on from there"
+        )
+        return INTERRUPTED
     except BrokenPipeError:
         raise  # nobody reads on, as behind "| head": click ends without a word
     except (OSError, sqlite3.Error) as error:

@@ -266,6 +266,11 @@ class Journal:
                 if all(each.key in self._imported for each in intent.invoices):
                     del self._announced[key]
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing stands in it: no request was ever announced, and nothing found."""
+        return self._is_empty
+
     def imported(self, key: str) -> Imported | None:
         """Return what is known of an invoice that is on the target, None where nothing is."""
         return self._imported.get(key)

@@ -17,6 +17,7 @@ from typing import Any
 import yaml
 from rich.console import Console
 
+from metronome_sandbox.client.places import Taken, refuse_taken
 from metronome_sandbox.listening import Application
 from metronome_sandbox.spec.document import Document
 from metronome_sandbox.spec.findings import Finding
@@ -63,12 +64,18 @@ def run(
             chosen = choose(target, profile, calls_per_second, writes_to)
             return check(target, chosen, contract, only=only, suites=suites or SUITES)
 
-    return report(checked, files)
+    return report(checked, files, {} if document is None else {"the document": document})
 
 
-def report(checked: Callable[[], Run], files: Mapping[str, Path | None]) -> int:
-    """Check, tell on stdout what was found, write the files, and return the exit status."""
+def report(checked: Callable[[], Run], files: Mapping[str, Path | None], kept: Mapping[str, Path]) -> int:
+    """Check, tell on stdout what was found, write the files, and return the exit status.
+
+    Args:
+        files: To write, by the names of their options.
+        kept: Files that are read and must stay, by what they are called to a person.
+    """
     try:
+        refuse_taken({f"--{name}": path for name, path in files.items()}, kept)
         for path in files.values():
             if path is not None and not path.parent.is_dir():
                 raise CannotCheck(f"{path} cannot be written: there is no directory {path.parent}")
@@ -76,7 +83,7 @@ def report(checked: Callable[[], Run], files: Mapping[str, Path | None]) -> int:
         for name, path in files.items():
             if path is not None:
                 path.write_text(WRITERS[name](found), encoding="utf-8")
-    except CannotCheck as error:
+    except (CannotCheck, Taken) as error:
         print(f"metronome-sandbox check: {error}", file=sys.stderr)
         return WRONG_USAGE
     except OSError as error:

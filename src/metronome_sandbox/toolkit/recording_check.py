@@ -43,7 +43,8 @@ def run(file: Path, *, document: Path | None, files: Mapping[str, Path | None]) 
         except BadRecording as error:
             raise CannotCheck(str(error)) from None
 
-    return checking.report(checked, files)
+    kept = {"the recording": file} if document is None else {"the recording": file, "the document": document}
+    return checking.report(checked, files, kept)
 
 
 def check(recording: Recording, name: str) -> Run:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from metronome_sandbox.client.asking import CannotAsk
+from metronome_sandbox.client.places import Taken, refuse_taken
 from metronome_sandbox.spec.document import Document
 from metronome_sandbox.toolkit import spec_diff, usage_coverage
 from metronome_sandbox.toolkit.schemas import CannotRead, load
@@ -25,6 +26,10 @@ def diff(old: Path, new: Path, *, coverage: Path | None, json_file: Path | None,
     """
 
     def work() -> int:
+        kept = {"the old document": old, "the new document": new}
+        if coverage is not None:
+            kept["the coverage"] = coverage
+        refuse_taken({"--json": json_file}, kept)
         used = None if coverage is None else usage_coverage.load(coverage)
         changes = spec_diff.compare(load(old), load(new))
         hits = None if used is None else spec_diff.hits(changes, used)
@@ -54,6 +59,7 @@ def drift(vendor: Path | None, *, json_file: Path | None) -> int:
     """
 
     def work() -> int:
+        refuse_taken({"--json": json_file}, {} if vendor is None else {"the vendor's document": vendor})
         ours = Document.load()
         if vendor is None:
             from metronome_sandbox.toolkit import sdk_document
@@ -85,6 +91,10 @@ def coverage(
     """Write what a client used; return the exit status."""
 
     def work() -> int:
+        kept = {f"the recording {file}": file for file in har}
+        if document is not None:
+            kept["the document"] = document
+        refuse_taken({"--out": out, "--html": html}, kept)
         found = usage_coverage.Coverage(None if document is None else load(document))
         calls: list[usage_coverage.Call] = []
         if har:
@@ -115,7 +125,7 @@ def coverage(
 def _guarded(work: Callable[[], int]) -> int:
     try:
         return work()
-    except (CannotRead, CannotAsk) as error:
+    except (CannotRead, CannotAsk, Taken) as error:
         print(f"metronome-sandbox: {error}", file=sys.stderr)
     except RecursionError:
         print("metronome-sandbox: a document is nested too deeply", file=sys.stderr)
