@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 from importer.reconciling import OLD_YEAR, Account, Books
 
-from metronome_sandbox.client.asking import Answer, CannotAsk, encode, value_of
+from metronome_sandbox.client.asking import Answer, CannotAsk, value_of
+from metronome_sandbox.client.encoding import encode
 from metronome_sandbox.client.sending import Sender
 from metronome_sandbox.importer import preview
 from metronome_sandbox.importer.legacy import LegacyInvoice

@@ -7,7 +7,8 @@ from decimal import Decimal
 import pytest
 from importer.reconciling import Books, utc
 
-from metronome_sandbox.client.asking import Answer, encode
+from metronome_sandbox.client.asking import Answer
+from metronome_sandbox.client.encoding import encode
 from metronome_sandbox.importer import rates
 from metronome_sandbox.importer.rates import ContractRates, Price, cost
 

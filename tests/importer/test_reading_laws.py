@@ -12,11 +12,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from importer.files import HEADER, Desk, told
 
+from metronome_sandbox.client.encoding import encode
 from metronome_sandbox.importer.findings import Unusable, Wrong
 from metronome_sandbox.importer.mapping import load_mapping
 from metronome_sandbox.importer.numbers import NumberReader
 from metronome_sandbox.importer.proposal import propose
-from metronome_sandbox.importer.request import content_key, encoded, request_of
+from metronome_sandbox.importer.request import content_key, request_of
 
 FEW = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
@@ -133,7 +134,7 @@ def test_what_is_sent_has_every_digit_and_no_price(desk: Desk):
 
     [request] = [request_of(invoice) for invoice in staging.invoices()]
 
-    assert encoded(request["usage_line_items"][0]["subtotals_with_quantity"]) == (
+    assert encode(request["usage_line_items"][0]["subtotals_with_quantity"]) == (
         b'[{"inclusive_start_date":"2024-06-01T00:00:00Z","exclusive_end_date":"2024-06-02T00:00:00Z",'
         b'"quantity":0.100000000000000055}]'
     )

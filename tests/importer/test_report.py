@@ -186,6 +186,11 @@ def test_a_report_replaces_no_file_of_the_import(tmp_path, monkeypatch, kind, na
         check_places({kind: Path(name)}, kept)
 
 
+def test_a_report_takes_the_place_of_files_alone(tmp_path):
+    with pytest.raises(CannotWrite, match=r"--html: .* is no file"):
+        check_places({"html": tmp_path}, {})
+
+
 def test_two_reports_are_two_files(tmp_path):
     file = tmp_path / "found"
 

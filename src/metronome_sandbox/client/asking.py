@@ -14,10 +14,10 @@ from http.cookiejar import DefaultCookiePolicy
 from typing import Any, NamedTuple, Protocol
 from urllib.parse import urlsplit
 
-import msgspec
 import requests
 from requests.adapters import HTTPAdapter
 
+from metronome_sandbox.client.encoding import encode
 from metronome_sandbox.client.hosts import is_loopback
 
 TIMEOUT_SECONDS = 30
@@ -29,9 +29,6 @@ PATIENCE = 5
 LONGEST_PAUSE_SECONDS = 60
 CONTROL_HEADER = "X-Sandbox-Control-Token"
 SHOWN = 200
-
-encode = msgspec.json.Encoder(decimal_format="number").encode
-"""Writes JSON with every digit of a ``Decimal``."""
 
 
 class CannotAsk(Exception):

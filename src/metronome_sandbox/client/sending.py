@@ -19,7 +19,8 @@ from typing import Any, Generic, TypeVar
 import msgspec
 
 from metronome_sandbox import __version__
-from metronome_sandbox.client.asking import Answer, CannotAsk, Host, NoAnswer, encode, message_of
+from metronome_sandbox.client.asking import Answer, CannotAsk, Host, NoAnswer, message_of
+from metronome_sandbox.client.encoding import encode
 from metronome_sandbox.client.pace import Pace
 
 USER_AGENT = f"metronome-sandbox/{__version__}"

@@ -19,9 +19,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
+from metronome_sandbox.client.encoding import encode
 from metronome_sandbox.generator import tables
 from metronome_sandbox.generator.aside import Written, whole
-from metronome_sandbox.generator.encoding import encode
 from metronome_sandbox.generator.rendering import Renderer
 from metronome_sandbox.generator.requests import LENGTHS, edges_of, timestamp
 from metronome_sandbox.generator.sums import Money

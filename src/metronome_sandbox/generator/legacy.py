@@ -13,8 +13,8 @@ from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 
+from metronome_sandbox.client.encoding import laid_out
 from metronome_sandbox.generator.aside import whole
-from metronome_sandbox.generator.encoding import laid_out
 from metronome_sandbox.generator.old_invoices import OldInvoice
 from metronome_sandbox.generator.plants import Gardener
 from metronome_sandbox.generator.sums import voided_in

@@ -8,9 +8,9 @@ from hashlib import sha256
 from pathlib import Path
 from typing import NamedTuple
 
+from metronome_sandbox.client.encoding import laid_out
 from metronome_sandbox.generator import manifest
 from metronome_sandbox.generator.aside import hash_of, remove_leftovers, whole
-from metronome_sandbox.generator.encoding import laid_out
 from metronome_sandbox.generator.formats import part_of
 from metronome_sandbox.generator.plan import Shard, claim
 from metronome_sandbox.generator.sums import Sums, credits_in, money_of

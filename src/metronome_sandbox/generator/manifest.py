@@ -13,8 +13,8 @@ from typing import Any
 
 import msgspec
 
+from metronome_sandbox.client.encoding import encode
 from metronome_sandbox.generator.aside import Written, hash_of, whole
-from metronome_sandbox.generator.encoding import encode
 from metronome_sandbox.generator.formats import File, paths_of
 from metronome_sandbox.generator.plan import Plan
 from metronome_sandbox.generator.sums import Sums

@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 from urllib.parse import quote
 
 from metronome_sandbox.client.asking import Answer, CannotAsk, message_of, value_of
+from metronome_sandbox.client.encoding import encode
 from metronome_sandbox.client.sending import Sender
-from metronome_sandbox.generator.encoding import encode
 from metronome_sandbox.generator.plan import WrongUse
 from metronome_sandbox.generator.pushed import Pushed
 from metronome_sandbox.generator.rendering import Renderer

@@ -16,8 +16,8 @@ from typing import Any, BinaryIO
 
 import msgspec
 
+from metronome_sandbox.client.encoding import encode
 from metronome_sandbox.generator.aside import CannotWrite
-from metronome_sandbox.generator.encoding import encode
 from metronome_sandbox.generator.plan import WrongUse
 from metronome_sandbox.generator.worlds import World
 

@@ -16,7 +16,7 @@ from typing import Any
 
 import msgspec
 
-from metronome_sandbox.client.asking import encode
+from metronome_sandbox.client.encoding import encode
 from metronome_sandbox.importer.legacy import LegacyInvoice
 from metronome_sandbox.importer.on_target import Place, place_of
 from metronome_sandbox.importer.preview import ORDER

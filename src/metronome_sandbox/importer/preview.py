@@ -25,7 +25,8 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from metronome_sandbox.client.asking import Answer, CannotAsk, encode, message_of, value_of
+from metronome_sandbox.client.asking import Answer, CannotAsk, message_of, value_of
+from metronome_sandbox.client.encoding import encode
 from metronome_sandbox.client.sending import Sender
 from metronome_sandbox.importer.legacy import LegacyInvoice
 from metronome_sandbox.importer.request import request_of

@@ -13,7 +13,7 @@ from metronome_sandbox.importer.legacy import LegacyInvoice, LegacyLine
 
 
 def request_of(invoice: LegacyInvoice) -> dict[str, Any]:
-    """Return one entry of ``invoices``. Numbers are ``Decimal``; :func:`encoded` writes them as they are.
+    """Return one entry of ``invoices``. Numbers are ``Decimal``; ``client.encoding`` writes them as they are.
 
     Source: reference, sections 1.1 and 1.2.
     """
@@ -73,11 +73,6 @@ def content_key(invoice: LegacyInvoice) -> str:
     return hashlib.sha256(msgspec.json.encode(request)).hexdigest()
 
 
-def encoded(body: Any) -> bytes:
-    """Return JSON in which every ``Decimal`` is a number, digit by digit."""
-    return _ENCODER.encode(body)
-
-
 def time(instant: datetime) -> str:
     """Return an instant as requests have it."""
     return instant.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
@@ -85,6 +80,3 @@ def time(instant: datetime) -> str:
 
 def _canonical(number: Decimal) -> str:
     return format(number.normalize(), "f") if number else "0"
-
-
-_ENCODER = msgspec.json.Encoder(decimal_format="number")

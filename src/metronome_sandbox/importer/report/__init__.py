@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import IO
 
 from metronome_sandbox.client.aside import put_in_place
+from metronome_sandbox.client.places import Taken, refuse_taken
 from metronome_sandbox.importer.reconcile import Reconciliation
 from metronome_sandbox.importer.report.files import write_csv, write_json
 from metronome_sandbox.importer.report.page import write_html
@@ -42,16 +43,15 @@ def check_places(files: Mapping[str, Path | None], kept: Mapping[str, Path]) -> 
     Raises:
         CannotWrite: There is no such folder, or one of the files is another file of this import.
     """
-    taken = {file.resolve(): what for what, file in kept.items()}
     for kind, file in files.items():
-        if file is None:
-            continue
-        if not file.parent.is_dir():
+        if file is not None and not file.parent.is_dir():
             raise CannotWrite(f"--{kind}: there is no folder {file.parent} for {file.name}")
-        place = file.resolve()
-        if place in taken:
-            raise CannotWrite(f"--{kind}: {file} is {taken[place]}; name another file, this one would be replaced")
-        taken[place] = f"the file of --{kind} as well"
+        if file is not None and file.exists() and not file.is_file():
+            raise CannotWrite(f"--{kind}: {file} is no file, and a report takes the place of what is there")
+    try:
+        refuse_taken({f"--{kind}": file for kind, file in files.items()}, kept)
+    except Taken as taken:
+        raise CannotWrite(str(taken)) from None
 
 
 def write(found: Reconciliation, files: Mapping[str, Path | None]) -> None:

@@ -10,7 +10,7 @@ from sqlite3 import Row
 from typing import IO, Any
 
 from metronome_sandbox import __version__
-from metronome_sandbox.client.asking import encode
+from metronome_sandbox.client.encoding import encode
 from metronome_sandbox.importer.reconcile import Reconciliation, State
 from metronome_sandbox.importer.report.words import number_of, units_of
 

@@ -10,7 +10,7 @@ _ENCODER = msgspec.json.Encoder(decimal_format="number")
 
 
 def encode(value: Any) -> bytes:
-    """Return JSON without spaces."""
+    """Return JSON without spaces, with every digit of a ``Decimal``."""
     return _ENCODER.encode(value)
 
 
